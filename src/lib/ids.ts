@@ -1,0 +1,61 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+
+declare const brand: unique symbol;
+export type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+
+export type EventId = Branded<string, 'EventId'>;
+export type DecisionId = Branded<string, 'DecisionId'>;
+export type SessionId = Branded<string, 'SessionId'>;
+export type LeaseId = Branded<string, 'LeaseId'>;
+export type RequestId = Branded<string, 'RequestId'>;
+/** The object id of a principal: a lower-case GUID. */
+export type PrincipalId = Branded<string, 'PrincipalId'>;
+export type TenantId = Branded<string, 'TenantId'>;
+/** A secret in clear; it must never be logged, stored or put into an error. */
+export type Secret = Branded<string, 'Secret'>;
+
+const crockford = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** 26 characters, ordered by time to the millisecond (the ULID layout, in lower case), 80 random bits. */
+export function timeOrderedId(nowMilliseconds: number): string {
+  let time = '';
+  let rest = nowMilliseconds;
+  for (let i = 0; i < 10; i++) {
+    time = crockford.charAt(rest % 32) + time;
+    rest = Math.floor(rest / 32);
+  }
+  let random = '';
+  for (const byte of randomBytes(16)) random += crockford.charAt(byte & 31);
+  return time + random;
+}
+
+export function newEventId(now: number): EventId {
+  return `evt_${timeOrderedId(now)}` as EventId;
+}
+
+export function newDecisionId(now: number): DecisionId {
+  return `dec_${timeOrderedId(now)}` as DecisionId;
+}
+
+export function newSessionId(now: number): SessionId {
+  return `ses_${timeOrderedId(now)}` as SessionId;
+}
+
+export function newLeaseId(now: number): LeaseId {
+  return `lea_${timeOrderedId(now)}` as LeaseId;
+}
+
+export function newGuid(): string {
+  return randomUUID();
+}
+
+const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function isGuid(text: string): boolean {
+  return guid.test(text);
+}
+
+/** 256 random bits, base64url. */
+export function newSecret(): Secret {
+  return randomBytes(32).toString('base64url') as Secret;
+}

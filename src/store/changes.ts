@@ -1,0 +1,207 @@
+import type { Transaction } from 'kysely';
+import type { JsonObject } from '../lib/canonical-json.ts';
+import type { DecisionId, LeaseId, PrincipalId, RequestId, SessionId, TenantId } from '../lib/ids.ts';
+import type { Schema } from './schema.ts';
+
+/**
+ * The vocabulary of durable change. Every row that the store writes is accompanied by one or more of these,
+ * appended to the ledger in the same transaction; the in-memory policy snapshot and the liveness of identities
+ * are fed by the same stream, so that what is recorded and what is enforced cannot drift apart.
+ */
+export type Change =
+  | { readonly kind: 'principal.created'; readonly principal: PrincipalRecord }
+  | { readonly kind: 'principal.updated'; readonly principal: PrincipalRecord }
+  | { readonly kind: 'principal.deleted'; readonly id: PrincipalId; readonly principalKind: PrincipalKind }
+  | { readonly kind: 'group.member-added'; readonly group: PrincipalId; readonly member: PrincipalId }
+  | { readonly kind: 'group.member-removed'; readonly group: PrincipalId; readonly member: PrincipalId }
+  | { readonly kind: 'credential.added'; readonly principal: PrincipalId; readonly credential: CredentialRecord }
+  | { readonly kind: 'credential.removed'; readonly principal: PrincipalId; readonly credential: CredentialRecord }
+  | { readonly kind: 'role-definition.put'; readonly definition: RoleDefinition }
+  | { readonly kind: 'role-definition.deleted'; readonly id: string }
+  | { readonly kind: 'role-assignment.put'; readonly assignment: RoleAssignment }
+  | { readonly kind: 'role-assignment.deleted'; readonly assignment: RoleAssignment }
+  | { readonly kind: 'deny-assignment.put'; readonly assignment: DenyAssignment }
+  | { readonly kind: 'deny-assignment.deleted'; readonly assignment: DenyAssignment }
+  | { readonly kind: 'session.opened'; readonly session: SessionRecord }
+  | { readonly kind: 'session.closed'; readonly session: SessionRecord; readonly reason: string }
+  | { readonly kind: 'token.revoked'; readonly tokenId: string; readonly principal: PrincipalId; readonly expiresAt: number }
+  | { readonly kind: 'lease.opened'; readonly lease: LeaseRecord }
+  | { readonly kind: 'lease.started'; readonly lease: LeaseRecord }
+  | { readonly kind: 'lease.ended'; readonly lease: LeaseRecord; readonly reason: LeaseEndReason }
+  | { readonly kind: 'signing-key.added'; readonly kid: string; readonly algorithm: string }
+  | { readonly kind: 'signing-key.retired'; readonly kid: string; readonly algorithm: string }
+  | { readonly kind: 'resource.put'; readonly id: string; readonly type: string; readonly created: boolean }
+  | { readonly kind: 'resource.deleted'; readonly id: string; readonly type: string }
+  | {
+      readonly kind: 'job.status';
+      readonly job: PrincipalId;
+      readonly resourceId: string;
+      readonly status: string;
+      readonly detail: JsonObject;
+    }
+  | { readonly kind: 'container.created'; readonly scope: string }
+  | { readonly kind: 'container.deleted'; readonly scope: string }
+  | {
+      readonly kind: 'blob.written';
+      readonly scope: string;
+      readonly bytes: number;
+      readonly sha256: string | null;
+      readonly etag: string;
+    }
+  | { readonly kind: 'blob.deleted'; readonly scope: string };
+
+export type ChangeKind = Change['kind'];
+
+export type PrincipalKind = 'user' | 'group' | 'application' | 'managed-identity' | 'job';
+
+/** What the policy and the pipeline need to know of a principal; no secret, no profile. */
+export interface PrincipalRecord {
+  readonly id: PrincipalId;
+  readonly kind: PrincipalKind;
+  readonly displayName: string;
+  readonly enabled: boolean;
+  /** The person who answers for a workload; null for people and groups. */
+  readonly sponsorId: PrincipalId | null;
+  /** User principal name of a user, application (client) id of a workload; null for groups. */
+  readonly signInName: string | null;
+}
+
+export interface CredentialRecord {
+  readonly id: string;
+  readonly kind: 'password' | 'secret' | 'certificate' | 'federated';
+  /** What a person recognises it by: a certificate's thumbprint, a federated credential's name. Never the secret. */
+  readonly hint: string;
+}
+
+/** Azure RBAC: learn.microsoft.com/azure/role-based-access-control/role-definitions */
+export interface RoleDefinition {
+  /** GUID, lower case. */
+  readonly id: string;
+  readonly roleName: string;
+  readonly description: string;
+  readonly type: 'BuiltInRole' | 'CustomRole';
+  readonly permissions: readonly Permission[];
+  readonly assignableScopes: readonly string[];
+}
+
+export interface Permission {
+  readonly actions: readonly string[];
+  readonly notActions: readonly string[];
+  readonly dataActions: readonly string[];
+  readonly notDataActions: readonly string[];
+}
+
+export type AssignmentPrincipalType = 'User' | 'Group' | 'ServicePrincipal';
+
+export interface RoleAssignment {
+  /** GUID, lower case: the assignment's name. */
+  readonly id: string;
+  readonly scope: string;
+  /** GUID of the role definition. */
+  readonly roleDefinitionId: string;
+  readonly principalId: PrincipalId;
+  readonly principalType: AssignmentPrincipalType;
+  readonly description: string;
+  /** ISO 8601. */
+  readonly createdOn: string;
+  readonly createdBy: string;
+}
+
+export interface DenyAssignment {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly scope: string;
+  readonly permissions: readonly Permission[];
+  readonly doNotApplyToChildScopes: boolean;
+  /** Object ids; the all-zero GUID is everyone. */
+  readonly principals: readonly PrincipalId[];
+  readonly excludePrincipals: readonly PrincipalId[];
+}
+
+export interface SessionRecord {
+  readonly id: SessionId;
+  readonly principalId: PrincipalId;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** RFC 8176 method references. */
+  readonly authenticationMethods: readonly string[];
+}
+
+export type LeaseEndReason = 'completed' | 'failed' | 'canceled' | 'lost' | 'owner-lost-right' | 'owner-disabled' | 'expired' | 'cut';
+
+export interface LeaseRecord {
+  readonly id: LeaseId;
+  /** The job's own principal. */
+  readonly jobId: PrincipalId;
+  /** Scope of the job resource. */
+  readonly jobScope: string;
+  readonly ownerId: PrincipalId;
+  /** The principal that submitted the job: the owner, or a workload such as a CI application. */
+  readonly submitterId: PrincipalId;
+  /** First the owner, then every actor in order, last the job. */
+  readonly chain: readonly ActorRef[];
+  readonly state: 'queued' | 'running' | 'ended';
+}
+
+/** One link of a delegation chain. */
+export interface ActorRef {
+  readonly kind: PrincipalKind | 'ci-run' | 'system' | 'anonymous';
+  /** Object id of a principal, or the issuer-qualified run id of a CI run. */
+  readonly id: string;
+  readonly name: string;
+}
+
+/** To whom, and to which request, a change is attributed. */
+export interface Attribution {
+  readonly tenantId: TenantId;
+  /** First the person or sponsor, last the one that acted. Never empty: `system` stands alone for Lockstep itself. */
+  readonly chain: readonly ActorRef[];
+  readonly requestId: RequestId | null;
+  readonly sourceAddress: string | null;
+  readonly sessionId: SessionId | null;
+  readonly leaseId: LeaseId | null;
+  readonly tokenId: string | null;
+  readonly decisionId: DecisionId | null;
+  readonly policyId: string | null;
+  readonly snapshotVersion: number | null;
+}
+
+export type Tx = Transaction<Schema>;
+
+/**
+ * Runs `work` in one transaction together with the ledger entries of every change that it records.
+ * Resolves when both are durable and every follower (policy snapshot, liveness) has applied the changes.
+ * If `work` throws, neither the rows nor the entries exist, and the error is passed on.
+ */
+export type Commit = <T>(
+  attribution: Attribution,
+  work: (tx: Tx, record: (change: Change) => void) => Promise<T>,
+) => Promise<T>;
+
+/** A change as it stands in the feed. */
+export interface CommittedChange {
+  /** Position in the feed: strictly increasing, the version of whatever has applied it. */
+  readonly sequence: number;
+  readonly change: Change;
+}
+
+/** Called after each commit, in order, before the committer's promise resolves. Must not throw. */
+export type Follower = (committed: readonly CommittedChange[]) => void;
+
+/** The attribution of what Lockstep does by itself (rotation, reconciliation, first start). */
+export function systemAttribution(tenantId: TenantId, part: string): Attribution {
+  return {
+    tenantId,
+    chain: [{ kind: 'system', id: part, name: `Lockstep ${part}` }],
+    requestId: null,
+    sourceAddress: null,
+    sessionId: null,
+    leaseId: null,
+    tokenId: null,
+    decisionId: null,
+    policyId: null,
+    snapshotVersion: null,
+  };
+}

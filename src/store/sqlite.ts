@@ -1,0 +1,62 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { migrations } from './migrations.ts';
+import type { Schema } from './schema.ts';
+
+export interface Store {
+  readonly db: Kysely<Schema>;
+  /** The connection beneath `db`, for statements that must cost microseconds. Use it only inside `db`'s turn. */
+  readonly raw: DatabaseSync;
+  close(): Promise<void>;
+}
+
+export interface OpenStoreOptions {
+  /** File path, or `:memory:`. */
+  readonly path: string;
+  /** Default true: every commit reaches the disk before it is acknowledged. */
+  readonly dangerouslyNotDurable?: boolean;
+}
+
+/**
+ * Opens the SQLite database (WAL, synchronous=FULL, foreign keys on) and applies every outstanding migration.
+ * Throws if the file is not a database, is in use by another writer, or was written by a newer Lockstep.
+ */
+export async function openSqliteStore(options: OpenStoreOptions): Promise<Store> {
+  const raw = new DatabaseSync(options.path, { enableForeignKeyConstraints: true, timeout: 5_000 });
+  raw.exec(`pragma journal_mode = wal`);
+  raw.exec(`pragma synchronous = ${options.dangerouslyNotDurable ? 'off' : 'full'}`);
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: kyselyDatabase(raw) }) });
+  const { error } = await new Migrator({
+    db,
+    provider: { getMigrations: async () => migrations },
+  }).migrateToLatest();
+  if (error) {
+    await db.destroy();
+    throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause: error });
+  }
+  return { db, raw, close: async () => db.destroy() };
+}
+
+/** Kysely's SQLite dialect speaks better-sqlite3's interface; node:sqlite differs in spelling only. */
+function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => {
+      raw.close();
+    },
+    prepare: (sql) => kyselyStatement(raw.prepare(sql)),
+  };
+}
+
+function kyselyStatement(statement: StatementSync): SqliteStatement {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...inputs(parameters)),
+    run: (parameters) => statement.run(...inputs(parameters)),
+    iterate: (parameters) => statement.iterate(...inputs(parameters)),
+  };
+}
+
+function inputs(parameters: readonly unknown[]): SQLInputValue[] {
+  return parameters as SQLInputValue[];
+}
