@@ -8,18 +8,26 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const stamp = join(root, 'node_modules', '.lockstep-setup');
-const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   if (!process.env.LOCKSTEP_SETUP_QUIET) console.error('Installing the locked dependencies (once) …');
   const npm = process.env.npm_execpath;
   const [command, prefix] = npm ? [process.execPath, [npm]] : ['npm', []];
-  const install = spawnSync(command, [...prefix, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const install = spawnSync(
+    command,
+    [...prefix, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
   if (install.status !== 0) {
-    console.error('The installation failed: read npm’s message above, check that the npm registry is reachable, and run the command again.');
+    console.error(
+      'The installation failed: read npm’s message above, check that the npm registry is reachable, and run the command again.',
+    );
     process.exit(install.status ?? 1);
   }
   writeFileSync(stamp, wanted);

@@ -7,35 +7,120 @@ export const errorTable = {
   invalid_request: row(400, 'invalid_request', 'InvalidRequest', 'The request is malformed.'),
   invalid_json: row(400, 'invalid_request', 'InvalidRequestContent', 'The request body is not valid JSON.'),
   invalid_path: row(400, 'invalid_request', 'InvalidUri', 'The request path is not in normal form.'),
-  invalid_resource: row(400, 'invalid_target', 'InvalidResource', 'No such resource (audience) is served here.'),
+  invalid_resource: row(
+    400,
+    'invalid_target',
+    'InvalidResource',
+    'No such resource (audience) is served here.',
+  ),
   invalid_scope: row(400, 'invalid_scope', 'InvalidScope', 'The requested scope is not valid.'),
   invalid_client: row(401, 'invalid_client', 'InvalidClient', 'The client could not be authenticated.'),
   invalid_grant: row(400, 'invalid_grant', 'InvalidGrant', 'The grant is invalid, expired or revoked.'),
-  unauthorized_client: row(400, 'unauthorized_client', 'UnauthorizedClient', 'This client may not use this grant.'),
-  unsupported_grant_type: row(400, 'unsupported_grant_type', 'UnsupportedGrantType', 'The grant type is not supported.'),
-  federation_mismatch: row(401, 'invalid_client', 'FederatedCredentialMismatch', 'No federated credential matches the presented token.'),
-  assertion_replayed: row(401, 'invalid_client', 'AssertionReplayed', 'The presented assertion was used before.'),
-  authentication_required: row(401, 'invalid_token', 'AuthenticationFailed', 'Sign in, or send a bearer token.'),
+  unauthorized_client: row(
+    400,
+    'unauthorized_client',
+    'UnauthorizedClient',
+    'This client may not use this grant.',
+  ),
+  unsupported_grant_type: row(
+    400,
+    'unsupported_grant_type',
+    'UnsupportedGrantType',
+    'The grant type is not supported.',
+  ),
+  federation_mismatch: row(
+    401,
+    'invalid_client',
+    'FederatedCredentialMismatch',
+    'No federated credential matches the presented token.',
+  ),
+  assertion_replayed: row(
+    401,
+    'invalid_client',
+    'AssertionReplayed',
+    'The presented assertion was used before.',
+  ),
+  authentication_required: row(
+    401,
+    'invalid_token',
+    'AuthenticationFailed',
+    'Sign in, or send a bearer token.',
+  ),
   invalid_token: row(401, 'invalid_token', 'InvalidAuthenticationToken', 'The access token is not valid.'),
   expired_token: row(401, 'invalid_token', 'ExpiredAuthenticationToken', 'The access token has expired.'),
-  revoked_token: row(401, 'invalid_token', 'RevokedAuthenticationToken', 'The identity behind this token has ended.'),
-  conflicting_credentials: row(400, 'invalid_request', 'ConflictingCredentials', 'Send one credential, not two.'),
+  revoked_token: row(
+    401,
+    'invalid_token',
+    'RevokedAuthenticationToken',
+    'The identity behind this token has ended.',
+  ),
+  conflicting_credentials: row(
+    400,
+    'invalid_request',
+    'ConflictingCredentials',
+    'Send one credential, not two.',
+  ),
   access_denied: row(403, 'access_denied', 'AuthorizationFailed', 'Policy does not allow this.'),
-  unknown_route: row(403, 'access_denied', 'RouteNotDescribed', 'This route is not described, so it is denied.'),
-  policy_unavailable: row(503, 'temporarily_unavailable', 'PolicyUnavailable', 'Policy cannot be evaluated at the moment.'),
-  lease_ended: row(403, 'access_denied', 'LeaseEnded', 'The job behind this identity has ended or lost its right.'),
+  unknown_route: row(
+    403,
+    'access_denied',
+    'RouteNotDescribed',
+    'This route is not described, so it is denied.',
+  ),
+  policy_unavailable: row(
+    503,
+    'temporarily_unavailable',
+    'PolicyUnavailable',
+    'Policy cannot be evaluated at the moment.',
+  ),
+  lease_ended: row(
+    403,
+    'access_denied',
+    'LeaseEnded',
+    'The job behind this identity has ended or lost its right.',
+  ),
   csrf_refused: row(403, 'access_denied', 'CrossSiteRequestRefused', 'The request came from another site.'),
   not_found: row(404, 'not_found', 'ResourceNotFound', 'There is no such resource.'),
   method_not_allowed: row(405, 'invalid_request', 'MethodNotAllowed', 'This method is not supported here.'),
   conflict: row(409, 'conflict', 'Conflict', 'The resource is in a state that does not allow this.'),
-  precondition_failed: row(412, 'precondition_failed', 'PreconditionFailed', 'A condition of the request does not hold.'),
+  precondition_failed: row(
+    412,
+    'precondition_failed',
+    'PreconditionFailed',
+    'A condition of the request does not hold.',
+  ),
   too_large: row(413, 'invalid_request', 'RequestBodyTooLarge', 'The request body is too large.'),
-  unsupported_media_type: row(415, 'invalid_request', 'UnsupportedMediaType', 'This media type is not accepted here.'),
+  unsupported_media_type: row(
+    415,
+    'invalid_request',
+    'UnsupportedMediaType',
+    'This media type is not accepted here.',
+  ),
   too_many_attempts: row(429, 'slow_down', 'TooManyRequests', 'Too many attempts; wait and try again.'),
-  headers_too_large: row(431, 'invalid_request', 'RequestHeaderFieldsTooLarge', 'The request headers are too large.'),
-  ledger_unavailable: row(503, 'temporarily_unavailable', 'LedgerUnavailable', 'The ledger cannot write, so nothing is served.'),
-  draining: row(503, 'temporarily_unavailable', 'ServiceStopping', 'The service is stopping; try again shortly.'),
-  upstream_unreachable: row(502, 'temporarily_unavailable', 'UpstreamUnreachable', 'The protected upstream cannot be reached.'),
+  headers_too_large: row(
+    431,
+    'invalid_request',
+    'RequestHeaderFieldsTooLarge',
+    'The request headers are too large.',
+  ),
+  ledger_unavailable: row(
+    503,
+    'temporarily_unavailable',
+    'LedgerUnavailable',
+    'The ledger cannot write, so nothing is served.',
+  ),
+  draining: row(
+    503,
+    'temporarily_unavailable',
+    'ServiceStopping',
+    'The service is stopping; try again shortly.',
+  ),
+  upstream_unreachable: row(
+    502,
+    'temporarily_unavailable',
+    'UpstreamUnreachable',
+    'The protected upstream cannot be reached.',
+  ),
   storage_full: row(507, 'server_error', 'InsufficientStorage', 'There is no space left to store this.'),
   internal: row(500, 'server_error', 'InternalServerError', 'Something failed here; it has been logged.'),
 } as const;
@@ -72,7 +157,10 @@ export class LockstepError<Code extends ErrorCode = ErrorCode> extends Error {
 
   constructor(options: ErrorOptions<Code>) {
     const publicMessage = options.publicMessage ?? errorTable[options.code].sentence;
-    super(options.internalMessage ?? publicMessage, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      options.internalMessage ?? publicMessage,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = 'LockstepError';
     this.code = options.code;
     this.publicMessage = publicMessage;
@@ -90,14 +178,20 @@ export function failure<Code extends ErrorCode>(
   publicMessage: string,
   details?: Readonly<Record<string, unknown>>,
 ): LockstepError<Code> {
-  return new LockstepError(details === undefined ? { code, publicMessage } : { code, publicMessage, details });
+  return new LockstepError(
+    details === undefined ? { code, publicMessage } : { code, publicMessage, details },
+  );
 }
 
 /** Any thrown value as a LockstepError; what is not one becomes `internal` (or `storage_full`) with the cause kept. */
 export function asLockstepError(thrown: unknown): LockstepError {
   if (thrown instanceof LockstepError) return thrown;
   const code = isDiskFull(thrown) ? 'storage_full' : 'internal';
-  return new LockstepError({ code, internalMessage: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown });
+  return new LockstepError({
+    code,
+    internalMessage: thrown instanceof Error ? thrown.message : String(thrown),
+    cause: thrown,
+  });
 }
 
 /** ENOSPC and EDQUOT from the file system, SQLITE_FULL (13) from SQLite. */

@@ -14,8 +14,16 @@ export type Change =
   | { readonly kind: 'principal.deleted'; readonly id: PrincipalId; readonly principalKind: PrincipalKind }
   | { readonly kind: 'group.member-added'; readonly group: PrincipalId; readonly member: PrincipalId }
   | { readonly kind: 'group.member-removed'; readonly group: PrincipalId; readonly member: PrincipalId }
-  | { readonly kind: 'credential.added'; readonly principal: PrincipalId; readonly credential: CredentialRecord }
-  | { readonly kind: 'credential.removed'; readonly principal: PrincipalId; readonly credential: CredentialRecord }
+  | {
+      readonly kind: 'credential.added';
+      readonly principal: PrincipalId;
+      readonly credential: CredentialRecord;
+    }
+  | {
+      readonly kind: 'credential.removed';
+      readonly principal: PrincipalId;
+      readonly credential: CredentialRecord;
+    }
   | { readonly kind: 'role-definition.put'; readonly definition: RoleDefinition }
   | { readonly kind: 'role-definition.deleted'; readonly id: string }
   | { readonly kind: 'role-assignment.put'; readonly assignment: RoleAssignment }
@@ -24,7 +32,12 @@ export type Change =
   | { readonly kind: 'deny-assignment.deleted'; readonly assignment: DenyAssignment }
   | { readonly kind: 'session.opened'; readonly session: SessionRecord }
   | { readonly kind: 'session.closed'; readonly session: SessionRecord; readonly reason: string }
-  | { readonly kind: 'token.revoked'; readonly tokenId: string; readonly principal: PrincipalId; readonly expiresAt: number }
+  | {
+      readonly kind: 'token.revoked';
+      readonly tokenId: string;
+      readonly principal: PrincipalId;
+      readonly expiresAt: number;
+    }
   | { readonly kind: 'lease.opened'; readonly lease: LeaseRecord }
   | { readonly kind: 'lease.started'; readonly lease: LeaseRecord }
   | { readonly kind: 'lease.ended'; readonly lease: LeaseRecord; readonly reason: LeaseEndReason }
@@ -129,7 +142,8 @@ export interface SessionRecord {
   readonly authenticationMethods: readonly string[];
 }
 
-export type LeaseEndReason = 'completed' | 'failed' | 'canceled' | 'lost' | 'owner-lost-right' | 'owner-disabled' | 'expired' | 'cut';
+export type LeaseEndReason =
+  'completed' | 'failed' | 'canceled' | 'lost' | 'owner-lost-right' | 'owner-disabled' | 'expired' | 'cut';
 
 export interface LeaseRecord {
   readonly id: LeaseId;

@@ -1,0 +1,99 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { ZodType } from 'zod';
+import type { Caller } from '../identity/caller.ts';
+import type { LockstepError } from '../lib/errors.ts';
+import type { RequestId } from '../lib/ids.ts';
+import type { Access, Decision } from '../policy/types.ts';
+import type { Attribution } from '../store/changes.ts';
+
+/** The head of a request after the edge has checked it; `path` is byte for byte what would be forwarded. */
+export interface RequestHead {
+  readonly id: RequestId;
+  readonly method: string;
+  /** Host header without port, lower case. */
+  readonly host: string;
+  /** Host header as sent (with port), lower case. */
+  readonly authority: string;
+  /** Raw path, still percent-encoded, without query: in the one normal form that the edge admits. */
+  readonly path: string;
+  /** Raw query without `?`; empty when there is none. */
+  readonly rawQuery: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  readonly remoteAddress: string;
+  /** `https://host:port` as the client addressed us. */
+  readonly origin: string;
+}
+
+/** How a request is let in. A route cannot exist without one. */
+export type Guard =
+  | { readonly kind: 'action'; readonly access: Access }
+  /** Whoever is authenticated, on what is their own; `rule` names it in every decision. */
+  | { readonly kind: 'authenticated'; readonly rule: string; readonly scope: string }
+  /** Anyone; a credential that is present is ignored, never trusted. */
+  | { readonly kind: 'public'; readonly rule: string; readonly scope: string };
+
+export type BodyRule =
+  | { readonly kind: 'none' }
+  /** Read whole before `serve`; refused with 413 beyond `maxBytes`, 415 for another media type. */
+  | { readonly kind: 'buffered'; readonly maxBytes: number; readonly mediaTypes: readonly string[] }
+  /** Handed to `serve` as a stream with backpressure; the total is cut at `maxBytes`. */
+  | { readonly kind: 'streamed'; readonly maxBytes: number };
+
+/** What a surface says of one request. */
+export interface Described {
+  /** Operation name for the ledger; the guard's action where there is one. */
+  readonly operation: string;
+  readonly guard: Guard;
+  /** A change is recorded before it is served; a read before its response head leaves. */
+  readonly effect: 'read' | 'change';
+  readonly body: BodyRule;
+  serve(exchange: Exchange): Promise<Reply>;
+}
+
+export interface Exchange {
+  readonly head: RequestHead;
+  /** Null only under a public guard. */
+  readonly caller: Caller | null;
+  readonly decision: Decision;
+  /** Ready for Commit and for the ledger. */
+  readonly attribution: Attribution;
+  /** The buffered body; empty unless the rule is `buffered`. */
+  readonly bytes: Buffer;
+  /** The body as a stream; empty unless the rule is `streamed`. */
+  readonly stream: Readable;
+  /** The buffered body as JSON through a schema. Throws `invalid_json` or `invalid_request` naming the member. */
+  json<T>(schema: ZodType<T>): T;
+  /** The buffered body as a form. Throws `invalid_request` for a repeated field (RFC 6749 §3.1). */
+  form(): ReadonlyMap<string, string>;
+  /** Aborted when the client goes, the session is cut, or the process drains out. */
+  readonly signal: AbortSignal;
+  /** Another decision within the same request (batch, copy source); recorded with it. Never throws for a deny. */
+  decideAlso(access: Access): Promise<Decision>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly body?: string | Uint8Array | Readable;
+}
+
+/**
+ * One public face of Lockstep: a protocol, its routes, its error dialect.
+ * Local services and proxied upstreams are both surfaces, so both pass through the same pipeline.
+ */
+export interface Surface {
+  /** Short, stable: `arm`, `entra`, `blob`, `web:grafana`. */
+  readonly name: string;
+  /** The first surface that matches takes the request; several may share a host. */
+  matches(head: RequestHead): boolean;
+  /** Token audiences accepted here (exact strings). */
+  readonly audiences: readonly string[];
+  /** Whether a browser session cookie is a credential here (with CSRF defence), besides bearer tokens. */
+  readonly acceptsSessionCookie: boolean;
+  /** Null: the route is unknown, which is a deny. May throw `invalid_path` and the like. */
+  describe(head: RequestHead): Described | null;
+  /** Every failure, denials included (`error.details.decision` is a Decision then), in this protocol's own words. */
+  renderError(error: LockstepError, head: RequestHead): Reply;
+}

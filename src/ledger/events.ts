@@ -1,0 +1,74 @@
+import type { Attribution, Change } from '../store/changes.ts';
+import type { EventId } from '../lib/ids.ts';
+
+/** What the pipeline records of an exchange. `change` facts are recorded through the Commit instead. */
+export type RequestFact =
+  /** Durable before a change is forwarded, and before any response head leaves. */
+  | {
+      readonly kind: 'request.decided';
+      readonly attribution: Attribution;
+      /** Surface (adapter) and operation, e.g. `blob`, `Microsoft.Storage/…/blobs/read`. */
+      readonly surface: string;
+      readonly operation: string;
+      readonly effect: 'read' | 'change';
+      readonly method: string;
+      readonly path: string;
+      readonly allowed: boolean;
+      /** Cause kind of the decision: `role-assignment`, `missing-grant`, … */
+      readonly reason: string;
+      readonly decidedFor: string | null;
+      readonly authorities: readonly string[];
+      readonly action: string;
+      readonly dataAction: boolean;
+      readonly scope: string;
+      readonly userAgent: string | null;
+    }
+  /** Appended when the exchange ends; not waited for. */
+  | {
+      readonly kind: 'request.ended';
+      readonly attribution: Attribution;
+      readonly surface: string;
+      readonly operation: string;
+      readonly scope: string;
+      readonly status: number;
+      readonly requestBytes: number;
+      readonly responseBytes: number;
+      readonly durationMilliseconds: number;
+      /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `identity-ended`, `cut-by-operator`, … */
+      readonly ending: string;
+    }
+  /** A sign-in, a token issued or refused, a log-off. OCSF Authentication 3002. */
+  | {
+      readonly kind: 'authentication';
+      readonly attribution: Attribution;
+      readonly activity: 'sign-in' | 'sign-out' | 'token-issue' | 'token-renewal';
+      readonly succeeded: boolean;
+      /** Error code when it failed, else null. */
+      readonly failureCode: string | null;
+      readonly principalId: string | null;
+      readonly principalName: string | null;
+      readonly method: string;
+      readonly audience: string | null;
+      readonly tokenId: string | null;
+      readonly expiresAt: number | null;
+      /** Facts without secrets: federated credential, issuer, presented claims that mattered. */
+      readonly detail: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'lifecycle';
+      readonly attribution: Attribution;
+      readonly activity: 'start' | 'stop';
+      readonly version: string;
+      readonly detail: Readonly<Record<string, string>>;
+    };
+
+export interface ChangeFact {
+  readonly kind: 'change';
+  readonly attribution: Attribution;
+  readonly change: Change;
+}
+
+export type Fact = RequestFact | ChangeFact;
+
+/** Records what happened where no state changes. Resolves with the event's id once it is durable. */
+export type RecordFact = (fact: RequestFact) => Promise<EventId>;
