@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { nearestKey } from './nearest-key.ts';
+import { configSchema, type ParsedConfig } from './schema.ts';
+
+/** What travels inward: compiled, with every path absolute and every secret resolved; frozen. */
+export type Config = Omit<ParsedConfig, 'connections'> & {
+  /** Where all state lives: $LOCKSTEP_HOME, default ./.lockstep. */
+  readonly home: string;
+  /** The file that was read, or null when there is none and the defaults hold. */
+  readonly file: string | null;
+  readonly connections: Readonly<Record<string, Connection>>;
+};
+
+export type Connection = Omit<ParsedConfig['connections'][string], 'credential'> & {
+  readonly name: string;
+  readonly credential: { readonly header: string; readonly value: string } | null;
+};
+
+export interface ConfigProblem {
+  /** Dotted path of the setting, e.g. `tokens.jobSeconds`; empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+  /** The nearest valid key, when the problem is an unknown one. */
+  readonly suggestion?: string;
+}
+
+export class ConfigError extends Error {
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(file: string, problems: readonly ConfigProblem[], cause?: unknown) {
+    const lines = problems.map((problem) => {
+      const hint = problem.suggestion === undefined ? '' : ` Did you mean \`${problem.suggestion}\`?`;
+      return `  ${problem.path || '(file)'}: ${problem.message}${hint}`;
+    });
+    super(`${file} has ${problems.length} problem(s):\n${lines.join('\n')}`, { cause });
+    this.name = 'ConfigError';
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+export interface LoadOptions {
+  /** Overrides $LOCKSTEP_HOME. */
+  readonly home?: string;
+  /** Overrides $LOCKSTEP_CONFIG; default {home}/config.json, which need not exist. */
+  readonly file?: string;
+  /** Overrides the process environment; for tests. */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/**
+ * Reads, checks and compiles the configuration. Throws ConfigError that names every problem at once,
+ * each with its path and, for an unknown key, the nearest valid one.
+ */
+export function loadConfig(options: LoadOptions = {}): Config {
+  const environment = options.environment ?? process.env;
+  const home = homeDirectory(options);
+  const named = options.file ?? environment['LOCKSTEP_CONFIG'];
+  const file = resolve(named ?? join(home, 'config.json'));
+  const { found, value } = readJson(file, named !== undefined);
+  const parsed = configSchema.safeParse(value);
+  if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(problemsOf));
+  return compile(parsed.data, home, file, found, environment);
+}
+
+/** $LOCKSTEP_HOME, default ./.lockstep, as an absolute path. */
+export function homeDirectory(options: Pick<LoadOptions, 'home' | 'environment'> = {}): string {
+  return resolve(options.home ?? (options.environment ?? process.env)['LOCKSTEP_HOME'] ?? '.lockstep');
+}
+
+function readJson(file: string, mustExist: boolean): { found: boolean; value: unknown } {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { found: false, value: {} };
+    throw new ConfigError(file, [{ path: '', message: `the file cannot be read: ${(cause as Error).message}` }], cause);
+  }
+  try {
+    return { found: true, value: JSON.parse(text) as unknown };
+  } catch (cause) {
+    throw new ConfigError(file, [{ path: '', message: `not valid JSON: ${(cause as Error).message}` }], cause);
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
+  const path = issue.path.map(String).join('.');
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  return issue.keys.map((key) => {
+    const suggestion = nearestKey(key, keysAt(issue.path));
+    const problem = { path: path === '' ? key : `${path}.${key}`, message: 'there is no such setting.' };
+    return suggestion === null ? problem : { ...problem, suggestion };
+  });
+}
+
+/** The keys that the schema allows at a path. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+  for (const part of path) {
+    const node = schema as { properties?: Record<string, unknown>; additionalProperties?: unknown; items?: unknown };
+    schema = node.properties?.[String(part)] ?? node.additionalProperties ?? node.items;
+  }
+  return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {});
+}
+
+function compile(
+  parsed: ParsedConfig,
+  home: string,
+  file: string,
+  found: boolean,
+  environment: NodeJS.ProcessEnv,
+): Config {
+  const base = dirname(file);
+  const problems: ConfigProblem[] = [];
+  const connections: Record<string, Connection> = {};
+  for (const [name, { credential, ...connection }] of Object.entries(parsed.connections)) {
+    const path = `connections.${name}.credential.value`;
+    connections[name] = {
+      ...connection,
+      name,
+      credential: credential
+        ? { header: credential.header.toLowerCase(), value: resolveSecret(credential.value, path, base, environment, problems) }
+        : null,
+    };
+  }
+  const environments = Object.fromEntries(
+    Object.entries(parsed.local.environments).map(([image, toolchain]) => [
+      image,
+      {
+        ...toolchain,
+        path: toolchain.path.map((entry) => resolve(base, entry)),
+        ...(toolchain.nodeModules === undefined ? {} : { nodeModules: resolve(base, toolchain.nodeModules) }),
+      },
+    ]),
+  );
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return deepFreeze({
+    ...parsed,
+    ...(parsed.tls && { tls: { certificate: resolve(base, parsed.tls.certificate), key: resolve(base, parsed.tls.key) } }),
+    local: { ...parsed.local, environments },
+    home,
+    file: found ? file : null,
+    connections,
+  });
+}
+
+function resolveSecret(
+  reference: { file: string } | { env: string },
+  path: string,
+  base: string,
+  environment: NodeJS.ProcessEnv,
+  problems: ConfigProblem[],
+): string {
+  if ('env' in reference) {
+    const value = environment[reference.env];
+    if (value) return value;
+    problems.push({ path, message: `the environment variable ${reference.env} is not set.` });
+    return '';
+  }
+  try {
+    return readFileSync(resolve(base, reference.file), 'utf8').trim();
+  } catch (cause) {
+    problems.push({ path, message: `the file ${reference.file} cannot be read: ${(cause as Error).message}` });
+    return '';
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) deepFreeze(member);
+  }
+  return value;
+}
