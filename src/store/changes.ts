@@ -38,6 +38,14 @@ export type Change =
       readonly principal: PrincipalId;
       readonly expiresAt: number;
     }
+  /** An assertion that may be exchanged once was exchanged; `digest` stands for it, it lapses at `expiresAt` (ms). */
+  | {
+      readonly kind: 'assertion.used';
+      readonly principal: PrincipalId;
+      readonly issuer: string;
+      readonly digest: string;
+      readonly expiresAt: number;
+    }
   | { readonly kind: 'lease.opened'; readonly lease: LeaseRecord }
   | { readonly kind: 'lease.started'; readonly lease: LeaseRecord }
   | { readonly kind: 'lease.ended'; readonly lease: LeaseRecord; readonly reason: LeaseEndReason }
