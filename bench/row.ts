@@ -1,0 +1,15 @@
+/** One measured figure; `npm run bench -- --json` prints one such object a line. */
+export interface BenchRow {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The peer or floor measured in the same run, and its value in the same unit. */
+  readonly peer: string | null;
+  readonly peerValue: number | null;
+  /** value ÷ peerValue, or its inverse where less is better: more than 1 is in our favour. */
+  readonly ratio: number | null;
+  readonly target: string | null;
+  readonly met: boolean | null;
+  /** Lowest to highest of the repetitions. */
+  readonly spread?: string;
+}
