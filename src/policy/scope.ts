@@ -17,6 +17,35 @@ export function normalizeScope(text: string): string | null {
   return trimmed.toLowerCase();
 }
 
+/** Whether the text is a scope in normal form: one pass, no allocation, for the path of every decision. */
+export function isNormalScope(text: string): boolean {
+  if (text.charCodeAt(0) !== slash || text.length > 4096) return false;
+  let start = 1;
+  for (let i = 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === slash) {
+      if (!isSegment(text, start, i)) return false;
+      start = i + 1;
+    } else if (code <= 0x20 || (code >= 0x41 && code <= 0x5a) || unfit(code)) return false;
+    else if (code > 0x7f) return normalizeScope(text) === text;
+  }
+  return text.length === 1 || isSegment(text, start, text.length);
+}
+
+const slash = 0x2f;
+
+/** Delete, backslash, `?` and `#`. */
+function unfit(code: number): boolean {
+  return code === 0x7f || code === 0x5c || code === 0x3f || code === 0x23;
+}
+
+function isSegment(text: string, start: number, end: number): boolean {
+  const length = end - start;
+  if (length === 0) return false;
+  if (length > 2 || text.charCodeAt(start) !== 0x2e) return true;
+  return length === 2 && text.charCodeAt(start + 1) !== 0x2e;
+}
+
 /** The scope itself and every ancestor, nearest first, ending with `/`. The scope must be in normal form. */
 export function scopeAndAncestors(scope: string): string[] {
   const out = [scope];
