@@ -51,7 +51,8 @@ const walkingHouseStatements = [
 
   `create table sessions (
     id text primary key, principal_id text not null, created_at integer not null, expires_at integer not null,
-    ended_at integer, end_reason text, amr_json text not null, source_address text, user_agent text) strict`,
+    ended_at integer, end_reason text, amr_json text not null, source_address text, user_agent text,
+    last_seen_at integer) strict`,
   `create index sessions_principal on sessions (principal_id) where ended_at is null`,
   `create table signin_throttle (
     key text primary key, failures integer not null, window_started_at integer not null,

@@ -76,6 +76,8 @@ export interface Schema {
     amr_json: string;
     source_address: string | null;
     user_agent: string | null;
+    /** When it was last used, to the minute or so; null before the first note of it. */
+    last_seen_at: number | null;
   };
   signin_throttle: { key: string; failures: number; window_started_at: number; locked_until: number };
   one_time_links: { digest: string; principal_id: string; expires_at: number; used_at: number | null };
