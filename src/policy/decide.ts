@@ -1,7 +1,9 @@
 import type { PrincipalId } from '../lib/ids.ts';
-import type { Denial, Grant, PrincipalNode, Reach, ScopeNode } from './nodes.ts';
+import type { ActionEntry } from './action-table.ts';
+import type { Grant, Reach } from './nodes.ts';
 import { reachOf } from './principal-graph.ts';
 import { isNormalScope, normalizeScope } from './scope.ts';
+import type { ScopeNode } from './scope-tree.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access, Cause, Verdict } from './types.ts';
 
@@ -25,8 +27,8 @@ export function decide(snapshot: PolicySnapshot, principal: PrincipalId, access:
     if (!node.record.enabled) return disabledPrincipal;
     const scope = isNormalScope(access.scope) ? access.scope : normalizeScope(access.scope);
     if (scope === null) return policyUnavailable;
-    const action = snapshot.actionName(access.action);
-    return search(snapshot.scopes.nearest(scope), scope, reachOf(node), action, access.dataAction);
+    const action = snapshot.actions.entry(access.action, access.dataAction);
+    return search(snapshot, reachOf(node), action, scope);
   } catch {
     return policyUnavailable;
   }
@@ -50,56 +52,19 @@ export function decideForAll(
   return first ?? { ...unknownPrincipal, decidedFor: null };
 }
 
-function search(from: ScopeNode, scope: string, reach: Reach, action: string, dataAction: boolean): Verdict {
+function search(snapshot: PolicySnapshot, reach: Reach, action: ActionEntry, scope: string): Verdict {
+  const { marks } = snapshot.graph;
+  marks.mark(reach);
   let grant: Grant | null = null;
-  for (let node: ScopeNode | null = from; node; node = node.parent) {
-    for (const denial of node.denials) {
-      if (denial.permissions.contains(action, dataAction) && denialApplies(denial, scope, reach)) {
-        const { id, name, scope: at } = denial.assignment;
-        return { allowed: false, cause: { kind: 'deny-assignment', id, name, scope: at } };
-      }
+  for (let node: ScopeNode | null = snapshot.scopes.nearest(scope); node; node = node.parent) {
+    const denial = node.denials?.find(marks, scope, action);
+    if (denial) {
+      const { id, name, scope: at } = denial.assignment;
+      return { allowed: false, cause: { kind: 'deny-assignment', id, name, scope: at } };
     }
-    grant ??= grantAt(node, reach.active, action, dataAction);
+    grant ??= node.grants?.find(marks, reach, action) ?? null;
   }
   return grant ? { allowed: true, cause: causeOf(grant) } : missingGrant;
-}
-
-/** Whether a deny assignment at the scope or an ancestor concerns this principal; its permissions aside. */
-export function denialApplies(denial: Denial, scope: string, reach: Reach): boolean {
-  if (denial.assignment.doNotApplyToChildScopes && denial.assignment.scope !== scope) return false;
-  for (const node of denial.excluded) if (reach.active.has(node)) return false;
-  if (denial.everyone) return true;
-  for (const node of denial.principals) if (reach.all.has(node)) return true;
-  return false;
-}
-
-function grantAt(
-  node: ScopeNode,
-  identities: ReadonlySet<PrincipalNode>,
-  action: string,
-  dataAction: boolean,
-): Grant | null {
-  const { byPrincipal, grants } = node;
-  if (!byPrincipal || identities.size >= grants.length) {
-    for (const grant of grants) {
-      if (identities.has(grant.principal) && grant.role.permissions?.contains(action, dataAction))
-        return grant;
-    }
-    return null;
-  }
-  let lowest: Grant | null = null;
-  for (const identity of identities) {
-    const own = byPrincipal.get(identity);
-    if (!own) continue;
-    for (const grant of own) {
-      if (lowest && grant.assignment.id > lowest.assignment.id) break;
-      if (grant.role.permissions?.contains(action, dataAction)) {
-        lowest = grant;
-        break;
-      }
-    }
-  }
-  return lowest;
 }
 
 function causeOf({ assignment, role }: Grant): Cause {

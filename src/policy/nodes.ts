@@ -5,6 +5,8 @@ import type { PermissionSet } from './permission-set.ts';
 /** A principal, known or only mentioned, with its edges and what is remembered of its groups. */
 export interface PrincipalNode {
   readonly id: PrincipalId;
+  /** Small and dense, so that sets of principals are arrays of numbers; given to another once this one is released. */
+  readonly index: number;
   /** Null while the directory does not know it: it is mentioned by an assignment or a membership only. */
   record: PrincipalRecord | null;
   readonly groups: Set<PrincipalNode>;
@@ -14,17 +16,18 @@ export interface PrincipalNode {
   reach: Reach | null;
 }
 
-/** The principal itself and its groups, transitively. */
+/** Indexes of the principal itself and of its groups, transitively. */
 export interface Reach {
   /** By way of enabled groups only: what grants count. */
-  readonly active: ReadonlySet<PrincipalNode>;
-  /** By way of every group, disabled ones too: what denies count. The same set when nothing is disabled. */
-  readonly all: ReadonlySet<PrincipalNode>;
+  readonly active: Int32Array;
+  /** By way of every group, disabled ones too: what denies count. */
+  readonly all: Int32Array;
 }
 
 /** A role's place in the snapshot; `permissions` is null while the role is unknown, which grants nothing. */
 export interface RoleSlot {
   readonly id: string;
+  readonly index: number;
   roleName: string;
   permissions: PermissionSet | null;
 }
@@ -41,15 +44,4 @@ export interface Denial {
   readonly everyone: boolean;
   readonly principals: readonly PrincipalNode[];
   readonly excluded: readonly PrincipalNode[];
-}
-
-/** A scope at which, or beneath which, something is assigned. Lists are in order of id, lowest first. */
-export interface ScopeNode {
-  readonly scope: string;
-  readonly parent: ScopeNode | null;
-  children: number;
-  readonly grants: Grant[];
-  /** Only once `grants` is long. */
-  byPrincipal: Map<PrincipalNode, Grant[]> | null;
-  readonly denials: Denial[];
 }

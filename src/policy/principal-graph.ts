@@ -1,13 +1,21 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import type { PrincipalRecord } from '../store/changes.ts';
+import { everyoneIndex, Marks } from './marks.ts';
 import type { PrincipalNode, Reach } from './nodes.ts';
 
 /** Who belongs to what. The transitive closure of each principal is found when first asked for and kept until it changes. */
 export class PrincipalGraph {
+  readonly marks = new Marks();
   readonly #nodes = new Map<PrincipalId, PrincipalNode>();
+  readonly #freeIndexes: number[] = [];
+  #nextIndex = everyoneIndex + 1;
 
   get(id: PrincipalId): PrincipalNode | undefined {
     return this.#nodes.get(id);
+  }
+
+  get size(): number {
+    return this.#nodes.size;
   }
 
   values(): IterableIterator<PrincipalNode> {
@@ -20,6 +28,7 @@ export class PrincipalGraph {
     if (!node) {
       node = {
         id,
+        index: this.#freeIndexes.pop() ?? this.#nextIndex++,
         record: null,
         groups: new Set(),
         members: new Set(),
@@ -27,6 +36,7 @@ export class PrincipalGraph {
         denials: new Set(),
         reach: null,
       };
+      this.marks.admit(node.index);
       this.#nodes.set(id, node);
     }
     return node;
@@ -44,11 +54,13 @@ export class PrincipalGraph {
     const node = this.#nodes.get(id);
     if (!node) return;
     forget(node);
+    const neighbours = [...node.groups, ...node.members];
     for (const group of node.groups) group.members.delete(node);
     for (const member of node.members) member.groups.delete(node);
     node.groups.clear();
     node.members.clear();
     node.record = null;
+    for (const neighbour of neighbours) this.release(neighbour);
     this.release(node);
   }
 
@@ -56,7 +68,9 @@ export class PrincipalGraph {
   release(node: PrincipalNode): void {
     if (node.record || node.groups.size + node.members.size + node.grants.size + node.denials.size > 0)
       return;
-    this.#nodes.delete(node.id);
+    if (!this.#nodes.delete(node.id)) return;
+    node.reach = null;
+    this.#freeIndexes.push(node.index);
   }
 
   addMember(group: PrincipalId, member: PrincipalId): void {
@@ -87,10 +101,13 @@ export function reachOf(node: PrincipalNode): Reach {
 
 function findReach(start: PrincipalNode): Reach {
   const all = climb(start, () => true);
-  for (const node of all) {
-    if (node !== start && !conveys(node)) return { all, active: climb(start, conveys) };
-  }
-  return { all, active: all };
+  const active = indexesOf(climb(start, conveys));
+  return { active, all: active.length === all.size ? active : indexesOf(all) };
+}
+
+/** The principal and every enabled group that it belongs to, transitively. */
+export function identitiesOf(start: PrincipalNode): Set<PrincipalNode> {
+  return climb(start, conveys);
 }
 
 function climb(start: PrincipalNode, through: (group: PrincipalNode) => boolean): Set<PrincipalNode> {
@@ -99,6 +116,10 @@ function climb(start: PrincipalNode, through: (group: PrincipalNode) => boolean)
     for (const group of node.groups) if (through(group)) found.add(group);
   }
   return found;
+}
+
+function indexesOf(nodes: ReadonlySet<PrincipalNode>): Int32Array {
+  return Int32Array.from(nodes, ({ index }) => index);
 }
 
 /** Whether membership in it carries anything on: only an enabled group does. */

@@ -1,8 +1,15 @@
-import type { Denial, Grant, PrincipalNode, ScopeNode } from './nodes.ts';
-import { isWithin } from './scope.ts';
+import { DenialList } from './denial-list.ts';
+import { GrantList } from './grant-list.ts';
+import type { Denial, Grant } from './nodes.ts';
 
-/** From this length on, looking each of a caller's groups up costs less than scanning. */
-const indexFrom = 24;
+/** A scope at which, or beneath which, something is assigned; an empty list is null. */
+export interface ScopeNode {
+  readonly scope: string;
+  readonly parent: ScopeNode | null;
+  children: number;
+  grants: GrantList | null;
+  denials: DenialList | null;
+}
 
 /** The scopes that carry assignments, and their ancestors. */
 export class ScopeTree {
@@ -29,43 +36,31 @@ export class ScopeTree {
     return node;
   }
 
-  /** Every node at or beneath a scope. */
-  *within(scope: string): Generator<ScopeNode> {
-    for (const node of this.#nodes.values()) if (isWithin(node.scope, scope)) yield node;
-  }
-
   addGrant(scope: string, grant: Grant): void {
     const node = this.#make(scope);
-    insert(node.grants, grant);
-    if (node.byPrincipal) {
-      const own = node.byPrincipal.get(grant.principal);
-      if (own) insert(own, grant);
-      else node.byPrincipal.set(grant.principal, [grant]);
-    } else if (node.grants.length >= indexFrom) {
-      node.byPrincipal = index(node.grants);
-    }
+    node.grants ??= new GrantList();
+    node.grants.add(grant);
   }
 
   removeGrant(scope: string, id: string): void {
     const node = this.#nodes.get(scope);
-    if (!node) return;
-    const removed = take(node.grants, id);
-    if (removed && node.byPrincipal) {
-      const own = node.byPrincipal.get(removed.principal);
-      if (own) take(own, id);
-      if (own?.length === 0) node.byPrincipal.delete(removed.principal);
-    }
+    if (!node?.grants) return;
+    node.grants.remove(id);
+    if (node.grants.grants.length === 0) node.grants = null;
     this.#prune(node);
   }
 
   addDenial(scope: string, denial: Denial): void {
-    insert(this.#make(scope).denials, denial);
+    const node = this.#make(scope);
+    node.denials ??= new DenialList();
+    node.denials.add(denial);
   }
 
   removeDenial(scope: string, id: string): void {
     const node = this.#nodes.get(scope);
-    if (!node) return;
-    take(node.denials, id);
+    if (!node?.denials) return;
+    node.denials.remove(id);
+    if (node.denials.denials.length === 0) node.denials = null;
     this.#prune(node);
   }
 
@@ -80,9 +75,10 @@ export class ScopeTree {
     return node;
   }
 
+  /** Lets go of a node that carries nothing any more, and of ancestors that were there for it alone. */
   #prune(start: ScopeNode): void {
     let node = start;
-    while (node.parent && node.children === 0 && node.grants.length === 0 && node.denials.length === 0) {
+    while (node.parent && node.children === 0 && !node.grants && !node.denials) {
       this.#nodes.delete(node.scope);
       node = node.parent;
       node.children--;
@@ -91,40 +87,5 @@ export class ScopeTree {
 }
 
 function scopeNode(scope: string, parent: ScopeNode | null): ScopeNode {
-  return { scope, parent, children: 0, grants: [], byPrincipal: null, denials: [] };
-}
-
-interface Assigned {
-  readonly assignment: { readonly id: string };
-}
-
-function index(grants: readonly Grant[]): Map<PrincipalNode, Grant[]> {
-  const byPrincipal = new Map<PrincipalNode, Grant[]>();
-  for (const grant of grants) {
-    const own = byPrincipal.get(grant.principal);
-    if (own) own.push(grant);
-    else byPrincipal.set(grant.principal, [grant]);
-  }
-  return byPrincipal;
-}
-
-function insert<T extends Assigned>(list: T[], item: T): void {
-  list.splice(place(list, item.assignment.id), 0, item);
-}
-
-function take<T extends Assigned>(list: T[], id: string): T | undefined {
-  const at = place(list, id);
-  return list[at]?.assignment.id === id ? list.splice(at, 1)[0] : undefined;
-}
-
-/** The index of the first item whose id is not below `id`. */
-function place(list: readonly Assigned[], id: string): number {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle]?.assignment.id ?? '') < id) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return { scope, parent, children: 0, grants: null, denials: null };
 }

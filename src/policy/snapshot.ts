@@ -7,17 +7,15 @@ import type {
   RoleAssignment,
   RoleDefinition,
 } from '../store/changes.ts';
+import { ActionTable } from './action-table.ts';
 import type { Denial, Grant, RoleSlot } from './nodes.ts';
 import { PermissionSet } from './permission-set.ts';
-import { PrincipalGraph, reachOf } from './principal-graph.ts';
+import { identitiesOf, PrincipalGraph } from './principal-graph.ts';
 import { ScopeTree } from './scope-tree.ts';
 import { normalizeScope } from './scope.ts';
 
 /** In a deny assignment: everyone. It names no principal of the directory. */
 export const everyone = '00000000-0000-0000-0000-000000000000';
-
-/** Action names whose lower-case form is remembered; beyond it the memory starts anew. */
-const actionNameLimit = 4_096;
 
 export interface PolicyRows {
   readonly principals: readonly PrincipalRecord[];
@@ -38,11 +36,12 @@ export class PolicySnapshot {
   readonly graph = new PrincipalGraph();
   /** For the engine's own files. */
   readonly scopes = new ScopeTree();
+  /** For the engine's own files. */
+  readonly actions = new ActionTable();
   readonly #definitions = new Map<string, RoleDefinition>();
   readonly #roles = new Map<string, RoleSlot>();
   readonly #grants = new Map<string, Grant>();
   readonly #denials = new Map<string, Denial>();
-  readonly #actionNames = new Map<string, string>();
   #version: number;
   #fault: unknown = null;
 
@@ -56,8 +55,8 @@ export class PolicySnapshot {
     for (const principal of rows.principals) snapshot.graph.put(principal);
     for (const { group, member } of rows.memberships) snapshot.graph.addMember(group, member);
     for (const definition of rows.roleDefinitions) snapshot.#putDefinition(definition);
-    for (const assignment of rows.roleAssignments) snapshot.#putGrant(assignment);
-    for (const assignment of rows.denyAssignments) snapshot.#putDenial(assignment);
+    for (const assignment of inOrder(rows.roleAssignments)) snapshot.#putGrant(assignment);
+    for (const assignment of inOrder(rows.denyAssignments)) snapshot.#putDenial(assignment);
     return snapshot;
   }
 
@@ -92,10 +91,10 @@ export class PolicySnapshot {
     return this.graph.get(id)?.record ?? undefined;
   }
 
-  /** The principal and every enabled group that it belongs to, transitively. */
+  /** The principal and every enabled group that it belongs to, transitively; nothing for an unknown principal. */
   identitiesOf(id: PrincipalId): PrincipalId[] {
     const node = this.graph.get(id);
-    return node ? Array.from(reachOf(node).active, (reached) => reached.id) : [];
+    return node?.record ? Array.from(identitiesOf(node), (identity) => identity.id) : [];
   }
 
   roleDefinition(id: string): RoleDefinition | undefined {
@@ -129,17 +128,6 @@ export class PolicySnapshot {
   /** The compiled permissions of a role; undefined while the role is unknown. */
   permissionsOf(roleDefinitionId: string): PermissionSet | undefined {
     return this.#roles.get(roleDefinitionId)?.permissions ?? undefined;
-  }
-
-  /** The action in lower case, the same string each time. */
-  actionName(action: string): string {
-    let name = this.#actionNames.get(action);
-    if (name === undefined) {
-      name = action.toLowerCase();
-      if (this.#actionNames.size >= actionNameLimit) this.#actionNames.clear();
-      this.#actionNames.set(action, name);
-    }
-    return name;
   }
 
   #take(change: Change): void {
@@ -201,8 +189,9 @@ export class PolicySnapshot {
   #role(id: string): RoleSlot {
     let role = this.#roles.get(id);
     if (!role) {
-      role = { id, roleName: id, permissions: null };
+      role = { id, index: this.#roles.size, roleName: id, permissions: null };
       this.#roles.set(id, role);
+      this.actions.rolesChanged(this.#roles.size);
     }
     return role;
   }
@@ -212,6 +201,7 @@ export class PolicySnapshot {
     role.roleName = definition.roleName;
     role.permissions = new PermissionSet(definition.permissions);
     this.#definitions.set(definition.id, definition);
+    this.actions.rolesChanged(this.#roles.size);
   }
 
   #deleteDefinition(id: string): void {
@@ -219,6 +209,7 @@ export class PolicySnapshot {
     role.roleName = id;
     role.permissions = null;
     this.#definitions.delete(id);
+    this.actions.rolesChanged(this.#roles.size);
   }
 
   #putGrant(given: RoleAssignment): void {
@@ -268,6 +259,11 @@ export class PolicySnapshot {
       this.graph.release(node);
     }
   }
+}
+
+/** In order of id, so that each one is put at the end of its list. */
+function inOrder<T extends { readonly id: string }>(rows: readonly T[]): T[] {
+  return [...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function scopeOf(assignment: { readonly id: string; readonly scope: string }): string {

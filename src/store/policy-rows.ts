@@ -1,0 +1,70 @@
+import type { Kysely } from 'kysely';
+import type { PrincipalId } from '../lib/ids.ts';
+import type { DenyAssignment, PrincipalRecord, RoleAssignment, RoleDefinition } from './changes.ts';
+import { parseRoleAssignment } from './role-assignments.ts';
+import { parseRoleDefinition, permissionsSchema } from './role-definitions.ts';
+import type { Schema } from './schema.ts';
+import { z } from 'zod';
+
+export interface StoredPolicy {
+  readonly principals: readonly PrincipalRecord[];
+  readonly memberships: readonly { readonly group: PrincipalId; readonly member: PrincipalId }[];
+  readonly roleDefinitions: readonly RoleDefinition[];
+  readonly roleAssignments: readonly RoleAssignment[];
+  readonly denyAssignments: readonly DenyAssignment[];
+  /** Sequence of the newest event that these rows contain; 0 for an empty ledger. */
+  readonly version: number;
+}
+
+/** The whole policy as it stands, read in one transaction. Throws if a row is not in the form this version writes. */
+export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> {
+  return db.transaction().execute(async (tx) => {
+    const newest = await tx
+      .selectFrom('ledger_events')
+      .select((events) => events.fn.max('sequence').as('sequence'))
+      .executeTakeFirst();
+    const principals = await tx.selectFrom('principals').selectAll().execute();
+    const memberships = await tx.selectFrom('group_members').selectAll().execute();
+    const definitions = await tx.selectFrom('role_definitions').selectAll().execute();
+    const assignments = await tx.selectFrom('role_assignments').selectAll().execute();
+    const denials = await tx.selectFrom('deny_assignments').selectAll().execute();
+    return {
+      principals: principals.map(parsePrincipal),
+      memberships: memberships.map((row) => ({
+        group: row.group_id as PrincipalId,
+        member: row.member_id as PrincipalId,
+      })),
+      roleDefinitions: definitions.map(parseRoleDefinition),
+      roleAssignments: assignments.map(parseRoleAssignment),
+      denyAssignments: denials.map(parseDenyAssignment),
+      version: newest?.sequence ?? 0,
+    };
+  });
+}
+
+const principalKind = z.enum(['user', 'group', 'application', 'managed-identity', 'job']);
+const principalIds = z.array(z.string()).transform((ids) => ids as PrincipalId[]);
+
+function parsePrincipal(row: Schema['principals']): PrincipalRecord {
+  return {
+    id: row.id as PrincipalId,
+    kind: principalKind.parse(row.kind),
+    displayName: row.display_name,
+    enabled: row.enabled === 1,
+    sponsorId: row.sponsor_id as PrincipalId | null,
+    signInName: row.sign_in_name,
+  };
+}
+
+function parseDenyAssignment(row: Schema['deny_assignments']): DenyAssignment {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    scope: row.scope,
+    permissions: permissionsSchema.parse(JSON.parse(row.permissions_json)),
+    doNotApplyToChildScopes: row.do_not_apply_to_child_scopes === 1,
+    principals: principalIds.parse(JSON.parse(row.principals_json)),
+    excludePrincipals: principalIds.parse(JSON.parse(row.exclude_principals_json)),
+  };
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { PrincipalId } from '../lib/ids.ts';
+import type { Change, RoleAssignment, Tx } from './changes.ts';
+import type { Schema } from './schema.ts';
+
+type Record = (change: Change) => void;
+
+const principalType = z.enum(['User', 'Group', 'ServicePrincipal']);
+
+/**
+ * Writes a role assignment, or the description of one that exists: scope, role and principal never change.
+ * The scope must be in normal form. Throws the database's constraint error if another assignment grants the same.
+ */
+export async function putRoleAssignment(tx: Tx, record: Record, assignment: RoleAssignment): Promise<void> {
+  await tx
+    .insertInto('role_assignments')
+    .values({
+      id: assignment.id,
+      scope: assignment.scope,
+      role_definition_id: assignment.roleDefinitionId,
+      principal_id: assignment.principalId,
+      principal_type: assignment.principalType,
+      description: assignment.description,
+      created_on: assignment.createdOn,
+      created_by: assignment.createdBy,
+    })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ description: assignment.description }))
+    .execute();
+  record({ kind: 'role-assignment.put', assignment });
+}
+
+export async function deleteRoleAssignment(
+  tx: Tx,
+  record: Record,
+  assignment: RoleAssignment,
+): Promise<void> {
+  await tx.deleteFrom('role_assignments').where('id', '=', assignment.id).execute();
+  record({ kind: 'role-assignment.deleted', assignment });
+}
+
+export function parseRoleAssignment(row: Schema['role_assignments']): RoleAssignment {
+  return {
+    id: row.id,
+    scope: row.scope,
+    roleDefinitionId: row.role_definition_id,
+    principalId: row.principal_id as PrincipalId,
+    principalType: principalType.parse(row.principal_type),
+    description: row.description,
+    createdOn: row.created_on,
+    createdBy: row.created_by,
+  };
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import type { Attribution, Change, Commit, RoleDefinition, Tx } from './changes.ts';
+import type { Schema } from './schema.ts';
+import type { Store } from './sqlite.ts';
+
+type Record = (change: Change) => void;
+
+export const permissionsSchema = z.array(
+  z.object({
+    actions: z.array(z.string()),
+    notActions: z.array(z.string()),
+    dataActions: z.array(z.string()),
+    notDataActions: z.array(z.string()),
+  }),
+);
+
+/** Writes a role definition, new or changed; `now` in milliseconds. */
+export async function putRoleDefinition(
+  tx: Tx,
+  record: Record,
+  definition: RoleDefinition,
+  now: number,
+): Promise<void> {
+  const content = {
+    role_name: definition.roleName,
+    description: definition.description,
+    type: definition.type,
+    permissions_json: canonicalJson(definition.permissions.map((permission) => ({ ...permission }))),
+    assignable_scopes_json: canonicalJson(definition.assignableScopes),
+    updated_at: now,
+  };
+  await tx
+    .insertInto('role_definitions')
+    .values({ id: definition.id, created_at: now, ...content })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(content))
+    .execute();
+  record({ kind: 'role-definition.put', definition });
+}
+
+export async function deleteRoleDefinition(tx: Tx, record: Record, id: string): Promise<void> {
+  await tx.deleteFrom('role_definitions').where('id', '=', id).execute();
+  record({ kind: 'role-definition.deleted', id });
+}
+
+/** Writes those of the given definitions that the store lacks or holds in another form. Answers how many. */
+export async function ensureRoleDefinitions(
+  store: Store,
+  commit: Commit,
+  by: Attribution,
+  definitions: readonly RoleDefinition[],
+  now: number,
+): Promise<number> {
+  const rows = await store.db.selectFrom('role_definitions').selectAll().execute();
+  const stored = new Map(rows.map((row) => [row.id, JSON.stringify(parseRoleDefinition(row))]));
+  const outdated = definitions.filter(
+    (definition) => stored.get(definition.id) !== JSON.stringify(ordered(definition)),
+  );
+  if (outdated.length === 0) return 0;
+  await commit(by, async (tx, record) => {
+    for (const definition of outdated) await putRoleDefinition(tx, record, definition, now);
+  });
+  return outdated.length;
+}
+
+export function parseRoleDefinition(row: Schema['role_definitions']): RoleDefinition {
+  return ordered({
+    id: row.id,
+    roleName: row.role_name,
+    description: row.description,
+    type: row.type,
+    permissions: permissionsSchema.parse(JSON.parse(row.permissions_json)),
+    assignableScopes: z.array(z.string()).parse(JSON.parse(row.assignable_scopes_json)),
+  });
+}
+
+/** Members in one order, so that equal definitions print alike. */
+function ordered(definition: RoleDefinition): RoleDefinition {
+  const { id, roleName, description, type, permissions, assignableScopes } = definition;
+  return {
+    id,
+    roleName,
+    description,
+    type,
+    permissions: permissions.map(({ actions, notActions, dataActions, notDataActions }) => ({
+      actions,
+      notActions,
+      dataActions,
+      notDataActions,
+    })),
+    assignableScopes,
+  };
+}
