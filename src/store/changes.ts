@@ -36,6 +36,7 @@ export type Change =
       readonly kind: 'token.revoked';
       readonly tokenId: string;
       readonly principal: PrincipalId;
+      /** Milliseconds since the epoch. */
       readonly expiresAt: number;
     }
   /** An assertion that may be exchanged once was exchanged; `digest` stands for it, it lapses at `expiresAt` (ms). */
