@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Plain JavaScript for any Node.js: finds one that is new enough, then starts the command line.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const needed = 24;
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+if (Number(process.versions.node.split('.')[0]) >= needed) {
+  const built = join(root, 'dist', 'cli', 'main.js');
+  const source = join(root, 'src', 'cli', 'main.ts');
+  const entry = existsSync(built) && !existsSync(source) ? built : source;
+  const { main } = await import(entry);
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  const pinned = [join(root, 'node_modules', '.bin', 'node'), join(root, '..', '.bin', 'node')].find(isNewEnough);
+  if (pinned === undefined) {
+    process.stderr.write(
+      'lockstep: Node.js ' + needed + ' or newer is needed; this is ' + process.version + '.\n' +
+        'Run `npm install` in ' + (relative(process.cwd(), root) || '.') +
+        ', which brings a pinned one, or install Node.js ' + needed + '.\n',
+    );
+    process.exit(1);
+  }
+  const child = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  if (child.error) throw child.error;
+  if (child.signal) process.kill(process.pid, child.signal);
+  process.exit(child.status === null ? 1 : child.status);
+}
+
+function isNewEnough(path) {
+  if (!existsSync(path)) return false;
+  const answer = spawnSync(path, ['--version'], { encoding: 'utf8' });
+  return answer.status === 0 && Number(answer.stdout.slice(1).split('.')[0]) >= needed;
+}

@@ -1,0 +1,48 @@
+import type { Route } from '../../gateway/routes.ts';
+import { ownScope } from '../own-actions.ts';
+import { noBody } from './replies.ts';
+
+/** What anyone may know of this server, and what its command line starts from. */
+export interface DiscoveryFacts {
+  readonly version: string;
+  readonly publicUrl: string;
+  readonly tenantId: string;
+  readonly issuer: string;
+  readonly cliClientId: string;
+  readonly workspaceId: string;
+  readonly storageAccountId: string;
+  readonly verifierKey: string;
+}
+
+export const discoveryPath = '/lockstep/v1/discovery';
+
+export function discoveryRoutes(facts: DiscoveryFacts): Route[] {
+  const { verifierKey, ...rest } = facts;
+  const body = JSON.stringify({
+    product: 'lockstep',
+    ...rest,
+    resources: {
+      admin: 'api://lockstep',
+      arm: 'https://management.azure.com',
+      directory: 'https://graph.microsoft.com',
+      storage: 'https://storage.azure.com',
+    },
+    ledger: { verifierKey, path: '/ledger' },
+  });
+  return [
+    {
+      method: 'GET',
+      path: discoveryPath,
+      operation: 'Lockstep.Access/discovery/read',
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'public', rule: 'discovery', scope: ownScope }),
+      serve: () =>
+        Promise.resolve({
+          status: 200,
+          headers: { 'content-type': 'application/json', 'cache-control': 'no-cache' },
+          body,
+        }),
+    },
+  ];
+}

@@ -1,0 +1,102 @@
+import type { LiveSessions, LiveSessionView } from '../../gateway/live-sessions.ts';
+import type { Route } from '../../gateway/routes.ts';
+import type { OpenSession, Sessions } from '../../identity/signin/sessions.ts';
+import { failure } from '../../lib/errors.ts';
+import type { RequestId, SessionId } from '../../lib/ids.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import { requireAlso } from '../also.ts';
+import { ownAccess, ownRule } from '../own-actions.ts';
+import { party } from './parties.ts';
+import { callerOf, isoTime, noBody, ok } from './replies.ts';
+
+export interface SessionParts {
+  readonly live: LiveSessions;
+  readonly signIns: Sessions;
+  readonly snapshot: PolicySnapshot;
+}
+
+/** Live streams and sign-ins: everyone's own, or with the right all of them. */
+export function sessionRoutes(parts: SessionParts): Route[] {
+  const { live, signIns } = parts;
+  return [
+    {
+      method: 'GET',
+      path: '/admin/v1/sessions',
+      operation: 'Lockstep.Access/sessions/list',
+      effect: 'read',
+      body: noBody,
+      guard: () => ownRule('own-sessions'),
+      async serve(exchange) {
+        const { id } = callerOf(exchange).subject;
+        const all = exchange.head.query.get('all') === 'true';
+        if (all) await requireAlso(exchange, ownAccess('sessions/read'));
+        const streams = live
+          .list()
+          .filter((stream) => stream.id !== exchange.head.id && (all || stream.principalId === id))
+          .map((stream) => streamView(parts, stream));
+        const own = signIns.list(all ? undefined : id).map((session) => signInView(parts, session));
+        return ok({ value: [...streams, ...own] });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/admin/v1/sessions/:id/cut',
+      operation: 'Lockstep.Access/sessions/cut',
+      effect: 'change',
+      body: noBody,
+      guard: () => ownRule('own-sessions'),
+      async serve(exchange, { id = '' }) {
+        const me = callerOf(exchange).subject.id;
+        const stream = live.list().find((one) => one.id === id);
+        const signIn = stream === undefined ? signIns.find(id as SessionId) : null;
+        const owner = stream?.principalId ?? signIn?.principalId ?? null;
+        // Asked before anything is said of a session that may not exist: others' ids cannot be probed.
+        if (owner !== me) await requireAlso(exchange, ownAccess('sessions/cut/action'));
+        if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator')) return ok({ id, kind: 'stream' });
+        if (signIn !== null && (await signIns.close(exchange.attribution, signIn.id, 'cut-by-operator'))) {
+          return ok({ id, kind: 'sign-in' });
+        }
+        throw failure('not_found', `There is no live session ${id.slice(0, 80)}; it may have ended.`);
+      },
+    },
+  ];
+}
+
+function streamView({ snapshot }: SessionParts, stream: LiveSessionView) {
+  return {
+    id: stream.id,
+    kind: 'stream',
+    principal:
+      stream.principalId === null
+        ? { id: '', kind: 'anonymous', displayName: stream.principalName }
+        : party(snapshot, stream.principalId),
+    startedAt: isoTime(stream.startedAt),
+    surface: stream.surface,
+    operation: stream.operation,
+    scope: stream.scope,
+    bytes: stream.requestBytes + stream.responseBytes,
+    sourceAddress: stream.remoteAddress,
+    sessionId: stream.sessionId,
+    leaseId: stream.leaseId,
+    expiresAt: null,
+  };
+}
+
+function signInView({ snapshot }: SessionParts, session: OpenSession) {
+  return {
+    id: session.id,
+    kind: 'sign-in',
+    principal: party(snapshot, session.principalId),
+    startedAt: isoTime(session.createdAt),
+    surface: null,
+    operation: null,
+    scope: null,
+    bytes: null,
+    sourceAddress: session.sourceAddress,
+    userAgent: session.userAgent,
+    lastSeenAt: isoTime(session.lastSeenAt),
+    sessionId: session.id,
+    leaseId: null,
+    expiresAt: isoTime(session.expiresAt),
+  };
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { ConfigError, loadConfig } from '../../config/load.ts';
+import type { CliContext } from '../context.ts';
+import { CliError } from '../cli-error.ts';
+import { invocation } from '../invocation.ts';
+import { count } from '../output/amounts.ts';
+
+const schema = z.object({ home: z.string().optional(), config: z.string().optional() });
+
+export function addConfig(program: Command, context: CliContext): void {
+  const config = program.command('config').description('The configuration of a server.');
+  config
+    .command('check')
+    .description('Read the configuration as the server would, and name everything that is wrong with it.')
+    .option('--home <directory>', 'Where the state lives. Default: $LOCKSTEP_HOME, or ./.lockstep.')
+    .option('--config <file>', 'Configuration file. Default: $LOCKSTEP_CONFIG, or config.json in the home.')
+    .action((_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const { home, config: file } = call.options(schema);
+      try {
+        const read = loadConfig({ ...(home === undefined ? {} : { home }), ...(file === undefined ? {} : { file }) });
+        const where = read.file ?? `no file in ${read.home}; the defaults hold`;
+        call.result({ file: read.file, problems: [] }, `${call.style.good('ok')}  ${where}`);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        if (!call.json) throw asUsage(error);
+        call.result({ file: error.file, problems: error.problems }, '');
+        context.ending = 'usage';
+      }
+    });
+}
+
+function asUsage(error: ConfigError): CliError {
+  const facts = error.problems.map((problem): readonly [string, string] => {
+    const hint = problem.suggestion === undefined ? '' : ` Did you mean \`${problem.suggestion}\`?`;
+    return [problem.path || '(file)', problem.message + hint];
+  });
+  return new CliError('usage', `${error.file}: ${count(error.problems.length, 'problem')}.`, {
+    facts,
+    hint: 'Every setting is described in docs/reference/config.md.',
+    cause: error,
+  });
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { nearestKey } from '../../config/nearest-key.ts';
+import { isGuid } from '../../lib/ids.ts';
+import { armCollection } from '../arm.ts';
+import { CliError } from '../cli-error.ts';
+import type { Client } from '../connection/client.ts';
+import type { CliContext } from '../context.ts';
+import { objectsById, principalNamed } from '../directory.ts';
+import { invocation } from '../invocation.ts';
+import { facts, table } from '../output/table.ts';
+import { scopeHelp, scopeNamed } from '../scopes.ts';
+
+const apiVersion = '2022-04-01';
+
+const definitionSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  properties: z.object({ roleName: z.string(), description: z.string().optional(), type: z.string().optional() }),
+});
+const assignmentSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  properties: z.object({
+    scope: z.string(),
+    roleDefinitionId: z.string(),
+    principalId: z.string(),
+    principalType: z.string().optional(),
+  }),
+});
+
+const assignOptions = z.object({ role: z.string(), assignee: z.string(), scope: z.string() });
+const listOptions = z.object({ scope: z.string(), assignee: z.string().optional(), definitions: z.boolean() });
+
+type Definition = z.infer<typeof definitionSchema>;
+
+export function addRole(program: Command, context: CliContext): void {
+  const role = program.command('role').description('Role assignments: who may do what, where.');
+
+  role
+    .command('assign')
+    .description('Give a role to a person, a group or an application at a scope. In force on the next request.')
+    .requiredOption('--role <name>', 'Name or id of the role, such as "Storage Blob Data Reader".')
+    .requiredOption('--assignee <who>', 'Sign-in name, object id, application id, or the name of a group or application.')
+    .option('--scope <scope>', scopeHelp, 'workspace')
+    .action(async (_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const options = call.options(assignOptions);
+      const client = await call.client();
+      const scope = scopeNamed(options.scope, await client.discovery());
+      const definition = await definitionNamed(client, scope, options.role);
+      const assignee = await principalNamed(client, options.assignee);
+      const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+      const made = await client.json('arm', 'PUT', path, assignmentSchema, {
+        query: { 'api-version': apiVersion },
+        json: {
+          properties: { roleDefinitionId: definition.id, principalId: assignee.id, principalType: assignee.type },
+        },
+      });
+      call.result(
+        made,
+        facts(
+          [
+            ['assigned', definition.properties.roleName],
+            ['to', `${assignee.displayName} (${assignee.type})`],
+            ['at', made.properties.scope],
+            ['assignment', made.name],
+          ],
+          call.style,
+        ),
+      );
+    });
+
+  role
+    .command('list')
+    .description('List the assignments that hold at a scope, or with --definitions the roles there are.')
+    .option('--scope <scope>', scopeHelp, 'workspace')
+    .option('--assignee <who>', 'Only those of one principal, through its groups too.')
+    .option('--definitions', 'List roles instead of assignments.', false)
+    .action(async (_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const options = call.options(listOptions);
+      const client = await call.client();
+      const scope = scopeNamed(options.scope, await client.discovery());
+      const definitions = await definitionsAt(client, scope);
+      if (options.definitions) {
+        const shown = table(
+          definitions,
+          [
+            { title: 'ROLE', value: (row) => row.properties.roleName },
+            { title: 'DESCRIPTION', value: (row) => row.properties.description ?? null },
+          ],
+          call.style,
+          call.width,
+        );
+        call.result(definitions, shown);
+        return;
+      }
+      const filter =
+        options.assignee === undefined
+          ? 'atScope()'
+          : `assignedTo('${(await principalNamed(client, options.assignee)).id}')`;
+      const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
+      const assignments = await armCollection(client, path, assignmentSchema, { 'api-version': apiVersion, $filter: filter });
+      const names = await principalNames(client, assignments.map((row) => row.properties.principalId));
+      const roleNames = new Map(definitions.map((row) => [row.name.toLowerCase(), row.properties.roleName]));
+      const shown = table(
+        assignments,
+        [
+          { title: 'ROLE', value: (row) => roleNames.get(lastSegment(row.properties.roleDefinitionId)) ?? lastSegment(row.properties.roleDefinitionId) },
+          { title: 'ASSIGNEE', value: (row) => names.get(row.properties.principalId) ?? row.properties.principalId },
+          { title: 'TYPE', value: (row) => row.properties.principalType ?? null },
+          { title: 'ASSIGNMENT', value: (row) => row.name },
+          { title: 'SCOPE', value: (row) => row.properties.scope },
+        ],
+        call.style,
+        call.width,
+      );
+      call.result(assignments, shown === '' ? `No role is assigned at ${scope}.` : shown);
+    });
+
+  role
+    .command('remove')
+    .description('Remove an assignment. In force on the next request; streams that depended on it are cut.')
+    .argument('<assignment>', 'Id of the assignment: `lockstep role list` shows it.')
+    .option('--scope <scope>', scopeHelp, 'workspace')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const client = await call.client();
+      const path = isGuid(name) ? await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, name) : name;
+      await client.done('arm', 'DELETE', path, { query: { 'api-version': apiVersion } });
+      call.result({ removed: path }, `removed  ${path}`);
+    });
+}
+
+async function assignmentPath(client: Client, scopeName: string, id: string): Promise<string> {
+  const scope = scopeNamed(scopeName, await client.discovery());
+  const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
+  const held = await armCollection(client, path, assignmentSchema, { 'api-version': apiVersion, $filter: 'atScope()' });
+  return held.find((row) => row.name.toLowerCase() === id.toLowerCase())?.id ?? `${path}/${id}`;
+}
+
+async function definitionsAt(client: Client, scope: string): Promise<Definition[]> {
+  const path = `${at(scope)}/providers/Microsoft.Authorization/roleDefinitions`;
+  return armCollection(client, path, definitionSchema, { 'api-version': apiVersion });
+}
+
+async function definitionNamed(client: Client, scope: string, name: string): Promise<Definition> {
+  const definitions = await definitionsAt(client, scope);
+  const wanted = name.toLowerCase();
+  const found = definitions.find(
+    (row) => row.properties.roleName.toLowerCase() === wanted || row.name.toLowerCase() === wanted || row.id.toLowerCase() === wanted,
+  );
+  if (found) return found;
+  const near = nearestKey(name, definitions.map((row) => row.properties.roleName));
+  throw new CliError('not-found', `There is no role \`${name}\`.`, {
+    hint: near === null ? 'lockstep role list --definitions' : `Did you mean \`${near}\`?`,
+  });
+}
+
+async function principalNames(client: Client, ids: readonly string[]): Promise<Map<string, string>> {
+  const unique = [...new Set(ids)];
+  if (unique.length === 0) return new Map();
+  try {
+    return new Map((await objectsById(client, unique)).map((object) => [object.id, object.displayName]));
+  } catch (error) {
+    // Whoever may read assignments may not be allowed to read the directory; object ids do then.
+    if (error instanceof CliError && error.ending === 'denied') return new Map();
+    throw error;
+  }
+}
+
+function at(scope: string): string {
+  return scope === '/' ? '' : scope;
+}
+
+function lastSegment(id: string): string {
+  return id.slice(id.lastIndexOf('/') + 1).toLowerCase();
+}

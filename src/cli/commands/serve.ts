@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { loadConfig } from '../../config/load.ts';
+import { createLog } from '../../lib/log.ts';
+import type { CliContext } from '../context.ts';
+import { invocation } from '../invocation.ts';
+
+const schema = z.object({ home: z.string().optional(), config: z.string().optional(), init: z.boolean() });
+
+export function addServe(program: Command, context: CliContext): void {
+  program
+    .command('serve')
+    .description('Run the server until Ctrl-C, which drains it.')
+    .option('--home <directory>', 'Where its state lives. Default: $LOCKSTEP_HOME, or ./.lockstep.')
+    .option('--config <file>', 'Configuration file. Default: $LOCKSTEP_CONFIG, or config.json in the home.')
+    .option('--init', 'Create the state first if there is none.', false)
+    .action(async (_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const { home, config: file, init } = call.options(schema);
+      const config = loadConfig({ ...(home === undefined ? {} : { home }), ...(file === undefined ? {} : { file }) });
+      const log = createLog(config.log.level);
+      if (init) {
+        const { initialise } = await import('../../init.ts');
+        await initialise(config, log);
+      }
+      const { startLockstep } = await import('../../main.ts');
+      const server = await startLockstep(config, log);
+      call.line({ url: server.url, home: config.home }, `Lockstep serves ${server.url}; its state is in ${config.home}.`);
+      await stopAsked(context.signal);
+      call.note('Draining; Ctrl-C again stops at once.');
+      await server.drain();
+    });
+}
+
+/** Resolves on Ctrl-C or SIGTERM. */
+function stopAsked(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    process.once('SIGTERM', () => resolve());
+  });
+}

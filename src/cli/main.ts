@@ -1,0 +1,75 @@
+import { CommanderError } from 'commander';
+import { ConfigError } from '../config/load.ts';
+import { clientSettings, terminalSettings } from '../config/terminal.ts';
+import { CliError } from './cli-error.ts';
+import type { CliContext } from './context.ts';
+import { exitCodes, type Ending } from './exit-codes.ts';
+import { plain, styleFor } from './output/style.ts';
+import { createProgram } from './program.ts';
+import { productVersion } from './version.ts';
+
+/** Runs one command line and resolves with its exit code; never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const interrupted = new AbortController();
+  // A second Ctrl-C ends the process at once.
+  const onInterrupt = () => {
+    interrupted.abort();
+    process.removeListener('SIGINT', onInterrupt);
+  };
+  process.on('SIGINT', onInterrupt);
+  process.stdout.on('error', quietWhenPipeCloses);
+  const context: CliContext = {
+    terminal: terminalSettings(),
+    settings: clientSettings(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    signal: interrupted.signal,
+    version: productVersion(),
+    ending: 'ok',
+    atEnd: [],
+  };
+  try {
+    await createProgram(context).parseAsync(argv, { from: 'user' });
+    return exitCodes[context.ending].code;
+  } catch (error) {
+    return exitCodes[report(error, context, argv.includes('--json'))].code;
+  } finally {
+    for (const work of context.atEnd) await work();
+    process.removeListener('SIGINT', onInterrupt);
+  }
+}
+
+/** `lockstep … | head` closes our output early; that is no failure. */
+function quietWhenPipeCloses(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}
+
+function report(error: unknown, context: CliContext, json: boolean): Ending {
+  // Commander has printed its own message, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage';
+  const failure = asCliError(error);
+  if (json) {
+    const { ending, message, hint, code, decisionId } = failure;
+    const shown = { code: code ?? ending, message, exitCode: exitCodes[ending].code, hint, decisionId };
+    context.stderr.write(JSON.stringify({ error: shown }) + '\n');
+    return ending;
+  }
+  const style = styleFor(context.terminal.colour);
+  const head = failure.ending === 'denied' ? 'denied' : 'error';
+  const lines = [`${style.bad(head)}  ${plain(failure.message)}`];
+  for (const [name, value] of failure.facts) lines.push(`  ${style.dim(name.padEnd(8))}  ${plain(value)}`);
+  if (failure.hint !== null) lines.push(`  ${style.dim('next'.padEnd(8))}  ${failure.hint}`);
+  context.stderr.write(lines.join('\n') + '\n');
+  return failure.ending;
+}
+
+function asCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof ConfigError) {
+    return new CliError('usage', error.message, { hint: 'See docs/reference/config.md.', cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliError('failure', message, { cause: error });
+}
