@@ -1,0 +1,65 @@
+import {
+  armErrorBody,
+  authorizationFailedMessage,
+  type ArmError,
+} from '../../gateway/adapters/azureml/arm-error.ts';
+import type { Reply, RequestHead } from '../../gateway/types.ts';
+import { errorTable, type LockstepError } from '../../lib/errors.ts';
+import { denialOf, type Denial } from '../denial-text.ts';
+
+export interface ArmErrorContext {
+  readonly publicUrl: string;
+  readonly tenantId: string;
+  /** What a principal is called; undefined when it is not known. */
+  principalName(id: string): string | undefined;
+}
+
+/**
+ * Any failure in the resource manager's shape. `details.azureCode` and `details.target` go before the table's code;
+ * a denial is in Azure's own words, followed by our decision and the command that explains it.
+ */
+export function renderArmError(error: LockstepError, head: RequestHead, context: ArmErrorContext): Reply {
+  const denial = denialOf(error);
+  const { azureCode, target, allow } = error.details;
+  const body: ArmError = {
+    code: typeof azureCode === 'string' ? azureCode : errorTable[error.code].azure,
+    message: denial === null ? error.publicMessage : denialMessage(denial, context),
+    ...(typeof target === 'string' && { target }),
+    ...(denial && { additionalInfo: [{ type: 'LockstepDecision', info: decisionInfo(denial) }] }),
+  };
+  return {
+    status: error.status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-ms-request-id': head.id,
+      'x-ms-error-code': body.code,
+      ...(denial && { 'x-lockstep-decision-id': denial.decisionId }),
+      ...(Array.isArray(allow) && { allow: allow.join(', ') }),
+      ...(error.status === 401 && { 'www-authenticate': challenge(error, context) }),
+    },
+    body: armErrorBody(body),
+  };
+}
+
+function denialMessage(denial: Denial, context: ArmErrorContext): string {
+  const objectId = denial.decidedFor ?? '';
+  const failed = authorizationFailedMessage({
+    clientName: context.principalName(objectId) ?? objectId,
+    objectId,
+    action: denial.action,
+    scope: denial.scope,
+  });
+  return `${failed} ${denial.message} To see who can change that, run: lockstep explain ${denial.decisionId}`;
+}
+
+function decisionInfo(denial: Denial) {
+  const { decisionId, policyId, action, dataAction, scope, decidedFor } = denial;
+  return { decisionId, policyId, action, dataAction, scope, decidedFor };
+}
+
+/** RFC 6750 §3, with the `authorization_uri` that Azure's clients look for. */
+function challenge(error: LockstepError, { publicUrl, tenantId }: ArmErrorContext): string {
+  const code = error.code === 'authentication_required' ? '' : `, error="${errorTable[error.code].oauth}"`;
+  return `Bearer authorization_uri="${publicUrl}/${tenantId}/oauth2/authorize"${code}`;
+}

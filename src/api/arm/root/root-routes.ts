@@ -1,0 +1,242 @@
+import type { Params, Route } from '../../../gateway/routes.ts';
+import { failure } from '../../../lib/errors.ts';
+import type { TenantId } from '../../../lib/ids.ts';
+import type { Store } from '../../../store/sqlite.ts';
+import { workspaceType } from '../../../workspace/resource-ids.ts';
+import { json, noBody } from '../json-reply.ts';
+import { guardAt, param } from '../machine-learning/parts.ts';
+
+export interface RootParts {
+  readonly store: Store;
+  readonly tenantId: TenantId;
+  readonly publicUrl: string;
+  readonly baseDomain: string;
+}
+
+const readSubscription = 'Microsoft.Resources/subscriptions/read';
+const readGroups = 'Microsoft.Resources/subscriptions/resourceGroups/read';
+const readProviders = 'Microsoft.Resources/subscriptions/providers/read';
+
+/** What a client of the resource manager asks before it asks for anything in particular. */
+export function rootRoutes(parts: RootParts): Route[] {
+  const { store, tenantId } = parts;
+  const requireSubscription = async (params: Params): Promise<Subscription> => {
+    const id = param(params, 'subscription').toLowerCase();
+    const found = (await subscriptions(store)).find((candidate) => candidate.id === id);
+    if (found !== undefined) return found;
+    throw failure('not_found', `The subscription '${id.slice(0, 80)}' could not be found.`, {
+      azureCode: 'SubscriptionNotFound',
+    });
+  };
+  return [
+    {
+      method: 'GET',
+      path: '/tenants',
+      operation: 'Microsoft.Resources/tenants/read',
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'authenticated', rule: 'list-tenants', scope: '/' }),
+      serve: async () =>
+        json(200, {
+          value: [{ id: `/tenants/${tenantId}`, tenantId, tenantCategory: 'Home', displayName: 'Lockstep' }],
+        }),
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions',
+      operation: readSubscription,
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'authenticated', rule: 'list-own-subscriptions', scope: '/' }),
+      serve: async (exchange) => {
+        const value: unknown[] = [];
+        for (const subscription of await subscriptions(store)) {
+          const scope = `/subscriptions/${subscription.id}`;
+          const decision = await exchange.decideAlso({ action: readSubscription, dataAction: false, scope });
+          if (decision.allowed) value.push(subscriptionView(subscription, tenantId));
+        }
+        return json(200, { value, count: { type: 'Total', value: value.length } });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription',
+      effect: 'read',
+      body: noBody,
+      guard: (params) => guardAt(readSubscription, `/subscriptions/${param(params, 'subscription')}`),
+      serve: async (_exchange, params) =>
+        json(200, subscriptionView(await requireSubscription(params), tenantId)),
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription/resourceGroups',
+      effect: 'read',
+      body: noBody,
+      guard: (params) => guardAt(readGroups, `/subscriptions/${param(params, 'subscription')}`),
+      serve: async (_exchange, params) => {
+        const subscription = await requireSubscription(params);
+        return json(200, { value: subscription.groups.map((name) => groupView(subscription.id, name)) });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription/resourceGroups/:group',
+      effect: 'read',
+      body: noBody,
+      guard: (params) =>
+        guardAt(
+          readGroups,
+          `/subscriptions/${param(params, 'subscription')}/resourceGroups/${param(params, 'group')}`,
+        ),
+      serve: async (_exchange, params) => {
+        const subscription = await requireSubscription(params);
+        const wanted = param(params, 'group').toLowerCase();
+        const name = subscription.groups.find((group) => group.toLowerCase() === wanted);
+        if (name !== undefined) return json(200, groupView(subscription.id, name));
+        throw failure('not_found', `Resource group '${wanted}' could not be found.`, {
+          azureCode: 'ResourceGroupNotFound',
+        });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers/:namespace',
+      effect: 'read',
+      body: noBody,
+      guard: (params) => guardAt(readProviders, `/subscriptions/${param(params, 'subscription')}`),
+      serve: async (_exchange, params) =>
+        json(
+          200,
+          providerView(param(params, 'namespace'), `/subscriptions/${param(params, 'subscription')}`),
+        ),
+    },
+    {
+      method: 'GET',
+      path: '/providers/:namespace',
+      operation: 'Microsoft.Resources/providers/read',
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'authenticated', rule: 'list-providers', scope: '/' }),
+      serve: async (_exchange, params) => json(200, providerView(param(params, 'namespace'), '')),
+    },
+    {
+      method: 'GET',
+      path: '/metadata/endpoints',
+      operation: 'metadata',
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'public', rule: 'cloud-metadata', scope: '/' }),
+      serve: async () => json(200, [cloudMetadata(parts)]),
+    },
+  ];
+}
+
+interface Subscription {
+  readonly id: string;
+  readonly groups: readonly string[];
+}
+
+/** There is no list of subscriptions: a subscription is where a workspace is. */
+async function subscriptions(store: Store): Promise<Subscription[]> {
+  const rows = await store.db
+    .selectFrom('resources')
+    .select('display_id')
+    .where('type', '=', workspaceType)
+    .orderBy('created_at')
+    .execute();
+  const found = new Map<string, Map<string, string>>();
+  for (const { display_id } of rows) {
+    const [, , subscription = '', , group = ''] = display_id.split('/');
+    const groups = found.get(subscription.toLowerCase()) ?? new Map<string, string>();
+    groups.set(group.toLowerCase(), groups.get(group.toLowerCase()) ?? group);
+    found.set(subscription.toLowerCase(), groups);
+  }
+  return [...found].map(([id, groups]) => ({ id, groups: [...groups.values()] }));
+}
+
+function subscriptionView({ id }: Subscription, tenantId: TenantId) {
+  return {
+    id: `/subscriptions/${id}`,
+    subscriptionId: id,
+    tenantId,
+    homeTenantId: tenantId,
+    displayName: 'Lockstep',
+    state: 'Enabled',
+    authorizationSource: 'RoleBased',
+    managedByTenants: [],
+  };
+}
+
+function groupView(subscriptionId: string, name: string) {
+  return {
+    id: `/subscriptions/${subscriptionId}/resourceGroups/${name}`,
+    name,
+    type: 'Microsoft.Resources/resourceGroups',
+    location: 'local',
+    properties: { provisioningState: 'Succeeded' },
+  };
+}
+
+const machineLearningTypes = [
+  'workspaces',
+  'workspaces/codes',
+  'workspaces/codes/versions',
+  'workspaces/computes',
+  'workspaces/data',
+  'workspaces/data/versions',
+  'workspaces/datastores',
+  'workspaces/environments',
+  'workspaces/environments/versions',
+  'workspaces/jobs',
+  'workspaces/models',
+  'workspaces/models/versions',
+];
+
+function providerView(namespace: string, prefix: string) {
+  if (namespace.toLowerCase() !== 'microsoft.machinelearningservices') {
+    throw failure('not_found', `The resource provider '${namespace.slice(0, 80)}' is not served here.`, {
+      azureCode: 'InvalidResourceNamespace',
+    });
+  }
+  return {
+    id: `${prefix}/providers/Microsoft.MachineLearningServices`,
+    namespace: 'Microsoft.MachineLearningServices',
+    registrationState: 'Registered',
+    registrationPolicy: 'RegistrationFree',
+    resourceTypes: machineLearningTypes.map((resourceType) => ({
+      resourceType,
+      locations: ['local'],
+      apiVersions: ['2022-10-01', '2023-04-01', '2024-04-01', '2024-10-01'],
+    })),
+  };
+}
+
+/** What azure-cli and azure-ai-ml ask for a cloud of their own; the address of everything is ours. */
+function cloudMetadata({ publicUrl, baseDomain, tenantId }: RootParts) {
+  return {
+    name: 'Lockstep',
+    portal: 'https://portal.azure.com',
+    resourceManager: publicUrl,
+    microsoftGraphResourceId: publicUrl,
+    authentication: {
+      loginEndpoint: publicUrl,
+      audiences: [publicUrl, 'https://management.azure.com/', 'https://management.core.windows.net/'],
+      tenant: tenantId,
+      identityProvider: 'AAD',
+    },
+    graphAudience: publicUrl,
+    graph: publicUrl,
+    batch: publicUrl,
+    gallery: publicUrl,
+    media: publicUrl,
+    sqlManagement: publicUrl,
+    vmImageAliasDoc: publicUrl,
+    activeDirectoryDataLake: publicUrl,
+    suffixes: {
+      storage: baseDomain,
+      keyVaultDns: `vault.${baseDomain}`,
+      sqlServerHostname: `database.${baseDomain}`,
+      acrLoginServer: `azurecr.${baseDomain}`,
+    },
+  };
+}

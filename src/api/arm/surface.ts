@@ -1,0 +1,58 @@
+import { routeTable } from '../../gateway/route-table.ts';
+import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
+import { renderArmError } from './errors.ts';
+import { assetRoutes } from './machine-learning/assets.ts';
+import { computeRoutes } from './machine-learning/computes.ts';
+import { datastoreRoutes } from './machine-learning/datastores.ts';
+import { jobRoutes } from './machine-learning/jobs.ts';
+import { versioned, type MachineLearningParts } from './machine-learning/parts.ts';
+import { runHistoryRoutes } from './machine-learning/run-history.ts';
+import { workspaceRoutes } from './machine-learning/workspaces.ts';
+import { rootRoutes } from './root/root-routes.ts';
+
+export interface ArmSurfaceOptions extends Omit<MachineLearningParts, 'jsonBytes' | 'pageSize'> {
+  /** Token audiences that are accepted, exact strings. */
+  readonly audiences: readonly string[];
+  /** Microsoft.Authorization, at any scope; asked before the routes here. */
+  readonly describeAuthorization: (head: RequestHead) => Described | null;
+  /** What a principal is called in a refusal. */
+  principalName(id: string): string | undefined;
+  readonly jsonBytes?: number;
+  readonly pageSize?: number;
+}
+
+const paths = /^\/(?:subscriptions|providers|tenants|metadata\/endpoints|discovery|history\/v1\.0)(?:\/|$)/i;
+
+/**
+ * The resource manager: subscriptions, the machine learning workspace with its assets and jobs, role assignments, and
+ * the run history beside them. Paths are compared without case; any api-version is accepted, none is not.
+ */
+export function armSurface(options: ArmSurfaceOptions): Surface {
+  const parts: MachineLearningParts = { jsonBytes: 1_048_576, pageSize: 100, ...options };
+  const { publicUrl, baseDomain } = parts.endpoints;
+  const { store, tenantId } = parts;
+  const root = rootRoutes({ store, tenantId, publicUrl, baseDomain });
+  const describe = routeTable(
+    [
+      ...versioned([
+        ...root,
+        ...workspaceRoutes(parts),
+        ...datastoreRoutes(parts),
+        ...computeRoutes(parts),
+        ...assetRoutes(parts),
+        ...jobRoutes(parts),
+      ]),
+      ...runHistoryRoutes(parts),
+    ],
+    { caseInsensitive: true },
+  );
+  const context = { publicUrl, tenantId, principalName: (id: string) => options.principalName(id) };
+  return {
+    name: 'arm',
+    matches: (head) => paths.test(head.path),
+    audiences: options.audiences,
+    acceptsSessionCookie: false,
+    describe: (head) => options.describeAuthorization(head) ?? describe(head),
+    renderError: (error, head) => renderArmError(error, head, context),
+  };
+}
