@@ -121,9 +121,13 @@ async function checkBlock(db: Reader, at: BlobAddress, id: string): Promise<void
     .where('container', '=', at.container)
     .where('blob', '=', at.name);
   const any = await own.select('block_id').limit(1).executeTakeFirst();
-  if (any !== undefined && any.block_id.length !== id.length) throw refuse('InvalidBlobOrBlock');
+  if (any !== undefined && byteLength(any.block_id) !== byteLength(id)) throw refuse('InvalidBlobOrBlock');
   const { count } = await own.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
   if (count >= maxUncommittedBlocks) throw refuse('BlockCountExceedsLimit');
+}
+
+function byteLength(id: string): number {
+  return Buffer.byteLength(id, 'base64');
 }
 
 async function planOf(db: Reader, at: BlobAddress, choices: readonly BlockChoice[]): Promise<Plan> {
