@@ -1,11 +1,20 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PrincipalId } from '../lib/ids.ts';
-import type { Change, Permission } from '../store/changes.ts';
+import type { Permission } from '../store/changes.ts';
 import { decide } from './decide.ts';
 import { PolicySnapshot, type PolicyRows } from './snapshot.ts';
 import { referenceDecide } from './testing/reference-evaluator.ts';
-import { accesses, changedRows, changes, firstWorld, groups, scopes, users } from './testing/world.ts';
+import {
+  accesses,
+  changedRows,
+  changes,
+  firstWorld,
+  groups,
+  scopes,
+  users,
+  type PolicyChange,
+} from './testing/world.ts';
 import type { Access, Verdict } from './types.ts';
 
 const seed = 20_261_122;
@@ -52,7 +61,7 @@ describe('the engine and the reference evaluator', () => {
           if (!pattern) return;
           const holders = [...users, ...groups];
           const holder = holders[i % holders.length] ?? pattern.principalId;
-          const change: Change = {
+          const change: PolicyChange = {
             kind: 'role-assignment.put',
             assignment: { ...pattern, id: `crowd-${(i * 7) % 40}`, scope: crowded, principalId: holder },
           };
@@ -62,7 +71,7 @@ describe('the engine and the reference evaluator', () => {
         for (let i = 0; i < 40; i += 3) {
           const assignment = rows.roleAssignments.find((row) => row.id === `crowd-${i}`);
           if (!assignment) continue;
-          const change: Change = { kind: 'role-assignment.deleted', assignment };
+          const change: PolicyChange = { kind: 'role-assignment.deleted', assignment };
           rows = changedRows(rows, change, 2_000 + i);
           snapshot.apply({ sequence: 2_000 + i, change });
           expectAgreement(snapshot, rows, asked);
@@ -221,7 +230,7 @@ function lawful(law: (rows: PolicyRows, asked: readonly Access[]) => void): void
   );
 }
 
-function worldAfter(history: readonly Change[]): PolicyRows {
+function worldAfter(history: readonly PolicyChange[]): PolicyRows {
   let rows = firstWorld;
   for (const [i, change] of history.entries()) rows = changedRows(rows, change, i + 1);
   return rows;

@@ -25,10 +25,13 @@ export function decide(snapshot: PolicySnapshot, principal: PrincipalId, access:
     const node = snapshot.graph.get(principal);
     if (!node?.record) return unknownPrincipal;
     if (!node.record.enabled) return disabledPrincipal;
+    const action = snapshot.actions.entry(access.action, access.dataAction);
+    const from = snapshot.scopes.exact(access.scope);
+    if (from) return search(snapshot, from, access.scope, reachOf(node), action);
     const scope = isNormalScope(access.scope) ? access.scope : normalizeScope(access.scope);
     if (scope === null) return policyUnavailable;
-    const action = snapshot.actions.entry(access.action, access.dataAction);
-    return search(snapshot, reachOf(node), action, scope);
+    const near = snapshot.scopes.exact(scope) ?? snapshot.scopes.nearestAbove(scope);
+    return search(snapshot, near, scope, reachOf(node), action);
   } catch {
     return policyUnavailable;
   }
@@ -52,11 +55,16 @@ export function decideForAll(
   return first ?? { ...unknownPrincipal, decidedFor: null };
 }
 
-function search(snapshot: PolicySnapshot, reach: Reach, action: ActionEntry, scope: string): Verdict {
-  const { marks } = snapshot.graph;
+function search(
+  { graph: { marks }, scopes }: PolicySnapshot,
+  from: ScopeNode,
+  scope: string,
+  reach: Reach,
+  action: ActionEntry,
+): Verdict {
   marks.mark(reach);
   let grant: Grant | null = null;
-  for (let node: ScopeNode | null = snapshot.scopes.nearest(scope); node; node = node.parent) {
+  for (let node: ScopeNode | null = from; node; node = scopes.above(node)) {
     const denial = node.denials?.find(marks, scope, action);
     if (denial) {
       const { id, name, scope: at } = denial.assignment;

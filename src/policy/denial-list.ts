@@ -1,6 +1,6 @@
 import type { ActionEntry } from './action-table.ts';
 import { insertAssigned, takeAssigned } from './assigned-list.ts';
-import { everyoneIndex, type Marks } from './marks.ts';
+import { everyoneIndex, reached, type Marks } from './marks.ts';
 import type { Denial } from './nodes.ts';
 
 /** The deny assignments at one scope, in order of id. */
@@ -22,9 +22,9 @@ export class DenialList {
   /** The denial with the lowest id that refuses a marked principal this action at `scope`. */
   find(marks: Marks, scope: string, action: ActionEntry): Denial | null {
     const { principals, denials } = (this.#flat ??= flatten(this.denials));
-    const { stamps, base } = marks;
+    const { bytes } = marks;
     for (let i = 0; i < principals.length; i++) {
-      if ((stamps[principals[i] ?? 0] ?? 0) < base) continue;
+      if (bytes[principals[i] ?? 0] === 0) continue;
       const denial = denials[i];
       if (denial && denialHolds(denial, marks, scope, action)) return denial;
     }
@@ -35,7 +35,7 @@ export class DenialList {
 /** What remains to be asked once a denied principal is marked. */
 function denialHolds(denial: Denial, marks: Marks, scope: string, action: ActionEntry): boolean {
   if (denial.assignment.doNotApplyToChildScopes && denial.assignment.scope !== scope) return false;
-  for (const { index } of denial.excluded) if (marks.stamps[index] === marks.base + 1) return false;
+  for (const { index } of denial.excluded) if (marks.bytes[index] === reached) return false;
   return denial.permissions.contains(action.name, action.dataAction);
 }
 

@@ -1,6 +1,6 @@
 import { contained, roleContains, type ActionEntry } from './action-table.ts';
 import { insertAssigned, takeAssigned } from './assigned-list.ts';
-import type { Marks } from './marks.ts';
+import { reached, type Marks } from './marks.ts';
 import type { Grant, Reach } from './nodes.ts';
 
 /** Beyond this many grants at one scope, each of the caller's identities is looked up; up to it, all are scanned. */
@@ -40,11 +40,10 @@ export class GrantList {
 
   #scan(marks: Marks, action: ActionEntry): Grant | null {
     const { principals, roles } = (this.#flat ??= flatten(this.grants));
-    const { stamps } = marks;
-    const active = marks.base + 1;
+    const { bytes } = marks;
     const { verdicts } = action;
     for (let i = 0; i < principals.length; i++) {
-      if (stamps[principals[i] ?? 0] !== active) continue;
+      if (bytes[principals[i] ?? 0] !== reached) continue;
       const verdict = verdicts[roles[i] ?? 0];
       if (verdict === contained) return this.grants[i] ?? null;
       if (verdict !== 0) continue;

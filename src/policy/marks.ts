@@ -3,39 +3,37 @@ import type { Reach } from './nodes.ts';
 /** Index that stands for everyone; no principal has it. */
 export const everyoneIndex = 0;
 
+/** Reached, but by way of a disabled group: denies count, grants and exclusions do not. */
+export const reachedForDenies = 1;
+/** The principal itself, or a group reached by way of enabled groups only. */
+export const reached = 2;
+
 /**
- * Which principals the one being decided for is, or belongs to: one number per principal, so that a test is one
- * array read. A number at or above `base` means "reached", `base + 1` "reached by way of enabled groups". Raising
- * `base` clears all marks at once.
+ * Which principals the one being decided for is, or belongs to: one byte per principal, so that a test is one read
+ * of a small array. 0 is "not reached".
  */
 export class Marks {
-  stamps = new Uint32Array(1_024);
-  base = 0;
+  bytes = new Uint8Array(1_024);
   #last: Reach | null = null;
 
   constructor() {
-    this.stamps[everyoneIndex] = 0xffff_ffff;
+    this.bytes[everyoneIndex] = reachedForDenies;
   }
 
   mark(reach: Reach): void {
     if (reach === this.#last) return;
+    const { bytes } = this;
+    if (this.#last) for (const index of this.#last.all) bytes[index] = 0;
+    if (reach.all !== reach.active) for (const index of reach.all) bytes[index] = reachedForDenies;
+    for (const index of reach.active) bytes[index] = reached;
     this.#last = reach;
-    this.base += 2;
-    if (this.base >= 0xffff_fff0) {
-      this.stamps.fill(0);
-      this.stamps[everyoneIndex] = 0xffff_ffff;
-      this.base = 2;
-    }
-    const { stamps, base } = this;
-    if (reach.all !== reach.active) for (const index of reach.all) stamps[index] = base;
-    for (const index of reach.active) stamps[index] = base + 1;
   }
 
   /** Makes room for one more principal. */
   admit(index: number): void {
-    if (index < this.stamps.length) return;
-    const grown = new Uint32Array(this.stamps.length * 2);
-    grown.set(this.stamps);
-    this.stamps = grown;
+    if (index < this.bytes.length) return;
+    const grown = new Uint8Array(this.bytes.length * 2);
+    grown.set(this.bytes);
+    this.bytes = grown;
   }
 }

@@ -9,12 +9,17 @@ export interface ScopeNode {
   children: number;
   grants: GrantList | null;
   denials: DenialList | null;
+  /** The nearest ancestor that carries something itself, as of `aboveShape`. */
+  above: ScopeNode | null;
+  aboveShape: number;
 }
 
 /** The scopes that carry assignments, and their ancestors. */
 export class ScopeTree {
   readonly #nodes = new Map<string, ScopeNode>();
   readonly #root: ScopeNode = scopeNode('/', null);
+  /** Raised whenever a node begins or ceases to carry something. */
+  #shape = 0;
 
   constructor() {
     this.#nodes.set('/', this.#root);
@@ -24,21 +29,39 @@ export class ScopeTree {
     return this.#nodes.size;
   }
 
-  /** The scope's own node, or that of its nearest ancestor that has one. The scope must be in normal form. */
-  nearest(scope: string): ScopeNode {
-    let node = this.#nodes.get(scope);
+  /** The node of exactly this scope. */
+  exact(scope: string): ScopeNode | undefined {
+    return this.#nodes.get(scope);
+  }
+
+  /** The node of the nearest ancestor that has one. The scope must be in normal form. */
+  nearestAbove(scope: string): ScopeNode {
     let end = scope.length;
-    while (!node) {
+    for (;;) {
       end = scope.lastIndexOf('/', end - 1);
       if (end <= 0) return this.#root;
-      node = this.#nodes.get(scope.slice(0, end));
+      const node = this.#nodes.get(scope.slice(0, end));
+      if (node) return node;
     }
-    return node;
+  }
+
+  /** The next ancestor that carries something; null above the last. */
+  above(node: ScopeNode): ScopeNode | null {
+    if (node.aboveShape !== this.#shape) {
+      let above = node.parent;
+      while (above && !above.grants && !above.denials) above = above.parent;
+      node.above = above;
+      node.aboveShape = this.#shape;
+    }
+    return node.above;
   }
 
   addGrant(scope: string, grant: Grant): void {
     const node = this.#make(scope);
-    node.grants ??= new GrantList();
+    if (!node.grants) {
+      node.grants = new GrantList();
+      this.#shape++;
+    }
     node.grants.add(grant);
   }
 
@@ -46,13 +69,19 @@ export class ScopeTree {
     const node = this.#nodes.get(scope);
     if (!node?.grants) return;
     node.grants.remove(id);
-    if (node.grants.grants.length === 0) node.grants = null;
+    if (node.grants.grants.length === 0) {
+      node.grants = null;
+      this.#shape++;
+    }
     this.#prune(node);
   }
 
   addDenial(scope: string, denial: Denial): void {
     const node = this.#make(scope);
-    node.denials ??= new DenialList();
+    if (!node.denials) {
+      node.denials = new DenialList();
+      this.#shape++;
+    }
     node.denials.add(denial);
   }
 
@@ -60,7 +89,10 @@ export class ScopeTree {
     const node = this.#nodes.get(scope);
     if (!node?.denials) return;
     node.denials.remove(id);
-    if (node.denials.denials.length === 0) node.denials = null;
+    if (node.denials.denials.length === 0) {
+      node.denials = null;
+      this.#shape++;
+    }
     this.#prune(node);
   }
 
@@ -87,5 +119,5 @@ export class ScopeTree {
 }
 
 function scopeNode(scope: string, parent: ScopeNode | null): ScopeNode {
-  return { scope, parent, children: 0, grants: null, denials: null };
+  return { scope, parent, children: 0, grants: null, denials: null, above: null, aboveShape: -1 };
 }

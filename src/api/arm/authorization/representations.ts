@@ -1,0 +1,70 @@
+import type { DenyAssignment, RoleAssignment, RoleDefinition } from '../../../store/changes.ts';
+
+const provider = 'providers/Microsoft.Authorization';
+
+/** Azure's JSON of a role assignment (api-version 2022-04-01). */
+export function roleAssignmentBody(assignment: RoleAssignment): object {
+  return {
+    id: `${prefix(assignment.scope)}/${provider}/roleAssignments/${assignment.id}`,
+    name: assignment.id,
+    type: 'Microsoft.Authorization/roleAssignments',
+    properties: {
+      roleDefinitionId: roleDefinitionPath(assignment.roleDefinitionId, assignment.scope),
+      principalId: assignment.principalId,
+      principalType: assignment.principalType,
+      scope: assignment.scope,
+      description: assignment.description === '' ? null : assignment.description,
+      condition: null,
+      conditionVersion: null,
+      createdOn: assignment.createdOn,
+      updatedOn: assignment.createdOn,
+      createdBy: assignment.createdBy,
+      updatedBy: assignment.createdBy,
+      delegatedManagedIdentityResourceId: null,
+    },
+  };
+}
+
+export function roleDefinitionBody(definition: RoleDefinition, scope: string): object {
+  return {
+    id: roleDefinitionPath(definition.id, scope),
+    name: definition.id,
+    type: 'Microsoft.Authorization/roleDefinitions',
+    properties: {
+      roleName: definition.roleName,
+      description: definition.description,
+      type: definition.type,
+      permissions: definition.permissions,
+      assignableScopes: definition.assignableScopes,
+    },
+  };
+}
+
+export function denyAssignmentBody(assignment: DenyAssignment): object {
+  const principal = (id: string): object => ({ id });
+  return {
+    id: `${prefix(assignment.scope)}/${provider}/denyAssignments/${assignment.id}`,
+    name: assignment.id,
+    type: 'Microsoft.Authorization/denyAssignments',
+    properties: {
+      denyAssignmentName: assignment.name,
+      description: assignment.description,
+      permissions: assignment.permissions,
+      scope: assignment.scope,
+      doNotApplyToChildScopes: assignment.doNotApplyToChildScopes,
+      principals: assignment.principals.map(principal),
+      excludePrincipals: assignment.excludePrincipals.map(principal),
+      isSystemProtected: false,
+    },
+  };
+}
+
+/** Azure names role definitions beneath the subscription from which they are seen. */
+function roleDefinitionPath(id: string, scope: string): string {
+  const subscription = /^\/subscriptions\/[^/]+/.exec(scope)?.[0] ?? '';
+  return `${subscription}/${provider}/roleDefinitions/${id}`;
+}
+
+function prefix(scope: string): string {
+  return scope === '/' ? '' : scope;
+}

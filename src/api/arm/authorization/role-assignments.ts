@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { Exchange, Reply } from '../../../gateway/types.ts';
+import { isGuid, type PrincipalId } from '../../../lib/ids.ts';
+import { isWithin } from '../../../policy/scope.ts';
+import type { RoleAssignment } from '../../../store/changes.ts';
+import type { AuthorizationPath } from './authorization-path.ts';
+import { assignmentRequest } from './assignment-request.ts';
+import { guarded, json, jsonBody } from './exchanges.ts';
+import { parseFilter, type Filter } from './filter.ts';
+import type { AuthorizationOptions, TypeDescriber } from './options.ts';
+import { refusal } from './refusals.ts';
+import { roleAssignmentBody } from './representations.ts';
+import { createAssignment, removeAssignment } from './assignment-changes.ts';
+
+/** learn.microsoft.com/rest/api/authorization/role-assignments */
+export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
+  const { scope, name } = path;
+  if (name === null) {
+    if (head.method !== 'GET') return null;
+    return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
+      const filter = parseFilter(head.query.get('$filter'), ['atScope', 'principalId', 'assignedTo']);
+      return json(200, { value: list(options, scope, filter).map(roleAssignmentBody), nextLink: null });
+    });
+  }
+  switch (head.method) {
+    case 'GET':
+      return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
+        const assignment = options.snapshot.roleAssignment(name);
+        if (assignment?.scope !== scope) throw notFound(name);
+        return json(200, roleAssignmentBody(assignment));
+      });
+    case 'PUT':
+      return guarded('roleAssignments/write', scope, 'change', jsonBody, async (exchange) =>
+        put(exchange, path, name, options),
+      );
+    case 'DELETE':
+      return guarded('roleAssignments/delete', scope, 'change', { kind: 'none' }, async (exchange) => {
+        const removed = await options.commit(exchange.attribution, (tx, record) =>
+          removeAssignment(tx, record, name, scope),
+        );
+        return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
+      });
+    default:
+      return null;
+  }
+};
+
+async function put(
+  exchange: Exchange,
+  { scope }: AuthorizationPath,
+  name: string,
+  options: AuthorizationOptions,
+): Promise<Reply> {
+  if (!isGuid(name)) {
+    throw refusal(
+      'invalid_request',
+      'InvalidRoleAssignmentId',
+      `The role assignment ID '${name}' is not valid. The role assignment ID must be a GUID.`,
+    );
+  }
+  const wanted = assignmentRequest(exchange.json(z.unknown()), scope, options);
+  const assignment: RoleAssignment = {
+    id: name,
+    scope,
+    ...wanted,
+    createdOn: new Date(options.clock.now()).toISOString(),
+    createdBy: exchange.caller?.subject.id ?? '',
+  };
+  const { created, stored } = await options.commit(exchange.attribution, (tx, record) =>
+    createAssignment(tx, record, assignment),
+  );
+  return json(created ? 201 : 200, roleAssignmentBody(stored));
+}
+
+/** At, above and below the scope; with `atScope()` not below it. */
+function list({ snapshot }: AuthorizationOptions, scope: string, filter: Filter): RoleAssignment[] {
+  const identities = filter.assignedTo
+    ? new Set<string>([filter.assignedTo, ...snapshot.identitiesOf(filter.assignedTo as PrincipalId)])
+    : null;
+  const found: RoleAssignment[] = [];
+  for (const assignment of snapshot.roleAssignments()) {
+    const above = isWithin(scope, assignment.scope);
+    if (!above && (filter.atScope || !isWithin(assignment.scope, scope))) continue;
+    if (filter.principalId && assignment.principalId !== filter.principalId) continue;
+    if (identities && !identities.has(assignment.principalId)) continue;
+    found.push(assignment);
+  }
+  return found;
+}
+
+function notFound(name: string): Error {
+  return refusal('not_found', 'RoleAssignmentNotFound', `The role assignment '${name}' is not found.`);
+}

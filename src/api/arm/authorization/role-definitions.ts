@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import type { Exchange, Reply } from '../../../gateway/types.ts';
+import { isGuid } from '../../../lib/ids.ts';
+import { isWithin } from '../../../policy/scope.ts';
+import type { RoleDefinition } from '../../../store/changes.ts';
+import { deleteRoleDefinition, putRoleDefinition } from '../../../store/role-definitions.ts';
+import { definitionRequest } from './definition-request.ts';
+import { guarded, json, jsonBody, requireAlso } from './exchanges.ts';
+import { parseFilter } from './filter.ts';
+import type { AuthorizationOptions, TypeDescriber } from './options.ts';
+import { refusal } from './refusals.ts';
+import { roleDefinitionBody } from './representations.ts';
+
+/** learn.microsoft.com/rest/api/authorization/role-definitions */
+export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, options) => {
+  if (name === null) {
+    if (head.method !== 'GET') return null;
+    return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
+      const filter = parseFilter(head.query.get('$filter'), ['atScope', 'roleName', 'type']);
+      const value = [];
+      for (const definition of options.snapshot.roleDefinitions()) {
+        if (!visibleFrom(definition, scope)) continue;
+        if (filter.roleName && !same(definition.roleName, filter.roleName)) continue;
+        if (filter.type && !same(definition.type, filter.type)) continue;
+        value.push(roleDefinitionBody(definition, scope));
+      }
+      return json(200, { value, nextLink: null });
+    });
+  }
+  switch (head.method) {
+    case 'GET':
+      return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
+        const definition = options.snapshot.roleDefinition(name);
+        if (!definition || !visibleFrom(definition, scope)) throw notFound(name);
+        return json(200, roleDefinitionBody(definition, scope));
+      });
+    case 'PUT':
+      return guarded('roleDefinitions/write', scope, 'change', jsonBody, async (exchange) =>
+        put(exchange, scope, name, options),
+      );
+    case 'DELETE':
+      return guarded('roleDefinitions/delete', scope, 'change', { kind: 'none' }, async (exchange) =>
+        remove(exchange, scope, name, options),
+      );
+    default:
+      return null;
+  }
+};
+
+/** Who writes a role must be allowed to at every scope at which it may be, or until now could be, assigned. */
+async function put(
+  exchange: Exchange,
+  scope: string,
+  name: string,
+  { snapshot, commit, clock }: AuthorizationOptions,
+): Promise<Reply> {
+  if (!isGuid(name)) {
+    throw refusal(
+      'invalid_request',
+      'InvalidRoleDefinitionId',
+      `The role definition ID '${name}' is not valid. The role definition ID must be a GUID.`,
+    );
+  }
+  const definition: RoleDefinition = {
+    id: name,
+    type: 'CustomRole',
+    ...definitionRequest(exchange.json(z.unknown()), scope),
+  };
+  const existing = snapshot.roleDefinition(name);
+  if (existing) refuseBuiltIn(existing);
+  for (const other of snapshot.roleDefinitions()) {
+    if (other.id === name || !same(other.roleName, definition.roleName)) continue;
+    throw refusal(
+      'conflict',
+      'RoleDefinitionWithSameNameExists',
+      `A role named '${definition.roleName}' already exists: ${other.id}.`,
+    );
+  }
+  for (const assignable of new Set([...definition.assignableScopes, ...(existing?.assignableScopes ?? [])])) {
+    await requireAlso(exchange, 'roleDefinitions/write', assignable);
+  }
+  await commit(exchange.attribution, async (tx, record) => {
+    await putRoleDefinition(tx, record, definition, clock.now());
+  });
+  return json(existing ? 200 : 201, roleDefinitionBody(definition, scope));
+}
+
+async function remove(
+  exchange: Exchange,
+  scope: string,
+  name: string,
+  { snapshot, commit }: AuthorizationOptions,
+): Promise<Reply> {
+  const definition = snapshot.roleDefinition(name);
+  if (!definition || !visibleFrom(definition, scope)) return { status: 204 };
+  refuseBuiltIn(definition);
+  for (const assignable of definition.assignableScopes) {
+    await requireAlso(exchange, 'roleDefinitions/delete', assignable);
+  }
+  await commit(exchange.attribution, async (tx, record) => {
+    const inUse = await tx
+      .selectFrom('role_assignments')
+      .select('id')
+      .where('role_definition_id', '=', name)
+      .executeTakeFirst();
+    if (inUse) {
+      throw refusal(
+        'invalid_request',
+        'RoleDefinitionHasAssignments',
+        'There are existing role assignments referencing this role; delete them first.',
+      );
+    }
+    await deleteRoleDefinition(tx, record, name);
+  });
+  return json(200, roleDefinitionBody(definition, scope));
+}
+
+/** A role is seen from every scope at, above or beneath one at which it may be assigned. */
+function visibleFrom(definition: RoleDefinition, scope: string): boolean {
+  return definition.assignableScopes.some(
+    (assignable) => isWithin(scope, assignable) || isWithin(assignable, scope),
+  );
+}
+
+function refuseBuiltIn(definition: RoleDefinition): void {
+  if (definition.type !== 'BuiltInRole') return;
+  throw refusal(
+    'conflict',
+    'RoleDefinitionUpdateNotPermitted',
+    `'${definition.roleName}' is a built-in role and cannot be changed or deleted; define a custom role.`,
+  );
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function notFound(name: string): Error {
+  return refusal(
+    'not_found',
+    'RoleDefinitionDoesNotExist',
+    `The specified role definition with ID '${name}' does not exist.`,
+  );
+}
