@@ -55,6 +55,8 @@ export interface LeaseTokenRequest {
   /** What `start` returned; the secret of the queue is refused. */
   readonly secret: string;
   readonly resource: string;
+  /** Asked life of the token in seconds; only ever shortens. */
+  readonly lifetimeSeconds?: number;
 }
 
 /**
@@ -141,18 +143,7 @@ export class Leases {
    */
   async issueToken(request: LeaseTokenRequest): Promise<IssuedToken & { readonly lease: LeaseRecord }> {
     const { store, liveness, issuer, clock } = this.#options;
-    const row = await store.db
-      .selectFrom('leases')
-      .selectAll()
-      .where('id', '=', request.leaseId)
-      .executeTakeFirst();
-    const stored = row?.secret_digest ?? digestOf('').toString('base64url');
-    const right = timingSafeEqual(digestOf(request.secret), Buffer.from(stored, 'base64url'));
-    if (row === undefined || !right)
-      throw failure(
-        'invalid_client',
-        'The lease secret is wrong; this is not the job that the lease is for.',
-      );
+    const row = await this.#requireSecret(request.leaseId, request.secret);
     if (row.state !== 'running') throw endedError(row.state === 'queued' ? 'has not started' : 'has ended');
     if (!this.#options.knowsResource(request.resource))
       throw failure('invalid_resource', `No tokens are issued here for ${request.resource.slice(0, 200)}.`);
@@ -164,7 +155,7 @@ export class Leases {
     const issued = await issuer.issue({
       subject: owner,
       audience: request.resource,
-      lifetimeSeconds: this.#options.tokenSeconds,
+      lifetimeSeconds: Math.min(this.#options.tokenSeconds, request.lifetimeSeconds ?? Infinity),
       chain: lease.chain,
       authorities: authoritiesOf(lease),
       leaseId: lease.id,
@@ -178,6 +169,27 @@ export class Leases {
       .where('id', '=', lease.id)
       .execute();
     return { ...issued, lease };
+  }
+
+  /** The lease that this secret is for, whatever its state. Throws `invalid_client`. */
+  async authenticate(leaseId: string, secret: string): Promise<LeaseRecord> {
+    return toLease(await this.#requireSecret(leaseId, secret));
+  }
+
+  async #requireSecret(leaseId: string, secret: string) {
+    const row = await this.#options.store.db
+      .selectFrom('leases')
+      .selectAll()
+      .where('id', '=', leaseId)
+      .executeTakeFirst();
+    const stored = row?.secret_digest ?? digestOf('').toString('base64url');
+    const right = timingSafeEqual(digestOf(secret), Buffer.from(stored, 'base64url'));
+    if (row === undefined || !right)
+      throw failure(
+        'invalid_client',
+        'The lease secret is wrong; this is not the job that the lease is for.',
+      );
+    return row;
   }
 
   /** Ends a lease; every token that was issued under it is refused from the commit on. Ending twice changes nothing. */

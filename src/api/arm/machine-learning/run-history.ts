@@ -123,17 +123,18 @@ function offsetOf(exchange: Exchange): number {
 }
 
 function detailsView(parts: MachineLearningParts, exchange: Exchange, job: JobRecord) {
-  const links = logFiles.map((file) => [
-    file,
-    `${exchange.head.origin}/history/v1.0/logs/${job.id}/${file}?${parts.logLinks.query(job.id, file)}`,
-  ]);
+  const links: Record<string, string> = {};
+  if (job.status !== 'Queued') {
+    const base = `${exchange.head.origin}/history/v1.0/logs/${job.id}`;
+    for (const file of logFiles) links[file] = `${base}/${file}?${parts.logLinks.query(job.id, file)}`;
+  }
   return {
     runId: job.name,
     target: job.compute,
     status: job.status,
     startTimeUtc: time(job.startedAt),
     endTimeUtc: time(job.endedAt),
-    logFiles: job.status === 'Queued' ? {} : Object.fromEntries(links),
+    logFiles: links,
     warnings: [],
     error: job.error === null ? null : { error: { code: job.error.code, message: job.error.message } },
   };
