@@ -244,6 +244,12 @@ function e(from: string, error: string, code: number, sentence: string, when?: R
   return when === undefined ? { from, error, code, sentence } : { from, error, code, sentence, when };
 }
 
+/** As the library, or the standard, words it. */
+export interface StandardError {
+  readonly error: string;
+  readonly description: string | undefined;
+}
+
 export interface EntraErrorBody {
   readonly error: string;
   readonly error_description: string;
@@ -255,7 +261,7 @@ export interface EntraErrorBody {
 
 /** A standard error in Entra's body. `description` is the library's; it is kept where it says more. */
 export function entraError(
-  standard: { readonly error: string; readonly description?: string | undefined },
+  standard: StandardError,
   context: { readonly now: number; readonly traceId: string; readonly correlationId?: string | undefined },
 ): EntraErrorBody {
   const description = standard.description ?? '';

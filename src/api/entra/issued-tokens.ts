@@ -57,10 +57,10 @@ export class IssuedTokens {
         const principal = token.principalId as PrincipalId;
         await tx
           .insertInto('revoked_tokens')
-          .values({ token_id: row.id, principal_id: principal, expires_at: token.expiresAt })
+          .values({ token_id: row.id, principal_id: principal, expires_at: token.expiresAt * 1000 })
           .onConflict((conflict) => conflict.doNothing())
           .execute();
-        record({ kind: 'token.revoked', tokenId: row.id, principal, expiresAt: token.expiresAt });
+        record({ kind: 'token.revoked', tokenId: row.id, principal, expiresAt: token.expiresAt * 1000 });
       }
       await tx
         .deleteFrom('oidc_artifacts')

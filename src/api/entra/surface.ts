@@ -18,6 +18,8 @@ import type { TokenEndpoint } from './token/endpoint.ts';
 export interface InteractivePart {
   /** Null for what is none of its paths. */
   describe(head: RequestHead): Described | null;
+  /** Audiences of the tokens that its userinfo endpoint takes. */
+  readonly audiences: readonly string[];
 }
 
 export interface EntraSurfaceOptions extends Authority {
@@ -57,8 +59,8 @@ export function entraSurface(options: EntraSurfaceOptions): Surface {
     options.interactive?.describe(head) ?? describeOwn(options, head);
   return {
     name: 'entra',
-    audiences: [],
-    acceptsSessionCookie: true,
+    audiences: options.interactive?.audiences ?? [],
+    acceptsSessionCookie: false,
     matches: (head) =>
       placeOf(head.path) !== null ||
       isInstanceDiscovery(head.path) ||

@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Directory } from '../../../identity/directory/directory.ts';
+import { ExternalIssuers } from '../../../identity/federation/external-issuers.ts';
+import { UsedAssertions } from '../../../identity/federation/used-assertions.ts';
+import { Liveness } from '../../../identity/liveness.ts';
+import { CookieKeys } from '../../../identity/signin/cookie-keys.ts';
+import { OneTimeLinks } from '../../../identity/signin/one-time-links.ts';
+import { Sessions } from '../../../identity/signin/sessions.ts';
+import { SignInThrottle } from '../../../identity/signin/throttle.ts';
+import { TokenIssuer } from '../../../identity/tokens/issue.ts';
+import { defaultRotation } from '../../../identity/tokens/rotation.ts';
+import { SigningKeys } from '../../../identity/tokens/signing-keys.ts';
+import { TokenVerifier } from '../../../identity/tokens/verify.ts';
+import type { RequestFact } from '../../../ledger/events.ts';
+import { ManualClock } from '../../../lib/clock.ts';
+import { newEventId, newGuid, type PrincipalId, type Secret, type TenantId } from '../../../lib/ids.ts';
+import { createLog } from '../../../lib/log.ts';
+import { createSealer } from '../../../store/sealer.ts';
+import { openSqliteStore } from '../../../store/sqlite.ts';
+import { systemAttribution, type Change } from '../../../store/changes.ts';
+import { accountSurface } from '../../account/surface.ts';
+import { interactive } from '../interactive.ts';
+import { knowsResource, standardResources } from '../resources.ts';
+import { entraSurface } from '../surface.ts';
+import { TokenEndpoint } from '../token/endpoint.ts';
+import { localhostCertificate } from './localhost-certificate.ts';
+import { plainCommit } from './plain-commit.ts';
+import { plainPipeline } from './plain-pipeline.ts';
+
+export const adaPassword = 'correct horse battery staple';
+
+export type House = Awaited<ReturnType<typeof openHouse>>;
+
+/**
+ * The sign-in of a whole installation on a port of its own: real store, directory, keys, tokens, sessions and TLS.
+ * Time stands still until `clock.advance`.
+ */
+export async function openHouse(options: { accessTokenSeconds?: number; idleMinutes?: number } = {}) {
+  const directoryPath = await mkdtemp(join(tmpdir(), 'lockstep-house-'));
+  const certificate = await localhostCertificate();
+  const server = createServer({ key: certificate.key, cert: certificate.certificate });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const publicUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
+
+  const clock = new ManualClock(Date.now());
+  const tenantId = newGuid() as TenantId;
+  const store = await openSqliteStore({ path: join(directoryPath, 'store.db'), dangerouslyNotDurable: true });
+  const facts: RequestFact[] = [];
+  const changes: Change[] = [];
+  const ledger = plainCommit(store);
+  ledger.follow((committed) => changes.push(...committed.map(({ change }) => change)));
+  const record = async (fact: RequestFact) => {
+    facts.push(fact);
+    return newEventId(clock.now());
+  };
+  const sealer = createSealer(randomBytes(32));
+  const parts = { store, commit: ledger.commit, clock, sealer, tenantId };
+  const log = createLog(process.env['LOCKSTEP_TEST_LOG'] ?? 'silent');
+  const directory = new Directory(parts);
+  const liveness = await Liveness.load(store, clock);
+  ledger.follow(liveness.follower);
+  const signingKeys = await SigningKeys.open({ ...parts, rotation: defaultRotation });
+  const issuerUrl = `${publicUrl}/${tenantId}/v2.0`;
+  const tokens = new TokenIssuer({ keys: signingKeys, issuer: issuerUrl, tenantId, clock });
+  const verifier = new TokenVerifier({ keys: signingKeys, issuer: issuerUrl, tenantId, clock });
+  const keys = await CookieKeys.open({
+    ...parts,
+    rotationMilliseconds: 30 * 24 * 3_600_000,
+    overlapMilliseconds: 12 * 3_600_000,
+  });
+  const sessions = await Sessions.load({
+    ...parts,
+    keys,
+    absoluteMilliseconds: 12 * 3_600_000,
+    idleMilliseconds: (options.idleMinutes ?? 120) * 60_000,
+  });
+  ledger.follow(sessions.follower);
+  const throttle = new SignInThrottle({ db: store.db, clock });
+  const oneTimeLinks = new OneTimeLinks({ db: store.db, commit: ledger.commit, clock });
+  const resources = standardResources({ publicUrl, storageOrigins: [] });
+  const signIn = interactive({
+    ...parts,
+    record,
+    log,
+    publicUrl,
+    sessions,
+    keys,
+    signingKeys,
+    tokens,
+    directory,
+    audienceOf: (resource) => (knowsResource(resources, resource) ? resource : null),
+    defaultAudience: 'https://graph.microsoft.com',
+    accessTokenSeconds: options.accessTokenSeconds ?? 3600,
+  });
+  const tokenEndpoint = new TokenEndpoint({
+    publicUrl,
+    tenantId,
+    directory,
+    liveness,
+    issuer: tokens,
+    keys: signingKeys,
+    externalIssuers: new ExternalIssuers({ clock }),
+    usedAssertions: new UsedAssertions({ commit: ledger.commit, clock }),
+    throttle,
+    record,
+    resources,
+    clock,
+    applicationSeconds: 3600,
+    interactiveToken: signIn.token,
+  });
+  const surfaces = [
+    entraSurface({ publicUrl, tenantId, keys: signingKeys, tokenEndpoint, clock, interactive: signIn }),
+    accountSurface({
+      publicUrl,
+      clock,
+      record,
+      keys,
+      sessions,
+      throttle,
+      oneTimeLinks,
+      interactive: signIn,
+      directory,
+      groupsOf: () => ['ml-research', 'Everyone in the lab'],
+      rolesOf: () => [
+        {
+          roleName: 'AzureML Data Scientist',
+          scope:
+            '/subscriptions/0f3c/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/lab',
+          throughGroup: 'ml-research',
+        },
+        { roleName: 'Reader', scope: '/', throughGroup: null },
+      ],
+    }),
+  ];
+  server.on('request', plainPipeline({ surfaces, tenantId, clock, verifier, liveness, sessions }));
+
+  const by = systemAttribution(tenantId, 'test');
+  const ada = await directory.createUser(by, {
+    displayName: 'Ada Lovelace',
+    userPrincipalName: 'ada@lab.example',
+    password: adaPassword as Secret,
+  });
+  const web = await directory.createApplication(by, {
+    displayName: 'Notebook Portal',
+    sponsorId: ada.id,
+    redirectUris: ['http://localhost/callback', 'https://portal.lab.example/signed-in'],
+    publicClient: true,
+  });
+
+  return {
+    publicUrl,
+    tenantId,
+    issuerUrl,
+    clock,
+    store,
+    facts,
+    changes,
+    by,
+    ledger,
+    directory,
+    liveness,
+    signingKeys,
+    verifier,
+    keys,
+    sessions,
+    throttle,
+    oneTimeLinks,
+    signIn,
+    ada,
+    adaId: ada.id as PrincipalId,
+    webAppId: web.signInName ?? '',
+    ca: certificate.certificate,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await store.close();
+      await rm(directoryPath, { recursive: true, force: true });
+    },
+  };
+}
