@@ -100,14 +100,19 @@ export function reachOf(node: PrincipalNode): Reach {
 }
 
 function findReach(start: PrincipalNode): Reach {
-  const all = climb(start, () => true);
-  const active = indexesOf(climb(start, conveys));
+  const all = everyIdentityOf(start);
+  const active = indexesOf(identitiesOf(start));
   return { active, all: active.length === all.size ? active : indexesOf(all) };
 }
 
 /** The principal and every enabled group that it belongs to, transitively. */
 export function identitiesOf(start: PrincipalNode): Set<PrincipalNode> {
   return climb(start, conveys);
+}
+
+/** The same, by way of disabled groups too. */
+export function everyIdentityOf(start: PrincipalNode): Set<PrincipalNode> {
+  return climb(start, () => true);
 }
 
 function climb(start: PrincipalNode, through: (group: PrincipalNode) => boolean): Set<PrincipalNode> {

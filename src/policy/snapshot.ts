@@ -113,8 +113,8 @@ export class PolicySnapshot {
     for (const { assignment } of this.#grants.values()) yield assignment;
   }
 
-  grants(): IterableIterator<Grant> {
-    return this.#grants.values();
+  grant(id: string): Grant | undefined {
+    return this.#grants.get(id);
   }
 
   denyAssignment(id: string): DenyAssignment | undefined {

@@ -1,0 +1,314 @@
+import { describe, expect, test } from 'vitest';
+import type { PrincipalId } from '../lib/ids.ts';
+import type { Change } from '../store/changes.ts';
+import { roleIds } from './built-in-roles.ts';
+import { decide, decideForAll } from './decide.ts';
+import { everyone, PolicySnapshot, type PolicyRows } from './snapshot.ts';
+import {
+  ada,
+  assignment,
+  ben,
+  cleo,
+  deny,
+  group,
+  job,
+  patients,
+  person,
+  platformTeam,
+  researchers,
+  rows,
+  subscription,
+  training,
+  visionTeam,
+  workspace,
+} from './testing/people.ts';
+import { policyIdOf, type Access } from './types.ts';
+
+const submit = act('Microsoft.MachineLearningServices/workspaces/jobs/write', workspace);
+const readBlob = data('Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read', training);
+
+describe('a role assignment', () => {
+  test('reaches through nested groups to the scopes beneath its own', () => {
+    expect(ask(rows, ada, submit)).toBe(`roleAssignment:${assignment(1, '', '', ada).id}`);
+  });
+
+  test('stops at the segment: a scope that merely begins alike is another', () => {
+    const trap = { ...submit, scope: `${group}-2/providers/x/y/z` };
+    expect(ask(rows, ada, trap)).toBe('default:missing-grant');
+  });
+
+  test('with * in actions grants no data action', () => {
+    expect(ask(rows, ben, submit)).toMatch(/^roleAssignment/);
+    expect(ask(rows, ben, readBlob)).toBe('default:missing-grant');
+  });
+
+  test("'s notActions take away from its own role only", () => {
+    const keys = act('Microsoft.MachineLearningServices/workspaces/listKeys/action', workspace);
+    expect(ask(rows, ada, keys)).toBe('default:missing-grant');
+    const more = {
+      ...rows,
+      roleAssignments: [...rows.roleAssignments, assignment(9, group, roleIds.contributor, ada)],
+    };
+    expect(ask(more, ada, keys)).toMatch(/^roleAssignment/);
+  });
+
+  test('to an identity or of a role that is gone is harmless', () => {
+    const orphans = [
+      assignment(8, '/', roleIds.owner, 'ffffffff-0000-4000-8000-000000000000' as PrincipalId),
+      assignment(9, '/', 'eeeeeeee-0000-4000-8000-000000000000', cleo),
+    ];
+    const world = { ...rows, roleAssignments: [...rows.roleAssignments, ...orphans] };
+    expect(ask(world, cleo, submit)).toBe('default:missing-grant');
+    expect(ask(world, orphans[0]?.principalId ?? ada, submit)).toBe('default:unknown-principal');
+  });
+
+  test('to the everyone GUID gives nobody anything', () => {
+    const world = {
+      ...rows,
+      roleAssignments: [...rows.roleAssignments, assignment(9, '/', roleIds.owner, everyone as PrincipalId)],
+    };
+    expect(ask(world, cleo, submit)).toBe('default:missing-grant');
+  });
+
+  test('is named by nearest scope, then lowest id', () => {
+    const roleAssignments = [
+      assignment(7, workspace, roleIds.owner, ada),
+      assignment(3, workspace, roleIds.owner, researchers),
+      assignment(1, '/', roleIds.owner, ada),
+    ];
+    expect(ask({ ...rows, roleAssignments }, ada, submit)).toBe(`roleAssignment:${roleAssignments[1]?.id}`);
+  });
+});
+
+describe('a deny assignment', () => {
+  const with_ = (...denyAssignments: PolicyRows['denyAssignments']): PolicyRows => ({
+    ...rows,
+    denyAssignments,
+  });
+
+  test('wins over every grant, whichever is nearer', () => {
+    expect(ask(with_(deny(1, { scope: '/', principals: [researchers] })), ada, submit)).toMatch(
+      /^denyAssignment/,
+    );
+  });
+
+  test('is named by nearest scope, then lowest id', () => {
+    const far = deny(1, { scope: '/' });
+    const near = deny(3, { scope: workspace });
+    const alsoNear = deny(2, { scope: workspace });
+    expect(ask(with_(far, near, alsoNear), ada, submit)).toBe(`denyAssignment:${alsoNear.id}`);
+  });
+
+  test('for everyone spares only whom it excludes, groups counted', () => {
+    const world = with_(
+      deny(1, { principals: [everyone as PrincipalId], excludePrincipals: [platformTeam] }),
+    );
+    expect(ask(world, ben, submit)).toMatch(/^roleAssignment/);
+    expect(ask(world, ada, submit)).toMatch(/^denyAssignment/);
+  });
+
+  test('cannot exclude everyone', () => {
+    const world = with_(deny(1, { excludePrincipals: [everyone as PrincipalId] }));
+    expect(ask(world, ada, submit)).toMatch(/^denyAssignment/);
+  });
+
+  test('that does not apply to child scopes holds at its own scope only', () => {
+    expect(ask(with_(deny(1, { doNotApplyToChildScopes: true })), ada, submit)).toMatch(/^roleAssignment/);
+    expect(ask(with_(deny(1, { scope: workspace, doNotApplyToChildScopes: true })), ada, submit)).toMatch(
+      /^deny/,
+    );
+  });
+
+  test('still holds through a disabled group, which grants and excludes no more', () => {
+    const principals = rows.principals.map((row) =>
+      row.id === visionTeam ? { ...row, enabled: false } : row,
+    );
+    expect(ask({ ...rows, principals }, ada, submit)).toBe('default:missing-grant');
+    const world = { ...with_(deny(1, { principals: [researchers] })), principals };
+    expect(ask(world, ada, submit)).toMatch(/^denyAssignment/);
+    const excluded = {
+      ...with_(deny(1, { principals: [ada], excludePrincipals: [visionTeam] })),
+      principals,
+    };
+    expect(ask(excluded, ada, submit)).toMatch(/^denyAssignment/);
+  });
+});
+
+describe('whoever is not a live principal of the directory', () => {
+  test('is refused: unknown, disabled, or a group cycle that leads nowhere', () => {
+    const principals = rows.principals.map((row) => (row.id === ada ? { ...row, enabled: false } : row));
+    expect(ask({ ...rows, principals }, ada, submit)).toBe('default:disabled-principal');
+    expect(ask(rows, 'nobody' as PrincipalId, submit)).toBe('default:unknown-principal');
+    const memberships = [...rows.memberships, { group: visionTeam, member: researchers }];
+    expect(ask({ ...rows, memberships }, cleo, submit)).toBe('default:missing-grant');
+    expect(ask({ ...rows, memberships }, ada, submit)).toMatch(/^roleAssignment/);
+  });
+
+  test('gains nothing from a membership in something that is not a group', () => {
+    const memberships = [...rows.memberships, { group: ben, member: cleo }];
+    const roleAssignments = [...rows.roleAssignments, assignment(9, '/', roleIds.owner, ben)];
+    expect(ask({ ...rows, memberships, roleAssignments }, cleo, submit)).toBe('default:missing-grant');
+  });
+});
+
+describe('an access', () => {
+  test('is compared without case, scope and action alike', () => {
+    expect(ask(rows, ada, act(submit.action.toUpperCase(), workspace.toUpperCase()))).toMatch(
+      /^roleAssignment/,
+    );
+  });
+
+  test.each(['', 'subscriptions/x', '/a//b', '/a/../b', '/a/b?c', '/a/\u0000'])(
+    'at %j, which is no scope, is refused even to the root Owner',
+    (scope) => {
+      const world = { ...rows, roleAssignments: [assignment(9, '/', roleIds.owner, ben)] };
+      expect(ask(world, ben, { ...submit, scope })).toBe('default:policy-unavailable');
+    },
+  );
+
+  test('cannot slip past a deny by its case or a trailing slash', () => {
+    const world = { ...rows, denyAssignments: [deny(1, { scope: workspace })] };
+    for (const scope of [workspace.toUpperCase(), `${workspace}/`, `${workspace.toUpperCase()}/jobs/j`]) {
+      expect(ask(world, ada, { ...submit, scope })).toMatch(/^denyAssignment/);
+    }
+  });
+});
+
+describe('a delegation chain', () => {
+  const snapshot = PolicySnapshot.from(rows);
+
+  test('is allowed only if every authority is; the first that lacks the right is named', () => {
+    expect(decideForAll(snapshot, [ada, job], readBlob)).toMatchObject({ allowed: true, decidedFor: ada });
+    expect(decideForAll(snapshot, [ada, job], submit)).toMatchObject({ allowed: false, decidedFor: job });
+    expect(decideForAll(snapshot, [job, cleo], submit)).toMatchObject({ allowed: false, decidedFor: job });
+  });
+
+  test('without authorities is refused', () => {
+    expect(decideForAll(snapshot, [], readBlob)).toMatchObject({ allowed: false, decidedFor: null });
+  });
+
+  test('gives a job what it reads and registers, not what submits or cancels', () => {
+    const ml = 'Microsoft.MachineLearningServices/workspaces';
+    for (const action of [
+      'models/versions/write',
+      'experiments/runs/write',
+      'data/versions/read',
+      'jobs/read',
+    ]) {
+      expect(decide(snapshot, job, act(`${ml}/${action}`, workspace)).allowed).toBe(true);
+    }
+    for (const action of [
+      'jobs/write',
+      'jobs/cancel/action',
+      'jobs/delete',
+      'write',
+      'data/versions/write',
+    ]) {
+      expect(decide(snapshot, job, act(`${ml}/${action}`, workspace)).allowed).toBe(false);
+    }
+    const patientData = { ...readBlob, scope: `${patients}/blobs/a.csv` };
+    expect(decide(snapshot, job, patientData).allowed).toBe(false);
+  });
+});
+
+describe('Azure’s administrative roles', () => {
+  const holds = (role: string, action: string): boolean => {
+    const world = { ...rows, roleAssignments: [assignment(1, subscription, role, ada)] };
+    return decide(PolicySnapshot.from(world), ada, act(action, workspace)).allowed;
+  };
+
+  test('Contributor may do everything except decide who may', () => {
+    expect(holds(roleIds.contributor, 'Microsoft.Storage/storageAccounts/write')).toBe(true);
+    expect(holds(roleIds.contributor, 'Microsoft.Authorization/roleAssignments/read')).toBe(true);
+    expect(holds(roleIds.contributor, 'Microsoft.Authorization/roleAssignments/write')).toBe(false);
+    expect(holds(roleIds.contributor, 'Microsoft.Authorization/roleDefinitions/delete')).toBe(false);
+  });
+
+  test('RBAC Administrator manages assignments, not role definitions or resources', () => {
+    expect(holds(roleIds.rbacAdministrator, 'Microsoft.Authorization/roleAssignments/write')).toBe(true);
+    expect(holds(roleIds.rbacAdministrator, 'Microsoft.Authorization/roleDefinitions/write')).toBe(false);
+    expect(holds(roleIds.rbacAdministrator, 'Microsoft.Storage/storageAccounts/write')).toBe(false);
+  });
+
+  test('Lockstep Auditor sees and does not touch', () => {
+    expect(holds(roleIds.lockstepAuditor, 'Lockstep.Access/sessions/read')).toBe(true);
+    expect(holds(roleIds.lockstepAuditor, 'Lockstep.Access/sessions/cut/action')).toBe(false);
+  });
+});
+
+describe('a snapshot', () => {
+  const removal: Change = { kind: 'group.member-removed', group: visionTeam, member: ada };
+
+  test('enforces a change at once and carries its sequence as version', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    expect(decide(snapshot, ada, submit).allowed).toBe(true);
+    snapshot.apply({ sequence: 11, change: removal });
+    expect(decide(snapshot, ada, submit).allowed).toBe(false);
+    expect(snapshot.version).toBe(11);
+  });
+
+  test('ignores what it has already seen, so a replay cannot give a right back', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    const addition: Change = { kind: 'group.member-added', group: visionTeam, member: ada };
+    snapshot.apply({ sequence: 12, change: removal });
+    snapshot.apply({ sequence: 11, change: addition });
+    snapshot.apply({ sequence: 12, change: addition });
+    expect(decide(snapshot, ada, submit).allowed).toBe(false);
+    expect(snapshot.version).toBe(12);
+  });
+
+  test.each([Number.NaN, 11.5, Number.POSITIVE_INFINITY])(
+    'refuses everything once told to apply sequence %s',
+    (sequence) => {
+      const snapshot = PolicySnapshot.from(rows);
+      snapshot.apply({ sequence, change: removal });
+      expect(snapshot.fault).toBeInstanceOf(RangeError);
+      expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
+    },
+  );
+
+  test('refuses everything once a change cannot be taken in', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    snapshot.apply({
+      sequence: 11,
+      change: { kind: 'deny-assignment.put', assignment: deny(1, { scope: 'nowhere' }) },
+    });
+    expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
+    expect(snapshot.version).toBe(10);
+  });
+
+  test('is not built from rows whose scope is no scope', () => {
+    const world = { ...rows, roleAssignments: [assignment(9, 'nowhere', roleIds.owner, ada)] };
+    expect(() => PolicySnapshot.from(world)).toThrow(RangeError);
+  });
+
+  test('lets go of the identities and scopes of jobs that came and went', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    const nodes = [snapshot.graph.size, snapshot.scopes.size];
+    let sequence = 10;
+    for (let i = 0; i < 500; i++) {
+      const id = `22222222-0000-4000-8000-${String(i).padStart(12, '0')}` as PrincipalId;
+      const granted = { ...assignment(1_000 + i, `${workspace}/jobs/j${i}`, roleIds.reader, id) };
+      const changes: Change[] = [
+        { kind: 'principal.created', principal: { ...person(id, 'job'), kind: 'job' } },
+        { kind: 'role-assignment.put', assignment: granted },
+        { kind: 'role-assignment.deleted', assignment: granted },
+        { kind: 'principal.deleted', id, principalKind: 'job' },
+      ];
+      for (const change of changes) snapshot.apply({ sequence: ++sequence, change });
+    }
+    expect([snapshot.graph.size, snapshot.scopes.size]).toEqual(nodes);
+  });
+});
+
+function ask(world: PolicyRows, principal: PrincipalId, access: Access): string {
+  return policyIdOf(decide(PolicySnapshot.from(world), principal, access).cause);
+}
+
+function act(action: string, scope: string): Access {
+  return { action, dataAction: false, scope };
+}
+
+function data(action: string, scope: string): Access {
+  return { action, dataAction: true, scope };
+}

@@ -1,0 +1,224 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { roleIds } from './built-in-roles.ts';
+import { decideForAll } from './decide.ts';
+import { explain } from './explain.ts';
+import { resourceScopes } from './grant-scopes.ts';
+import { renderExplanation } from './render-explanation.ts';
+import { PolicySnapshot } from './snapshot.ts';
+import {
+  account,
+  ada,
+  assignment,
+  cleo,
+  deny,
+  group,
+  job,
+  patients,
+  rows,
+  subscription,
+  training,
+  visionTeam,
+  workspace,
+} from './testing/people.ts';
+import { accesses, changes, firstWorld, users } from './testing/world.ts';
+import type { Access } from './types.ts';
+
+const blobRead = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
+const patientData: Access = { action: blobRead, dataAction: true, scope: `${patients}/blobs/scans/a.csv` };
+const trainingData: Access = { ...patientData, scope: `${training}/blobs/a.csv` };
+
+describe('an explanation', () => {
+  const snapshot = PolicySnapshot.from(rows);
+
+  test('of an allow names the assignment, its role and the way through the groups', () => {
+    const submit = {
+      action: 'Microsoft.MachineLearningServices/workspaces/jobs/write',
+      dataAction: false,
+      scope: workspace,
+    };
+    const [authority] = explain(snapshot, [ada], submit).authorities;
+    expect(authority?.grantedBy).toMatchObject({ roleName: 'AzureML Data Scientist', scope: group });
+    expect(authority?.grantedBy?.through.map((step) => step.name)).toEqual(['Vision team', 'Researchers']);
+  });
+
+  test('of a job at the wall says what is missing, what came nearest, where, with which role and from whom', () => {
+    const [, authority] = explain(snapshot, [ada, job], patientData).authorities;
+    const remedy = authority?.remedy;
+    expect(remedy?.missing).toEqual({ kind: 'data action', name: blobRead });
+    expect(remedy?.nearest[0]).toMatchObject({
+      assignment: { roleName: 'Storage Blob Data Reader', scope: training },
+      shortfall: { kind: 'other-scope' },
+    });
+    expect(remedy?.scopes.slice(0, 4)).toEqual([
+      subscription,
+      group,
+      account,
+      patients.replace('/containers/patients', ''),
+    ]);
+    expect(remedy?.scopes.at(-1)).toBe(patientData.scope);
+    expect(remedy?.scopes).toContain(patients);
+    expect(remedy?.scopes).not.toContain('/');
+    expect(remedy?.roles.map((role) => role.roleName)).toEqual([
+      'Storage Blob Data Reader',
+      'Storage Blob Data Contributor',
+      'Storage Blob Data Owner',
+    ]);
+    expect(remedy?.grantors).toMatchObject([
+      { principal: { name: 'Platform team' }, people: [{ name: 'Ben' }] },
+    ]);
+    expect(remedy?.ifGranted).toMatchObject({
+      allowed: false,
+      stillDenied: [{ principal: { name: 'Ada' } }],
+    });
+  });
+
+  test('says that it would be enough when the rest of the chain is allowed', () => {
+    const fewer = { ...rows, roleAssignments: rows.roleAssignments.filter((row) => row.principalId !== job) };
+    const { authorities } = explain(PolicySnapshot.from(fewer), [ada, job], trainingData);
+    expect(authorities[1]?.remedy?.ifGranted).toEqual({ allowed: true, stillDenied: [] });
+  });
+
+  test('that granting any listed role at any listed scope allows is true', () => {
+    const { remedy } = explain(snapshot, [ada], patientData).authorities[0] ?? {};
+    for (const role of remedy?.roles ?? []) {
+      for (const scope of remedy?.scopes ?? []) {
+        const roleAssignments = [...rows.roleAssignments, assignment(99, scope, role.id, ada)];
+        const granted = PolicySnapshot.from({ ...rows, roleAssignments });
+        expect(decideForAll(granted, [ada], patientData).allowed).toBe(true);
+      }
+    }
+    expect(remedy?.roles).not.toHaveLength(0);
+  });
+
+  test('tells apart the ways to fall short', () => {
+    const shortfalls = (access: Access, world = rows): string[] =>
+      (explain(PolicySnapshot.from(world), [ada], access).authorities[0]?.remedy?.nearest ?? []).map(
+        (miss) => miss.shortfall.kind,
+      );
+    const ml = 'Microsoft.MachineLearningServices/workspaces';
+    expect(shortfalls({ action: `${ml}/listKeys/action`, dataAction: false, scope: workspace })).toEqual([
+      'taken-away',
+      'other-principal',
+    ]);
+    expect(shortfalls({ action: 'X/y/read', dataAction: false, scope: workspace })).toContain(
+      'role-lacks-action',
+    );
+    const principals = rows.principals.map((row) =>
+      row.id === visionTeam ? { ...row, enabled: false } : row,
+    );
+    expect(shortfalls(trainingData, { ...rows, principals })[0]).toBe('disabled-group');
+  });
+
+  test('of a deny assignment offers no grant, since none would help', () => {
+    const world = { ...rows, denyAssignments: [deny(1, { name: 'Freeze', principals: [visionTeam] })] };
+    const [authority] = explain(PolicySnapshot.from(world), [ada], trainingData).authorities;
+    expect(authority?.deniedBy).toMatchObject({ name: 'Freeze', through: [{ name: 'Vision team' }] });
+    expect(authority?.remedy).toBeNull();
+  });
+
+  test('names as grantor nobody who would be refused', () => {
+    const world = {
+      ...rows,
+      principals: rows.principals.map((row) =>
+        row.displayName === 'Ben' ? { ...row, enabled: false } : row,
+      ),
+      roleAssignments: [
+        ...rows.roleAssignments,
+        assignment(50, group, roleIds.userAccessAdministrator, cleo),
+      ],
+      denyAssignments: [
+        deny(1, {
+          principals: [cleo],
+          permissions: [
+            {
+              actions: ['Microsoft.Authorization/*/write'],
+              notActions: [],
+              dataActions: [],
+              notDataActions: [],
+            },
+          ],
+        }),
+      ],
+    };
+    const lines = renderExplanation(explain(PolicySnapshot.from(world), [ada], patientData)).join('\n');
+    expect(lines).toContain('Nobody can grant it at present');
+  });
+
+  test('survives JSON and agrees with decide, whatever the world', () => {
+    const result = fc.check(
+      fc.property(fc.array(changes, { minLength: 20, maxLength: 50 }), accesses, (history, access) => {
+        const world = PolicySnapshot.from(firstWorld);
+        for (const [i, change] of history.entries()) world.apply({ sequence: i + 1, change });
+        const chain = users.slice(0, 3);
+        const explained = explain(world, chain, access);
+        const verdict = decideForAll(world, chain, access);
+        return (
+          explained.allowed === verdict.allowed &&
+          explained.decidedFor?.id === verdict.decidedFor &&
+          explained.authorities.every(
+            (one) => (one.remedy !== null) === (one.cause.kind === 'missing-grant'),
+          ) &&
+          JSON.stringify(JSON.parse(JSON.stringify(explained))) === JSON.stringify(explained) &&
+          renderExplanation(explained).length > 3
+        );
+      }),
+      { seed: 7, numRuns: 150 },
+    );
+    expect(result).toMatchObject({ failed: false });
+  });
+
+  test('reads as sentences', () => {
+    expect(renderExplanation(explain(snapshot, [ada, job], patientData))).toMatchInlineSnapshot(`
+      [
+        "Denied: data action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
+        "  at /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
+        "  refused for Ada",
+        "  every one of these must be allowed: Ada, train-42",
+        "",
+        "no   Ada   [default:missing-grant]",
+        "     No role assignment gives the data action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read here.",
+        "     Nearest:",
+        "       - Storage Blob Data Reader at /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/training, through Vision team: that is another scope",
+        "       - AzureML Data Scientist at /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision, through Vision team → Researchers: the role does not contain it",
+        "     A grant would suffice at any of:",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
+        "     Roles that contain it, least powerful first: Storage Blob Data Reader, Storage Blob Data Contributor, Storage Blob Data Owner",
+        "     Who can grant it: group Platform team (Ben)",
+        "     If granted: still denied, for job train-42 [default:missing-grant]",
+        "",
+        "no   job train-42   [default:missing-grant]",
+        "     No role assignment gives the data action Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read here.",
+        "     Nearest:",
+        "       - Storage Blob Data Reader at /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/training: that is another scope",
+        "     A grant would suffice at any of:",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans",
+        "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
+        "     Roles that contain it, least powerful first: Storage Blob Data Reader, Storage Blob Data Contributor, Storage Blob Data Owner",
+        "     Who can grant it: group Platform team (Ben)",
+        "     If granted: still denied, for Ada [default:missing-grant]",
+        "",
+        "Policy as of event 10.",
+      ]
+    `);
+  });
+});
+
+describe('scopes at which a grant would suffice', () => {
+  test('are whole resources, never the type segments between them', () => {
+    expect(resourceScopes(workspace)).toEqual([subscription, group, workspace]);
+    expect(resourceScopes('/')).toEqual(['/']);
+    expect(resourceScopes('/providers/lockstep.access')).toEqual(['/providers/lockstep.access']);
+  });
+});

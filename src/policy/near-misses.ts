@@ -1,0 +1,92 @@
+import type { PrincipalId } from '../lib/ids.ts';
+import type { NearMiss, Shortfall } from './explanation.ts';
+import { groupsBetween, viewOf, whoIs } from './group-path.ts';
+import type { Grant } from './nodes.ts';
+import { everyIdentityOf, identitiesOf } from './principal-graph.ts';
+import { isWithin, scopeAndAncestors } from './scope.ts';
+import type { PolicySnapshot } from './snapshot.ts';
+import type { Access } from './types.ts';
+
+const shown = 5;
+/** Others' assignments are a hint at whom to resemble; one or two are enough. */
+const shownOfOthers = 2;
+
+interface Candidate {
+  readonly grant: Grant;
+  readonly shortfall: Shortfall;
+  /** How far from sufficient, by kind; then how far away in the tree of scopes. */
+  readonly rank: number;
+  readonly distance: number;
+}
+
+/** The assignments that came closest to allowing, and how each fell short. */
+export function nearMisses(snapshot: PolicySnapshot, id: PrincipalId, access: Access): NearMiss[] {
+  const own = ownCandidates(snapshot, id, access).sort(closer).slice(0, shown);
+  const others = othersCandidates(snapshot, id, access).sort(closer).slice(0, shownOfOthers);
+  return [...own, ...others]
+    .slice(0, shown)
+    .map(({ grant, shortfall }) => ({ assignment: viewOf(snapshot, grant, id), shortfall }));
+}
+
+function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
+  const node = snapshot.graph.get(id);
+  if (!node) return [];
+  const live = identitiesOf(node);
+  const action = access.action.toLowerCase();
+  const candidates: Candidate[] = [];
+  for (const identity of everyIdentityOf(node)) {
+    for (const grant of identity.grants) {
+      const { permissions } = grant.role;
+      if (!permissions) continue;
+      const covers = isWithin(access.scope, grant.assignment.scope);
+      const contains = permissions.contains(action, access.dataAction);
+      const distance = steps(access.scope, grant.assignment.scope);
+      const add = (rank: number, shortfall: Shortfall): void => {
+        candidates.push({ grant, shortfall, rank, distance });
+      };
+      const pattern = permissions.excludedBy(action, access.dataAction);
+      if (!live.has(identity)) {
+        if (covers && contains) add(0, disabledGroup(snapshot, id, grant));
+      } else if (covers && !contains && pattern !== null) add(1, { kind: 'taken-away', pattern });
+      else if (contains && !covers) add(2, { kind: 'other-scope' });
+      else if (covers) add(3, { kind: 'role-lacks-action' });
+    }
+  }
+  return candidates;
+}
+
+function othersCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
+  const node = snapshot.graph.get(id);
+  const own = node ? everyIdentityOf(node) : new Set();
+  const action = access.action.toLowerCase();
+  const candidates: Candidate[] = [];
+  for (const scope of scopeAndAncestors(access.scope)) {
+    for (const grant of snapshot.scopes.exact(scope)?.grants?.grants ?? []) {
+      if (own.has(grant.principal) || !grant.principal.record) continue;
+      if (!grant.role.permissions?.contains(action, access.dataAction)) continue;
+      const distance = steps(access.scope, scope);
+      candidates.push({ grant, shortfall: { kind: 'other-principal' }, rank: 4, distance });
+    }
+  }
+  return candidates;
+}
+
+function disabledGroup(snapshot: PolicySnapshot, id: PrincipalId, { assignment }: Grant): Shortfall {
+  const path = groupsBetween(snapshot, id, assignment.principalId, 'any') ?? [];
+  const group = path.find((step) => !snapshot.principal(step.id)?.enabled);
+  return { kind: 'disabled-group', group: group ?? whoIs(snapshot, assignment.principalId) };
+}
+
+function closer(a: Candidate, b: Candidate): number {
+  return (
+    a.rank - b.rank || a.distance - b.distance || (a.grant.assignment.id < b.grant.assignment.id ? -1 : 1)
+  );
+}
+
+/** Edges of the tree of scopes between the two. */
+function steps(a: string, b: string): number {
+  const left = scopeAndAncestors(a);
+  const right = new Set(scopeAndAncestors(b));
+  const common = left.findIndex((scope) => right.has(scope));
+  return common + (right.size - (left.length - common));
+}
