@@ -1,16 +1,16 @@
 import type { Reply, RequestHead } from '../../gateway/types.ts';
 import type { LockstepError } from '../../lib/errors.ts';
-import { denialOf } from '../denial-text.ts';
+import { denialFacts } from '../denial-facts.ts';
 
 /** `{ error: { code, message, … } }`, with Lockstep's own codes; docs/reference/errors.md lists them. */
 export function renderAdminError(error: LockstepError, head: RequestHead): Reply {
-  const denial = denialOf(error);
+  const denial = denialFacts(error);
   const target = error.details['target'] ?? error.details['field'];
   const suggestion = error.details['suggestion'];
   const body = {
     error: {
       code: error.code,
-      message: denial?.message ?? error.publicMessage,
+      message: error.publicMessage,
       requestId: head.id,
       ...(typeof target === 'string' && { target }),
       ...(typeof suggestion === 'string' && { suggestion }),

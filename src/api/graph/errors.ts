@@ -1,6 +1,6 @@
 import type { Reply, RequestHead } from '../../gateway/types.ts';
 import { errorTable, type ErrorCode, type LockstepError } from '../../lib/errors.ts';
-import { denialOf } from '../denial-text.ts';
+import { denialFacts } from '../denial-facts.ts';
 
 /** Codes that Graph's clients know; every other code is the table's Azure code. */
 const graphCodes: Partial<Record<ErrorCode, string>> = {
@@ -20,13 +20,13 @@ export interface Challenge {
 
 /** Graph's error shape. learn.microsoft.com/graph/errors#json-representation */
 export function renderGraphError(error: LockstepError, head: RequestHead, challenge: Challenge): Reply {
-  const denial = denialOf(error);
+  const denial = denialFacts(error);
   const code = graphCodes[error.code] ?? errorTable[error.code].azure;
   const named = error.details['graphCode'];
   const body = {
     error: {
       code: typeof named === 'string' ? named : code,
-      message: denial?.message ?? error.publicMessage,
+      message: error.publicMessage,
       innerError: {
         'request-id': head.id,
         'client-request-id': head.headers['client-request-id'] ?? head.id,

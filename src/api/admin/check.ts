@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import type { Route } from '../../gateway/routes.ts';
+import type { Directory } from '../../identity/directory/directory.ts';
+import { failure } from '../../lib/errors.ts';
+import { isGuid, type PrincipalId } from '../../lib/ids.ts';
+import { decideForAll } from '../../policy/decide.ts';
+import { explain } from '../../policy/explain.ts';
+import { normalizeScope } from '../../policy/scope.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import { policyIdOf, type Access } from '../../policy/types.ts';
+import type { PrincipalRecord } from '../../store/changes.ts';
+import { requireAlso } from '../also.ts';
+import { ownAccess, ownRule } from '../own-actions.ts';
+import { isOperationName, knownOperation, nearestOperation } from './known-operations.ts';
+import { party } from './parties.ts';
+import { callerOf, ok, smallJson } from './replies.ts';
+
+const question = z.strictObject({
+  /** Object id, user principal name or application id; the caller, with their whole chain, when left out. */
+  principal: z.string().min(1).max(320).optional(),
+  action: z.string().min(1).max(512),
+  dataAction: z.boolean().optional(),
+  scope: z.string().min(1).max(4096),
+});
+
+export interface CheckParts {
+  readonly snapshot: PolicySnapshot;
+  readonly directory: Directory;
+}
+
+/** Would this be allowed, and why? Nothing is done. */
+export function checkRoutes({ snapshot, directory }: CheckParts): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/admin/v1/check',
+      operation: 'Lockstep.Access/decisions/check/action',
+      effect: 'read',
+      body: smallJson,
+      guard: () => ownRule('self'),
+      async serve(exchange) {
+        const asked = exchange.json(question);
+        const { access, warnings } = accessOf(asked);
+        const { authorities: own, subject, chain } = callerOf(exchange);
+        const named = asked.principal === undefined ? null : await principalOf(directory, asked.principal);
+        const other = asked.principal !== undefined && named?.id !== subject.id;
+        // Asked before anything is said of a principal that may not exist.
+        if (other) await requireAlso(exchange, ownAccess('decisions/check/action'));
+        if (other && named === null) {
+          throw failure('not_found', `There is no principal \`${asked.principal}\`.`, { target: 'principal' });
+        }
+        const authorities = named === null || !other ? own : [named.id];
+        const { allowed, cause, decidedFor } = decideForAll(snapshot, authorities, access);
+        return ok({
+          decision: {
+            id: null,
+            time: null,
+            operation: null,
+            chain: named === null || !other ? chain : [{ kind: named.kind, id: named.id, name: named.displayName }],
+            allowed,
+            reason: cause.kind,
+            policyId: policyIdOf(cause),
+            decidedFor: decidedFor === null ? null : party(snapshot, decidedFor),
+            ...access,
+            snapshotVersion: snapshot.version,
+          },
+          explanation: explain(snapshot, authorities, access),
+          warnings,
+        });
+      },
+    },
+  ];
+}
+
+function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: string[] } {
+  const { action } = asked;
+  if (!isOperationName(action)) {
+    const near = nearestOperation(action);
+    throw failure(
+      'invalid_request',
+      `\`${action}\` is not an operation; it looks like Microsoft.MachineLearningServices/workspaces/jobs/write.` +
+        (near === null ? '' : ` Did you mean \`${near}\`?`),
+      { target: 'action', ...(near === null ? {} : { suggestion: near }) },
+    );
+  }
+  const scope = normalizeScope(asked.scope);
+  if (scope === null) {
+    const near = asked.scope.startsWith('/') ? null : normalizeScope(`/${asked.scope}`);
+    throw failure(
+      'invalid_request',
+      `\`${asked.scope}\` is not a scope; it looks like /subscriptions/{id}/resourceGroups/{name}/….` +
+        (near === null ? '' : ` Did you mean \`${near}\`?`),
+      { target: 'scope', ...(near === null ? {} : { suggestion: near }) },
+    );
+  }
+  const known = knownOperation(action);
+  const access = { action: known?.name ?? action, dataAction: asked.dataAction ?? known?.dataAction ?? false, scope };
+  const warnings: string[] = [];
+  if (known === undefined) {
+    const near = nearestOperation(action);
+    warnings.push(
+      `Nothing that Lockstep itself serves asks for ${action}; only a connection’s rule can.` +
+        (near === null ? '' : ` Did you mean ${near}?`),
+    );
+  } else if (known.dataAction !== access.dataAction) {
+    warnings.push(`${known.name} is ${known.dataAction ? 'a data action' : 'no data action'}, but was asked as the other.`);
+  }
+  return { access, warnings };
+}
+
+async function principalOf(directory: Directory, name: string): Promise<PrincipalRecord | null> {
+  if (!isGuid(name)) return directory.userBySignInName(name);
+  return (await directory.byId(name as PrincipalId)) ?? directory.workloadByClientId(name);
+}

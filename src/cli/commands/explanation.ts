@@ -1,0 +1,187 @@
+import { z } from 'zod';
+import type { Invocation } from '../invocation.ts';
+import { moment } from '../output/amounts.ts';
+import { facts, table } from '../output/table.ts';
+
+const who = z.object({ id: z.string(), kind: z.string(), name: z.string() });
+const party = z.object({ id: z.string(), kind: z.string(), displayName: z.string() });
+const assignment = z.object({ id: z.string(), roleName: z.string(), scope: z.string(), principal: who, through: z.array(who) });
+
+const shortfall = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('taken-away'), pattern: z.string() }),
+  z.object({ kind: z.literal('disabled-group'), group: who }),
+  z.object({ kind: z.literal('other-scope') }),
+  z.object({ kind: z.literal('role-lacks-action') }),
+  z.object({ kind: z.literal('other-principal') }),
+]);
+
+const remedy = z.object({
+  missing: z.object({ kind: z.string(), name: z.string() }),
+  nearest: z.array(z.object({ assignment, shortfall })),
+  scopes: z.array(z.string()),
+  roles: z.array(z.object({ id: z.string(), roleName: z.string() })),
+  grantors: z.array(z.object({ principal: who, people: z.array(who), peopleCount: z.number() })),
+  moreGrantors: z.number(),
+  ifGranted: z.object({
+    allowed: z.boolean(),
+    stillDenied: z.array(z.object({ principal: who, policyId: z.string() })),
+  }),
+});
+
+const authority = z.object({
+  principal: who,
+  allowed: z.boolean(),
+  policyId: z.string(),
+  grantedBy: assignment.nullable(),
+  deniedBy: z.object({ name: z.string(), description: z.string(), scope: z.string(), through: z.array(who) }).nullable(),
+  remedy: remedy.nullable(),
+});
+
+/** A decision and what stands behind it, as the admin API tells it. */
+export const explainedSchema = z.object({
+  decision: z.looseObject({
+    id: z.string().nullable(),
+    time: z.string().nullable(),
+    operation: z.string().nullable(),
+    chain: z.array(z.object({ kind: z.string(), id: z.string(), name: z.string() })),
+    allowed: z.boolean(),
+    reason: z.string(),
+    policyId: z.string(),
+    decidedFor: party.nullable(),
+    action: z.string(),
+    dataAction: z.boolean(),
+    scope: z.string(),
+    snapshotVersion: z.number(),
+  }),
+  /** The same question put to the policy of now; null where policy was not asked. */
+  explanation: z
+    .looseObject({ allowed: z.boolean(), snapshotVersion: z.number(), authorities: z.array(authority) })
+    .nullable(),
+  warnings: z.array(z.string()),
+});
+
+export type Explained = z.infer<typeof explainedSchema>;
+type Authority = z.infer<typeof authority>;
+type Assignment = z.infer<typeof assignment>;
+type Remedy = z.infer<typeof remedy>;
+
+/** A decision for a person: the answer, the one policy, and the way on. */
+export function shownExplanation(call: Invocation, explained: Explained): string {
+  const { decision, explanation, warnings } = explained;
+  const { style } = call;
+  const verdict = decision.allowed ? style.good('allowed') : style.bad('denied');
+  const was = facts(
+    [
+      ['decision', decision.id],
+      ['when', decision.time === null ? null : moment(decision.time)],
+      ['who', decision.chain.map((link) => link.name).join(' → ') || null],
+      [decision.dataAction ? 'data action' : 'action', decision.action],
+      ['scope', decision.scope],
+      ['policy', decision.policyId],
+      ['decided for', decision.decidedFor?.displayName ?? null],
+    ],
+    style,
+  );
+  const parts = [`${verdict}\n${was}`];
+  if (explanation === null) parts.push(ruleSentence(decision.reason, decision.policyId));
+  else {
+    const changed = decision.id !== null && explanation.allowed !== decision.allowed;
+    if (changed) {
+      parts.push(style.notice(`Policy has changed since: now it would be ${explanation.allowed ? 'allowed' : 'denied'}.`));
+    }
+    parts.push(explanation.authorities.map((one) => authorityLine(call, one)).join('\n'));
+    for (const one of explanation.authorities) {
+      if (one.remedy !== null) parts.push(...remedyParts(call, one, one.remedy));
+    }
+  }
+  for (const warning of warnings) parts.push(style.notice(warning));
+  return parts.join('\n\n');
+}
+
+function ruleSentence(reason: string, policyId: string): string {
+  if (reason === 'public') return `Open to anyone by the rule ${policyId}.`;
+  if (reason === 'authenticated') return `Open to whoever is signed in, on what is their own, by the rule ${policyId}.`;
+  return `Refused before policy was asked: ${reason}.`;
+}
+
+function authorityLine({ style }: Invocation, one: Authority): string {
+  const mark = one.allowed ? style.good('yes') : style.bad('no ');
+  return `${mark}  ${one.principal.name}: ${why(one)}`;
+}
+
+function why(one: Authority): string {
+  if (one.grantedBy !== null) return `${heldAs(one.grantedBy)} allows it.`;
+  if (one.deniedBy !== null) {
+    const { name, scope, description } = one.deniedBy;
+    return `the deny assignment “${name}” at ${scope} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}`;
+  }
+  if (one.remedy !== null) return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
+  return one.policyId;
+}
+
+function heldAs({ roleName, scope, through }: Assignment): string {
+  const group = through.at(-1);
+  return `${roleName} at ${scope}${group === undefined ? '' : `, held through ${through.map((one) => one.name).join(' → ')},`}`;
+}
+
+function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy): string[] {
+  const { style } = call;
+  const out: string[] = [];
+  if (remedy.nearest.length > 0) {
+    const lines = remedy.nearest.map(({ assignment: near, shortfall: short }) => `  ${nearLine(near, short)}`);
+    out.push(['What came nearest:', ...lines].join('\n'));
+  }
+  const roles = remedy.roles.map((role) => role.roleName);
+  const shown = roles.slice(0, 4).join(', ') + (roles.length > 4 ? `, and ${roles.length - 4} more` : '');
+  const grants = facts(
+    [
+      ['  role', roles.length === 0 ? 'none there is contains it; define one' : shown],
+      ['  at', remedy.scopes.join('\n')],
+    ],
+    style,
+  );
+  out.push(`What would allow it, for ${principal.name}:\n${grants}`);
+  const others = remedy.ifGranted.stillDenied.map((one) => one.principal.name);
+  if (others.length > 0) out.push(style.notice(`That alone would not do: ${others.join(', ')} would still lack it.`));
+  if (remedy.grantors.length === 0) out.push('Nobody can grant it at present.');
+  else {
+    const grantors = table(
+      remedy.grantors,
+      [
+        { title: 'WHO CAN GRANT IT', value: (row) => row.principal.name },
+        { title: 'KIND', value: (row) => row.principal.kind },
+        { title: 'PEOPLE', value: (row) => peopleOf(row) },
+      ],
+      style,
+      call.width,
+    );
+    out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
+  }
+  const [scope] = remedy.scopes.slice(-1);
+  if (roles[0] !== undefined && scope !== undefined) {
+    out.push(style.dim(`lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${scope}`));
+  }
+  return out;
+}
+
+function nearLine(near: Assignment, short: z.infer<typeof shortfall>): string {
+  const held = `${near.roleName} at ${near.scope}`;
+  switch (short.kind) {
+    case 'taken-away':
+      return `${held}: its notActions take it away again (${short.pattern}).`;
+    case 'disabled-group':
+      return `${held}: held through ${short.group.name}, which is disabled.`;
+    case 'other-scope':
+      return `${held}: it does not cover this scope.`;
+    case 'role-lacks-action':
+      return `${held}: it covers this scope, but its role lacks the action.`;
+    case 'other-principal':
+      return `${held}: it names ${near.principal.name}.`;
+  }
+}
+
+function peopleOf({ people, peopleCount }: Remedy['grantors'][number]): string | null {
+  if (people.length === 0) return null;
+  const more = peopleCount - people.length;
+  return people.map((one) => one.name).join(', ') + (more > 0 ? `, and ${more} more` : '');
+}
