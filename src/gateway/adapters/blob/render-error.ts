@@ -26,7 +26,8 @@ export interface ErrorRendering {
 export function renderBlobError(rendering: ErrorRendering, error: LockstepError, head: RequestHead): Reply {
   const { code, status } = blobErrorOf(error);
   const decision = decisionDetails.safeParse(error.details['decision']);
-  const sentence = decision.success ? denial(decision.data) : error.publicMessage;
+  const denied = decision.success && code === 'AuthorizationPermissionMismatch';
+  const sentence = denied ? denial(decision.data) : error.publicMessage;
   const time = new Date(rendering.clock.now()).toISOString();
   const body = Buffer.from(
     xmlDocument(
@@ -57,8 +58,10 @@ function denial({ id, decidedFor, access, cause }: z.infer<typeof decisionDetail
   const who = decidedFor === null ? 'nobody that is known here' : `object id ${decidedFor}`;
   const why =
     cause.kind === 'deny-assignment'
-      ? `The deny assignment ${cause.name ?? cause.id ?? ''} takes the ${kind} ${access.action}`
-      : `Missing is the ${kind} ${access.action}`;
+      ? `The deny assignment ${cause.name ?? cause.id ?? ''} forbids the ${kind} ${access.action}`
+      : cause.kind === 'disabled-principal'
+        ? `The principal is disabled, so it has no ${kind} ${access.action}`
+        : `Missing is the ${kind} ${access.action}`;
   return (
     `This request is not authorized to perform this operation using this permission. ` +
     `${why} at scope ${access.scope} for ${who}. ` +

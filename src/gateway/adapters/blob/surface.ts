@@ -125,10 +125,17 @@ function describeOperation<T extends Target>(
   };
 }
 
-/** Copy Blob and its synchronous form. Put Blob From URL carries a blob type too, and is not served. */
+/**
+ * Copy Blob, and its synchronous form, as opposed to Put Blob. Put Blob From URL carries a blob type too, and is not
+ * served; nor are other types of blobs.
+ */
 function isCopy(head: RequestHead): boolean {
+  const type = head.headers['x-ms-blob-type'];
+  if (type === 'PageBlob' || type === 'AppendBlob') {
+    throw blobFailure('FeatureNotSupported', 'Only block blobs are kept here: no page and no append blobs.');
+  }
   if (head.headers['x-ms-copy-source'] === undefined) return false;
-  if (head.headers['x-ms-blob-type'] === undefined) return true;
+  if (type === undefined) return true;
   throw blobFailure('FeatureNotSupported', 'Put Blob From URL is not served here; use Copy Blob.');
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { blobDataAction } from '../access.ts';
 import { checkBlockId, parseBlockList } from '../block-list-document.ts';
 import { parseConditions, writePrecondition } from '../conditions.ts';
@@ -13,6 +14,7 @@ import {
 } from '../request-headers.ts';
 import type { Block } from '../store.ts';
 import { element, type Element } from '../xml.ts';
+import { uploadOf, whileLive } from '../while-live.ts';
 import { writtenHeaders } from './written.ts';
 
 /** learn.microsoft.com/rest/api/storageservices/put-block#remarks: 4,000 MiB. */
@@ -34,8 +36,8 @@ export const putBlock: BlobOperation = {
     const md5 = announcedMd5(headers, 'content-md5');
     return {
       access: blobDataAction('write', at.scope),
-      serve: async ({ stream }, { store }) => {
-        await store.putBlock(at, id, { stream, bytes: announcedLength(headers), md5 });
+      serve: async (exchange, { store }) => {
+        await store.putBlock(at, id, uploadOf(exchange, announcedLength(headers), md5));
         return emptyReply(201, {
           'x-ms-request-server-encrypted': 'false',
           ...(md5 === null ? {} : { 'content-md5': md5 }),
@@ -51,26 +53,28 @@ export const putBlockList: BlobOperation = {
   body: {
     kind: 'buffered',
     maxBytes: maxBlockListBytes,
-    mediaTypes: ['application/xml', 'text/xml', 'text/plain', 'application/octet-stream'],
+    mediaTypes: ['*/*'],
   },
   headers: contentHeaderNames,
   metadata: true,
   conditions: true,
   open({ target: { at }, head: { headers } }) {
     const md5 = announcedMd5(headers, 'x-ms-blob-content-md5');
-    const details = {
-      contentHeaders: givenContentHeaders(headers),
-      metadata: metadataOf(headers),
-      precondition: writePrecondition(parseConditions(headers), true),
-    };
+    const documentMd5 = announcedMd5(headers, 'content-md5');
+    const details = { contentHeaders: givenContentHeaders(headers), metadata: metadataOf(headers) };
+    const precondition = writePrecondition(parseConditions(headers), true);
     return {
       access: blobDataAction('write', at.scope),
-      serve: async ({ attribution, bytes }, { store }) => {
-        const choices = parseBlockList(bytes);
-        return emptyReply(
-          201,
-          writtenHeaders(await store.putBlockList(attribution, at, choices, md5, details)),
-        );
+      serve: async (exchange, { store }) => {
+        const { bytes } = exchange;
+        if (documentMd5 !== null && createHash('md5').update(bytes).digest('base64') !== documentMd5) {
+          throw blobFailure('Md5Mismatch', 'The block list that arrived does not have the MD5 announced.');
+        }
+        const blob = await store.putBlockList(exchange.attribution, at, parseBlockList(bytes), md5, {
+          ...details,
+          precondition: whileLive(exchange, precondition),
+        });
+        return emptyReply(201, writtenHeaders(blob));
       },
     };
   },

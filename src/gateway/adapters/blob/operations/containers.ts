@@ -8,6 +8,7 @@ import { emptyReply, httpDate, metadataHeaders, versionHeaders, xmlReply } from 
 import { metadataOf } from '../request-headers.ts';
 import type { BlobProperties, Entry } from '../store.ts';
 import { element, type Element } from '../xml.ts';
+import { whileLive } from '../while-live.ts';
 import { metadataElement, serviceEndpoint } from './elements.ts';
 
 /** learn.microsoft.com/rest/api/storageservices/create-container */
@@ -56,8 +57,8 @@ export const deleteContainer: ContainerOperation = {
     const precondition = writePrecondition(parseConditions(head.headers));
     return {
       access: containerAction('delete', at.scope),
-      serve: async ({ attribution }, { store }) => {
-        await store.deleteContainer(attribution, at, precondition);
+      serve: async (exchange, { store }) => {
+        await store.deleteContainer(exchange.attribution, at, whileLive(exchange, precondition));
         return emptyReply(202);
       },
     };

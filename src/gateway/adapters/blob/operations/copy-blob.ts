@@ -7,8 +7,9 @@ import { blobFailure } from '../errors.ts';
 import { noBody, type BlobOperation, type Surroundings } from '../operation.ts';
 import { emptyReply, versionHeaders } from '../replies.ts';
 import { metadataOf } from '../request-headers.ts';
-import type { BlobAddress, OpenBlob } from '../store.ts';
+import type { BlobAddress, BlobProperties, OpenBlob } from '../store.ts';
 import { parseTarget } from '../target.ts';
+import { whileLive } from '../while-live.ts';
 
 /**
  * Copies within this store; done when the answer comes. The source is decided on as a read of its own.
@@ -36,11 +37,17 @@ export const copyBlob: BlobOperation = {
         const from = await store.open(source);
         const { properties } = from;
         const upload = { stream: contentOf(from), bytes: properties.size, md5: properties.md5 };
-        const written = await store.put(exchange.attribution, at, upload, {
+        const details = {
           contentHeaders: properties.contentHeaders,
           metadata: metadata.length > 0 ? metadata : properties.metadata,
-          precondition,
-        });
+          precondition: whileLive(exchange, precondition),
+        };
+        let written: BlobProperties;
+        try {
+          written = await store.put(exchange.attribution, at, upload, details);
+        } finally {
+          await from.close();
+        }
         return emptyReply(202, {
           ...versionHeaders(written),
           'x-ms-copy-id': randomUUID(),

@@ -11,6 +11,7 @@ import {
   metadataOf,
   putContentHeaders,
 } from '../request-headers.ts';
+import { uploadOf, whileLive } from '../while-live.ts';
 import { writtenHeaders } from './written.ts';
 
 /** learn.microsoft.com/rest/api/storageservices/put-blob#remarks: 5,000 MiB in one put. */
@@ -26,16 +27,18 @@ export const putBlob: BlobOperation = {
   open({ target: { at }, head: { headers } }) {
     checkBlobType(headers['x-ms-blob-type']);
     const md5 = announcedMd5(headers, 'content-md5', 'x-ms-blob-content-md5');
-    const details = {
-      contentHeaders: putContentHeaders(headers),
-      metadata: metadataOf(headers),
-      precondition: writePrecondition(parseConditions(headers), true),
-    };
+    const details = { contentHeaders: putContentHeaders(headers), metadata: metadataOf(headers) };
+    const precondition = writePrecondition(parseConditions(headers), true);
     return {
       access: blobDataAction('write', at.scope),
-      serve: async ({ attribution, stream }, { store }) => {
-        const upload = { stream, bytes: announcedLength(headers), md5 };
-        return emptyReply(201, writtenHeaders(await store.put(attribution, at, upload, details)));
+      serve: async (exchange, { store }) => {
+        const blob = await store.put(
+          exchange.attribution,
+          at,
+          uploadOf(exchange, announcedLength(headers), md5),
+          { ...details, precondition: whileLive(exchange, precondition) },
+        );
+        return emptyReply(201, writtenHeaders(blob));
       },
     };
   },
@@ -52,8 +55,13 @@ export const setBlobMetadata: BlobOperation = {
     const precondition = writePrecondition(parseConditions(headers));
     return {
       access: blobDataAction('write', at.scope),
-      serve: async ({ attribution }, { store }) =>
-        emptyReply(200, versionHeaders(await store.setMetadata(attribution, at, metadata, precondition))),
+      serve: async (exchange, { store }) => {
+        const condition = whileLive(exchange, precondition);
+        return emptyReply(
+          200,
+          versionHeaders(await store.setMetadata(exchange.attribution, at, metadata, condition)),
+        );
+      },
     };
   },
 };
@@ -70,8 +78,9 @@ export const setBlobProperties: BlobOperation = {
     const precondition = writePrecondition(parseConditions(headers));
     return {
       access: blobDataAction('write', at.scope),
-      serve: async ({ attribution }, { store }) => {
-        const blob = await store.setContentHeaders(attribution, at, content, md5, precondition);
+      serve: async (exchange, { store }) => {
+        const condition = whileLive(exchange, precondition);
+        const blob = await store.setContentHeaders(exchange.attribution, at, content, md5, condition);
         return emptyReply(200, versionHeaders(blob));
       },
     };
@@ -92,8 +101,8 @@ export const deleteBlob: BlobOperation = {
     const precondition = writePrecondition(parseConditions(headers));
     return {
       access: blobDataAction('delete', at.scope),
-      serve: async ({ attribution }, { store }) => {
-        await store.delete(attribution, at, precondition);
+      serve: async (exchange, { store }) => {
+        await store.delete(exchange.attribution, at, whileLive(exchange, precondition));
         return emptyReply(202, { 'x-ms-delete-type-permanent': 'true' });
       },
     };
@@ -104,8 +113,5 @@ function checkBlobType(type: string | readonly string[] | undefined): void {
   if (type === 'BlockBlob') return;
   if (type === undefined)
     throw blobFailure('MissingRequiredHeader', "The header 'x-ms-blob-type' is missing.");
-  if (type === 'PageBlob' || type === 'AppendBlob') {
-    throw blobFailure('FeatureNotSupported', 'Only block blobs are kept here: no page and no append blobs.');
-  }
   throw blobFailure('InvalidHeaderValue', "The value of 'x-ms-blob-type' is not understood.");
 }
