@@ -4,6 +4,7 @@ import { failure } from '../../lib/errors.ts';
 import { newGuid, type PrincipalId } from '../../lib/ids.ts';
 import type { Attribution, Change, Commit, PrincipalKind, PrincipalRecord, Tx } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
+import { endSessions } from '../signin/sessions.ts';
 import { principalIdOf } from './names.ts';
 
 /** What the files of the directory work with. */
@@ -120,6 +121,7 @@ export async function setEnabled(
       .where('id', '=', principal.id)
       .execute();
     record({ kind: 'principal.updated', principal });
+    if (!enabled) await endSessions(tx, record, { principalId: principal.id }, 'disabled', parts.clock.now());
     return principal;
   });
 }
@@ -153,6 +155,7 @@ export async function deletePrincipal(
 ): Promise<void> {
   await parts.commit(by, async (tx, record) => {
     const principal = await requirePrincipal(tx, id);
+    await endSessions(tx, record, { principalId: principal.id }, 'deleted', parts.clock.now());
     await tx.deleteFrom('principals').where('id', '=', principal.id).execute();
     record({ kind: 'principal.deleted', id: principal.id, principalKind: principal.kind });
   });

@@ -2,8 +2,8 @@ import { failure } from '../../lib/errors.ts';
 import type { Condition } from './expression.ts';
 import { literalPrefix } from './pattern.ts';
 
-/** Claims that say which repository, project or account an outside token stands for. */
-const strongClaims = new Set([
+/** Claims that say whose workload it is. An environment or a branch has the same name at everyone's. */
+const ownerClaims = new Set([
   'sub',
   'repository',
   'repository_id',
@@ -20,70 +20,65 @@ const strongClaims = new Set([
   'client_id',
   'email',
 ]);
-/** Claims that narrow a repository down to what its owners have reviewed. */
+/** Claims that narrow an owner's workloads down to those that passed a review. */
 const narrowingClaims = new Set(['environment', 'ref', 'ref_protected', 'job_workflow_ref', 'workflow_ref']);
+const lastingIds = new Set(['repository_id', 'repository_owner_id']);
 
 /**
- * Refuses conditions that would let strangers in: with no claim that says *whose* token it is, or with a wildcard
- * before the first delimiter of each such claim. Answers warnings for what is allowed but wider than it looks.
+ * Refuses conditions that strangers could meet: no claim says whose token it is, or only patterns whose wildcard
+ * comes before the owner's name has ended. Answers warnings for what is allowed but wider than it looks.
  * Throws `invalid_request`.
  */
 export function lintConditions(conditions: readonly Condition[]): string[] {
-  const strong = conditions.filter(({ claim }) => strongClaims.has(claim));
-  if (strong.length === 0)
+  const owners = conditions.filter(({ claim }) => ownerClaims.has(claim));
+  if (owners.length === 0)
     throw failure(
       'invalid_request',
-      `A federated credential must name at least one of ${[...strongClaims].join(', ')}; ` +
-        `${conditions.map(({ claim }) => claim).join(', ')} alone would match other people's workloads.`,
+      `A federated credential must name at least one of ${[...ownerClaims].join(', ')}: ` +
+        `other people's workloads have the same ${conditions.map(({ claim }) => claim).join(', ')}.`,
     );
-  if (!strong.some(isAnchored))
+  if (!owners.some(namesOwner))
     throw failure(
       'invalid_request',
-      `The pattern ${strong.map(({ value }) => `'${value}'`).join(', ')} would match other owners' workloads: ` +
-        'write the owner and its delimiter before the first wildcard, such as contoso/*.',
+      `${owners.map(({ value }) => `'${value}'`).join(', ')} would match other owners' workloads: write the ` +
+        "owner's whole name before the first wildcard, such as contoso/* or repo:contoso/*.",
     );
-  const warnings: string[] = [];
-  for (const condition of strong) {
-    if (condition.operator === 'matches' && !isAnchored(condition))
-      warnings.push(`The pattern '${condition.value}' for ${condition.claim} does not end its owner's name.`);
-  }
-  const owners = conditions.filter(
-    ({ claim }) => claim !== 'repository_owner' && claim !== 'repository_owner_id',
-  );
-  const named = new Set(conditions.map(({ claim }) => claim));
-  const aboutRepository = [...named].some((claim) => claim.startsWith('repository'));
-  if (
-    aboutRepository &&
-    !strong.some(({ claim }) => claim === 'repository_id' || claim === 'repository_owner_id')
-  )
-    warnings.push(
-      'repository names can be given up and taken by others; add repository_id or repository_owner_id.',
-    );
-  const wide =
-    owners.length === 0 ||
-    strong.some(({ value, operator }) => operator === 'matches' && /[/:]\*/.test(value));
-  const narrowed =
-    [...named].some((claim) => narrowingClaims.has(claim)) ||
-    conditions.some(({ claim, value }) => claim === 'sub' && /:(?:ref|environment):[^*]/.test(value));
-  if (wide && !narrowed)
-    warnings.push(
-      'every repository of the owner may use this credential from any branch; add environment or ref.',
-    );
-  else if (aboutRepository && !narrowed)
-    warnings.push('any branch of the repository may use this credential; add environment or ref.');
-  return warnings;
+  return [...openPatterns(owners), ...reusableNames(conditions), ...anyBranch(conditions)];
 }
 
-/** Exact, or with the owner's whole name before the first wildcard. */
-function isAnchored({ claim, operator, value }: Condition): boolean {
+/** Exact, or with the owner's name and its delimiter before the first wildcard; in `sub` a kind comes before it. */
+function namesOwner({ claim, operator, value }: Condition): boolean {
   if (operator === 'eq') return true;
-  const prefix = literalPrefix(value);
-  if (claim === 'sub' || claim === 'job_workflow_ref' || claim === 'workflow_ref') {
-    // `repo:contoso/…`, `project_path:contoso/…`, `system:serviceaccount:ml:…`: kind, then owner, then delimiter.
-    return (
-      /^(?:[\w-]+:)?[^/:]+(?:@\d+)?[/:]/.test(prefix) &&
-      !/^(?:repo|project_path|organization):[^/:]*$/.test(prefix)
-    );
-  }
-  return /[^/:]+[/:]/.test(prefix);
+  const delimited = claim === 'sub' ? /^[^:/]+:[^:/]+[:/]/ : /^[^:/]+[:/]/;
+  return delimited.test(literalPrefix(value));
+}
+
+function openPatterns(owners: readonly Condition[]): string[] {
+  return owners
+    .filter((condition) => !namesOwner(condition))
+    .map(({ claim, value }) => `the pattern '${value}' for ${claim} also fits other owners.`);
+}
+
+function reusableNames(conditions: readonly Condition[]): string[] {
+  const byName = conditions.some(({ claim }) => claim === 'repository' || claim === 'repository_owner');
+  if (!byName || conditions.some(({ claim }) => lastingIds.has(claim))) return [];
+  return ['names can be given up and taken by others; add repository_id or repository_owner_id.'];
+}
+
+function anyBranch(conditions: readonly Condition[]): string[] {
+  const repository = conditions.some(({ claim }) => claim.startsWith('repository'));
+  const openSubject = conditions.some(({ claim, operator }) => claim === 'sub' && operator === 'matches');
+  const narrowed = conditions.some(
+    ({ claim, operator, value }) =>
+      narrowingClaims.has(claim) ||
+      (claim === 'sub' && (operator === 'eq' || /:(?:ref|environment):[^*?]/.test(value))),
+  );
+  if (narrowed || !(repository || openSubject)) return [];
+  const oneRepository = conditions.some(
+    ({ claim, operator }) => operator === 'eq' && (claim === 'repository' || claim === 'repository_id'),
+  );
+  const which = oneRepository
+    ? 'any branch of the repository'
+    : 'every repository of the owner, from any branch,';
+  return [`${which} may use this credential; add environment or ref.`];
 }

@@ -21,6 +21,19 @@ const publicJwkSchema = z.strictObject({
   x5c: z.array(z.string()).length(1),
 });
 
+/** RFC 7518 §6.3.2. */
+const privateJwkSchema = z.strictObject({
+  kty: z.literal('RSA'),
+  n: z.string(),
+  e: z.string(),
+  d: z.string(),
+  p: z.string(),
+  q: z.string(),
+  dp: z.string(),
+  dq: z.string(),
+  qi: z.string(),
+});
+
 export type PublicJwk = z.infer<typeof publicJwkSchema>;
 
 export interface SigningKey extends KeyLife {
@@ -71,7 +84,10 @@ export async function makeKeyRow(options: {
 /** Throws if the row was changed, or sealed with another key. */
 export function openKeyRow(row: Schema['signing_keys'], sealer: Sealer): SigningKey {
   const publicJwk = publicJwkSchema.parse(JSON.parse(row.public_jwk_json));
-  const privateKey = createPrivateKey(sealer.open(row.private_jwk_sealed, sealContext(row.kid)));
+  const privateKey = createPrivateKey({
+    key: privateJwkSchema.parse(JSON.parse(sealer.open(row.private_jwk_sealed, sealContext(row.kid)))),
+    format: 'jwk',
+  });
   const publicKey = createPublicKey(privateKey);
   const { n, e } = publicKey.export({ format: 'jwk' });
   if (publicJwk.kid !== row.kid || publicJwk.n !== n || publicJwk.e !== e)
