@@ -9,7 +9,9 @@ const levels: readonly (readonly string[])[] = [
   ['identity', 'policy', 'ledger'],
   ['gateway', 'workspace', 'reports'],
   ['api'],
-  ['cli', 'main', 'init'],
+  ['composition'],
+  ['main', 'init'],
+  ['cli'],
 ];
 /** Rooms of one level that may not import one another. */
 const strangers = new Set(['identity', 'policy', 'ledger', 'gateway', 'workspace', 'reports']);

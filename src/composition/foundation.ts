@@ -1,0 +1,171 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { Config } from '../config/load.ts';
+import { Directory } from '../identity/directory/directory.ts';
+import { openLedger, type Ledger } from '../ledger/ledger.ts';
+import { createSigner, generateNoteKey } from '../ledger/note.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { systemClock, type Clock } from '../lib/clock.ts';
+import { newGuid, type TenantId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import { productVersion } from '../lib/version.ts';
+import { createSealer, type Sealer } from '../store/sealer.ts';
+import { openSqliteStore, type Store } from '../store/sqlite.ts';
+import type { WorkspaceRef } from '../workspace/resource-ids.ts';
+
+/** What stands under everything else: the store, its key, the ledger, the directory. */
+export interface Foundation {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly ledger: Ledger;
+  readonly ledgerDirectory: string;
+  readonly directory: Directory;
+  readonly tenantId: TenantId;
+  readonly workspace: WorkspaceRef;
+  readonly workspaceGuid: string;
+  readonly storageAccount: string;
+  /** 32 bytes for one purpose, out of the sealing key (HKDF-SHA-256, RFC 5869). */
+  deriveKey(purpose: string): Uint8Array;
+  /** Drains the ledger and lets go of the home. */
+  close(): Promise<void>;
+}
+
+export class NotInitialisedError extends Error {
+  constructor(home: string) {
+    super(`${home} holds no Lockstep state yet: run \`lockstep init\` first`);
+    this.name = 'NotInitialisedError';
+  }
+}
+
+const identitySchema = z.strictObject({
+  tenantId: z.guid(),
+  workspaceGuid: z.guid(),
+  subscriptionId: z.guid(),
+  resourceGroup: z.string(),
+  workspaceName: z.string(),
+  storageAccount: z.string(),
+  ledgerOrigin: z.string(),
+  ledgerSigningKeySealed: z.string(),
+});
+
+const sealingKeyFile = 'seal.key';
+const ledgerKeyContext = 'ledger signing key';
+
+/**
+ * Opens the state in the home directory. Throws NotInitialisedError when there is none, and an Error that says what
+ * to do when another process holds it or its sealing key is missing.
+ */
+export async function openFoundation(config: Config, log: Log): Promise<Foundation> {
+  if (!existsSync(join(config.home, 'lockstep.sqlite'))) throw new NotInitialisedError(config.home);
+  return assemble(config, log, false);
+}
+
+/** As openFoundation, but makes the keys, the tables and the identity of this installation where there are none. */
+export async function createFoundation(config: Config, log: Log): Promise<Foundation> {
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  chmodSync(config.home, 0o700);
+  return assemble(config, log, true);
+}
+
+async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<Foundation> {
+  const clock = systemClock;
+  const lock = lockHome(config.home);
+  try {
+    const key = sealingKey(config.home, mayCreate);
+    const sealer = createSealer(key);
+    const store = await openSqliteStore({ path: join(config.home, 'lockstep.sqlite') });
+    const identity = (await readIdentity(store)) ?? (mayCreate ? await createIdentity(store, config, sealer) : null);
+    if (identity === null) throw new NotInitialisedError(config.home);
+    const tenantId = identity.tenantId as TenantId;
+    const ledgerDirectory = join(config.home, 'ledger');
+    const ledger = await openLedger({
+      store,
+      directory: ledgerDirectory,
+      origin: identity.ledgerOrigin,
+      signer: createSigner(sealer.open(identity.ledgerSigningKeySealed, ledgerKeyContext)),
+      clock,
+      log,
+      productVersion,
+      tenantId,
+      publishIntervalMilliseconds: config.ledger.publishMilliseconds,
+    });
+    return {
+      clock,
+      store,
+      sealer,
+      ledger,
+      ledgerDirectory,
+      directory: new Directory({ store, commit: ledger.commit, clock, tenantId }),
+      tenantId,
+      workspace: {
+        subscriptionId: identity.subscriptionId,
+        resourceGroup: identity.resourceGroup,
+        name: identity.workspaceName,
+      },
+      workspaceGuid: identity.workspaceGuid,
+      storageAccount: identity.storageAccount,
+      deriveKey: (purpose) => new Uint8Array(hkdfSync('sha256', key, '', `lockstep ${purpose}`, 32)),
+      async close() {
+        await ledger.close();
+        await store.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** One process per home: an exclusive transaction on a file of its own, which the operating system lets go of at any death. */
+function lockHome(home: string): DatabaseSync {
+  const lock = new DatabaseSync(join(home, 'lock.sqlite'));
+  try {
+    lock.exec('begin exclusive');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new Error(`another Lockstep process is running on ${home}: stop it first, or choose another $LOCKSTEP_HOME`, {
+      cause,
+    });
+  }
+}
+
+function sealingKey(home: string, mayCreate: boolean): Uint8Array {
+  const file = join(home, sealingKeyFile);
+  if (existsSync(file)) return Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url');
+  if (!mayCreate || existsSync(join(home, 'lockstep.sqlite'))) {
+    throw new Error(`the sealing key ${file} is missing: restore it from your backup; without it no secret can be opened`);
+  }
+  const key = randomBytes(32);
+  writeFileSync(file, key.toString('base64url') + '\n', { mode: 0o600, flag: 'wx' });
+  return key;
+}
+
+type InstallationIdentity = z.output<typeof identitySchema>;
+
+async function readIdentity(store: Store): Promise<InstallationIdentity | null> {
+  const row = await store.db.selectFrom('meta').select('value').where('key', '=', 'identity').executeTakeFirst();
+  return row === undefined ? null : identitySchema.parse(JSON.parse(row.value));
+}
+
+async function createIdentity(store: Store, config: Config, sealer: Sealer): Promise<InstallationIdentity> {
+  const tenantId = newGuid();
+  const ledgerOrigin = `lockstep.local/${tenantId}`;
+  const identity: InstallationIdentity = {
+    tenantId,
+    workspaceGuid: newGuid(),
+    subscriptionId: config.workspace.subscriptionId ?? newGuid(),
+    resourceGroup: config.workspace.resourceGroup,
+    workspaceName: config.workspace.name,
+    storageAccount: config.workspace.storageAccount,
+    ledgerOrigin,
+    ledgerSigningKeySealed: sealer.seal(generateNoteKey(ledgerOrigin).signingKey, ledgerKeyContext),
+  };
+  await store.db.insertInto('meta').values({ key: 'identity', value: canonicalJson(identity) }).execute();
+  return identity;
+}

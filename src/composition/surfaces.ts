@@ -1,0 +1,156 @@
+import { accountSurface } from '../api/account/surface.ts';
+import type { HeldRole } from '../api/entra/pages/account-page.ts';
+import { adminSurface } from '../api/admin/surface.ts';
+import { authorizationDescriber } from '../api/arm/authorization/describer.ts';
+import { armSurface } from '../api/arm/surface.ts';
+import { interactive } from '../api/entra/interactive.ts';
+import { audiencesOf, knowsResource, type Resource } from '../api/entra/resources.ts';
+import { entraSurface } from '../api/entra/surface.ts';
+import { TokenEndpoint } from '../api/entra/token/endpoint.ts';
+import { graphSurface } from '../api/graph/surface.ts';
+import { ledgerSurface } from '../api/ledger/surface.ts';
+import { workloadSurface } from '../api/workload/surface.ts';
+import type { Config } from '../config/load.ts';
+import { blobSurface } from '../gateway/adapters/blob/surface.ts';
+import { webSurface } from '../gateway/adapters/web/surface.ts';
+import type { LiveSessions } from '../gateway/live-sessions.ts';
+import type { Surface } from '../gateway/types.ts';
+import type { PrincipalId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { Foundation } from './foundation.ts';
+import type { IdentityParts } from './identity.ts';
+import type { WorkspaceParts } from './workspace.ts';
+
+export interface SurfaceNeeds {
+  readonly config: Config;
+  readonly publicUrl: string;
+  readonly resources: readonly Resource[];
+  readonly snapshot: PolicySnapshot;
+  readonly live: LiveSessions;
+  readonly log: Log;
+}
+
+/** Every public face, in the order in which they are asked whether a request is theirs. */
+export function composeSurfaces(
+  foundation: Foundation,
+  identity: IdentityParts,
+  workspace: WorkspaceParts,
+  needs: SurfaceNeeds,
+): readonly Surface[] {
+  const { store, ledger, clock, tenantId, directory, ledgerDirectory } = foundation;
+  const { commit, record } = ledger;
+  const { config, publicUrl, resources, snapshot, log } = needs;
+  const authority = { publicUrl, tenantId };
+  const audiences = (name: string) => resources.filter(({ audience }) => audience === name).flatMap(audiencesOf);
+  const armAudiences = [...audiences('https://management.azure.com'), ...audiences('https://ml.azure.com')];
+
+  const signIn = interactive({
+    ...authority,
+    store,
+    commit,
+    record,
+    clock,
+    log,
+    sessions: identity.sessions,
+    keys: identity.cookieKeys,
+    signingKeys: identity.signingKeys,
+    tokens: identity.tokenIssuer,
+    directory,
+    audienceOf: (resource) => (knowsResource(resources, resource) ? resource : null),
+    defaultAudience: 'https://graph.microsoft.com',
+    accessTokenSeconds: config.tokens.userSeconds,
+  });
+  const tokenEndpoint = new TokenEndpoint({
+    ...authority,
+    directory,
+    liveness: identity.liveness,
+    issuer: identity.tokenIssuer,
+    keys: identity.signingKeys,
+    externalIssuers: identity.externalIssuers,
+    usedAssertions: identity.usedAssertions,
+    throttle: identity.throttle,
+    record,
+    resources,
+    clock,
+    applicationSeconds: config.tokens.applicationSeconds,
+    interactiveToken: signIn.token,
+  });
+
+  return [
+    ...Object.values(config.connections).map((connection) =>
+      webSurface(connection, { tenantId, publicUrl, baseDomain: config.baseDomain, clock, log, keys: identity.signingKeys }),
+    ),
+    workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
+    ledgerSurface({ ledger, directory: ledgerDirectory }),
+    armSurface({
+      store,
+      commit,
+      clock,
+      tenantId,
+      endpoints: workspace.endpoints,
+      runners: workspace.runners,
+      submit: workspace.submit,
+      scheduler: workspace.scheduler,
+      logLinks: workspace.logLinks,
+      audiences: armAudiences,
+      describeAuthorization: authorizationDescriber({
+        snapshot,
+        commit,
+        clock,
+        principal: (id) => snapshot.principal(id),
+      }),
+      principalName: (id) => snapshot.principal(id)?.displayName,
+      jsonBytes: config.limits.jsonBytes,
+    }),
+    graphSurface({ directory, ...authority, jsonBytes: config.limits.jsonBytes }),
+    adminSurface({
+      ...authority,
+      snapshot,
+      ledger,
+      signIns: identity.sessions,
+      live: needs.live,
+      links: identity.oneTimeLinks,
+      workspace: foundation.workspace,
+      clock,
+    }),
+    entraSurface({ ...authority, keys: identity.signingKeys, tokenEndpoint, clock, interactive: signIn }),
+    blobSurface({
+      accounts: workspace.accounts,
+      store: workspace.blobs,
+      tenantId,
+      publicUrl,
+      baseDomain: config.baseDomain,
+      clock,
+    }),
+    accountSurface({
+      publicUrl,
+      clock,
+      record,
+      keys: identity.cookieKeys,
+      sessions: identity.sessions,
+      throttle: identity.throttle,
+      oneTimeLinks: identity.oneTimeLinks,
+      interactive: signIn,
+      directory,
+      groupsOf: (id) =>
+        snapshot
+          .identitiesOf(id)
+          .filter((group) => group !== id)
+          .map((group) => snapshot.principal(group)?.displayName ?? group),
+      rolesOf: (id) => heldRoles(snapshot, id),
+    }),
+  ];
+}
+
+/** What a person holds, themselves or through groups, for their own account page. */
+function heldRoles(snapshot: PolicySnapshot, id: PrincipalId): HeldRole[] {
+  const identities = new Set(snapshot.identitiesOf(id));
+  return [...snapshot.roleAssignments()]
+    .filter(({ principalId }) => identities.has(principalId))
+    .map(({ scope, roleDefinitionId, principalId }) => ({
+      roleName: snapshot.roleDefinition(roleDefinitionId)?.roleName ?? roleDefinitionId,
+      scope,
+      throughGroup: principalId === id ? null : (snapshot.principal(principalId)?.displayName ?? principalId),
+    }));
+}

@@ -1,0 +1,131 @@
+import { dirname, join } from 'node:path';
+import type { Config } from '../config/load.ts';
+import { roleIds } from '../policy/built-in-roles.ts';
+import { containerScope } from '../policy/blob-scope.ts';
+import type { Log } from '../lib/log.ts';
+import { openBlobStore, type BlobStore } from '../workspace/blobs/blob-store.ts';
+import type { BlobEndpoints, BlobLocation } from '../workspace/data-locations.ts';
+import { LogLinks } from '../workspace/jobs/log-links.ts';
+import { JobScheduler } from '../workspace/jobs/scheduler.ts';
+import type { SubmitOptions } from '../workspace/jobs/submit.ts';
+import { normalId, storageAccountId } from '../workspace/resource-ids.ts';
+import { LocalRunner } from '../workspace/runners/local/local-runner.ts';
+import type { Runner } from '../workspace/runners/runner.ts';
+import type { Foundation } from './foundation.ts';
+import type { IdentityParts } from './identity.ts';
+
+export interface WorkspaceParts {
+  readonly accounts: readonly { readonly name: string; readonly scope: string }[];
+  readonly blobs: BlobStore;
+  readonly endpoints: BlobEndpoints;
+  readonly runners: readonly Runner[];
+  readonly scheduler: JobScheduler;
+  readonly submit: SubmitOptions;
+  readonly logLinks: LogLinks;
+}
+
+export interface WorkspaceNeeds {
+  readonly publicUrl: string;
+  /** PEM file that jobs trust besides the system's roots; null when the certificate is the operator's own. */
+  readonly certificateAuthorityFile: string | null;
+  readonly log: Log;
+}
+
+/** The image that every installation offers: the tools of the host itself. */
+export const hostImage = 'host';
+
+/** Jobs, assets, blobs, and the engines that run jobs. */
+export async function composeWorkspace(
+  config: Config,
+  foundation: Foundation,
+  identity: IdentityParts,
+  needs: WorkspaceNeeds,
+): Promise<WorkspaceParts> {
+  const { store, ledger, clock, tenantId, directory, workspace, storageAccount } = foundation;
+  const { commit } = ledger;
+  const { log } = needs;
+  const endpoints = { publicUrl: needs.publicUrl, baseDomain: config.baseDomain };
+  const jobsDirectory = join(config.home, 'jobs');
+  const blobs = await openBlobStore({ store, commit, directory: join(config.home, 'blobs'), clock, log });
+  const accounts = [
+    { name: storageAccount, scope: normalId(storageAccountId(workspace, storageAccount)) },
+  ];
+  const runners = [
+    new LocalRunner({
+      directory: jobsDirectory,
+      environments: {
+        [hostImage]: { path: [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'] },
+        ...config.local.environments,
+      },
+      cancelGraceMilliseconds: config.local.cancelGraceSeconds * 1000,
+      gateway: { url: needs.publicUrl, certificateAuthorityFile: needs.certificateAuthorityFile },
+    }),
+  ];
+  const scheduler = new JobScheduler({
+    store,
+    commit,
+    clock,
+    log,
+    tenantId,
+    runners,
+    endpoints,
+    listBlobs: (location) => blobNames(blobs, accounts, location),
+    leases: identity.leases,
+    maxRunning: config.local.maxRunning,
+    graceMilliseconds: config.local.cancelGraceSeconds * 1000,
+  });
+  ledger.follow(scheduler.follower);
+  return {
+    accounts,
+    blobs,
+    endpoints,
+    runners,
+    scheduler,
+    submit: {
+      store,
+      commit,
+      clock,
+      identities: {
+        createJobPrincipal: (tx, record, job) => directory.createJobPrincipal(tx, record, job),
+        openLease: async (tx, record, wanted) => (await identity.leases.open(tx, record, wanted)).lease,
+      },
+      runners,
+      endpoints,
+      jobsDirectory,
+      roleIds: {
+        jobRuntime: roleIds.lockstepJobRuntime,
+        blobReader: roleIds.storageBlobDataReader,
+        blobContributor: roleIds.storageBlobDataContributor,
+      },
+    },
+    logLinks: new LogLinks({ key: foundation.deriveKey('log links'), clock }),
+  };
+}
+
+/** Names of the blobs beneath a prefix, or of the one blob that the location is. */
+async function blobNames(
+  blobs: BlobStore,
+  accounts: WorkspaceParts['accounts'],
+  location: BlobLocation,
+): Promise<readonly string[]> {
+  const account = accounts.find(({ name }) => name === location.account);
+  if (account === undefined) return [];
+  const at = {
+    account: location.account,
+    container: location.container,
+    scope: containerScope(account.scope, location.container),
+  };
+  const names: string[] = [];
+  let from: string | null = '';
+  while (from !== null) {
+    const page: Awaited<ReturnType<BlobStore['listBlobs']>> = await blobs.listBlobs(at, {
+      prefix: location.path,
+      from,
+      limit: 1000,
+      delimiter: '',
+    });
+    for (const entry of page.entries) if (entry.kind === 'blob') names.push(entry.blob.name);
+    from = page.next;
+  }
+  return names.filter((name) => location.path === '' || name === location.path || name.startsWith(`${location.path}/`));
+}

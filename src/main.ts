@@ -1,0 +1,151 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { knowsResource, standardResources } from './api/entra/resources.ts';
+import { callerFromCookie } from './composition/browser-caller.ts';
+import { serverCertificate } from './composition/certificate.ts';
+import { mayRunJobs, mayTakeAway, recheckLeases, whyCut } from './composition/enforcement.ts';
+import { administratorLink } from './composition/first-administrator.ts';
+import { openFoundation, type Foundation } from './composition/foundation.ts';
+import { composeIdentity, type IdentityParts } from './composition/identity.ts';
+import { composeSurfaces } from './composition/surfaces.ts';
+import { composeWorkspace } from './composition/workspace.ts';
+import type { Config } from './config/load.ts';
+import { listenTls } from './gateway/listener.ts';
+import { LiveSessions } from './gateway/live-sessions.ts';
+import { createPipeline } from './gateway/pipeline.ts';
+import { createRecogniser } from './gateway/recognise.ts';
+import type { Caller } from './identity/caller.ts';
+import type { Log } from './lib/log.ts';
+import { productVersion } from './lib/version.ts';
+import { decideForAll } from './policy/decide.ts';
+import { PolicySnapshot } from './policy/snapshot.ts';
+import { systemAttribution } from './store/changes.ts';
+import { loadPolicyRows } from './store/policy-rows.ts';
+
+/** Keys and sessions are looked at so often. */
+const housekeepingMilliseconds = 60_000;
+
+export interface Lockstep {
+  /** `https://host:port`, as clients address it. */
+  readonly url: string;
+  /** PEM file to trust; null when the certificate is the operator's own. */
+  readonly certificateAuthorityFile: string | null;
+  readonly foundation: Foundation;
+  readonly identity: IdentityParts;
+  readonly snapshot: PolicySnapshot;
+  /** A new link that signs the first administrator in once, within 15 minutes. */
+  adminLink(): Promise<string>;
+  /** Stops accepting, lets requests in flight end, signs the last checkpoint. Running jobs go on. */
+  drain(): Promise<void>;
+}
+
+/**
+ * Starts Lockstep on the state in the home directory and serves until drained. Throws NotInitialisedError when there
+ * is no state, and whatever stands against listening.
+ */
+export async function startLockstep(config: Config, log: Log): Promise<Lockstep> {
+  const foundation = await openFoundation(config, log);
+  try {
+    return await serve(config, foundation, log);
+  } catch (error) {
+    await foundation.close();
+    throw error;
+  }
+}
+
+async function serve(config: Config, foundation: Foundation, log: Log): Promise<Lockstep> {
+  const { store, ledger, clock, tenantId } = foundation;
+  const snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
+  ledger.follow((committed) => {
+    for (const change of committed) snapshot.apply(change);
+  });
+
+  const port = config.listen.port === 0 ? await freePort(config.listen.host) : config.listen.port;
+  const publicUrl = config.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${port}`;
+  const { hostname } = new URL(publicUrl);
+  const resources = standardResources({
+    publicUrl,
+    storageOrigins: ['core.windows.net', config.baseDomain].map(
+      (domain) => `https://${foundation.storageAccount}.blob.${domain}`,
+    ),
+  });
+  const identity = await composeIdentity(config, foundation, {
+    publicUrl,
+    knowsResource: (resource) => knowsResource(resources, resource),
+    stillAllowed: (lease) => mayRunJobs(snapshot, lease),
+  });
+  const certificate = await serverCertificate(config, hostname);
+  const { certificateAuthorityFile } = certificate;
+  const workspace = await composeWorkspace(config, foundation, identity, { publicUrl, certificateAuthorityFile, log });
+
+  const live = new LiveSessions(clock);
+  const checkLive = (caller: Caller) => identity.liveness.check(caller);
+  ledger.follow((committed) => {
+    if (!committed.some(({ change }) => mayTakeAway(change.kind))) return;
+    live.review((session) => whyCut(session, snapshot, checkLive));
+    recheckLeases(identity.leases, log);
+  });
+
+  const pipeline = createPipeline({
+    edge: {
+      hosts: { names: [...new Set([hostname, 'localhost', '127.0.0.1', '::1'])], baseDomain: config.baseDomain },
+    },
+    surfaces: composeSurfaces(foundation, identity, workspace, { config, publicUrl, resources, snapshot, live, log }),
+    recognise: createRecogniser({
+      verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
+      callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),
+    }),
+    decide: (authorities, access) => decideForAll(snapshot, authorities, access),
+    snapshotVersion: () => snapshot.version,
+    checkLive,
+    record: ledger.record,
+    sessions: live,
+    tenantId,
+    clock,
+    log,
+  });
+  const lifecycle = async (activity: 'start' | 'stop') => {
+    const attribution = systemAttribution(tenantId, 'gateway');
+    await ledger.record({ kind: 'lifecycle', attribution, activity, version: productVersion, detail: { url: publicUrl } });
+  };
+
+  await lifecycle('start');
+  const { key, cert } = certificate;
+  const listener = await listenTls({ host: config.listen.host, port, key, cert, pipeline, sessions: live });
+  await workspace.scheduler.start();
+  const housekeeping = setInterval(() => {
+    keepHouse(identity).catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
+  }, housekeepingMilliseconds).unref();
+
+  return {
+    url: publicUrl,
+    certificateAuthorityFile,
+    foundation,
+    identity,
+    snapshot,
+    adminLink: () => administratorLink(foundation, identity.oneTimeLinks, publicUrl),
+    async drain() {
+      clearInterval(housekeeping);
+      await listener.drain(config.limits.drainSeconds * 1000);
+      await workspace.scheduler.stop();
+      await lifecycle('stop');
+      await foundation.close();
+    },
+  };
+}
+
+async function keepHouse(identity: IdentityParts): Promise<void> {
+  await identity.signingKeys.rotateIfDue();
+  await identity.cookieKeys.rotateIfDue();
+  await identity.sessions.sweep();
+}
+
+/** A port that was free a moment ago: the public address has to be known before anything is put together. */
+async function freePort(host: string): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', reject).listen(0, host, resolve);
+  });
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
