@@ -92,6 +92,8 @@ export interface Surface {
   readonly audiences: readonly string[];
   /** Whether a browser session cookie is a credential here (with CSRF defence), besides bearer tokens. */
   readonly acceptsSessionCookie: boolean;
+  /** Whether names in its paths may hold `%2F`; the pipeline refuses it everywhere else. */
+  readonly admitsEncodedSlash?: boolean;
   /** Null: the route is unknown, which is a deny. May throw `invalid_path` and the like. */
   describe(head: RequestHead): Described | null;
   /** Every failure, denials included (`error.details.decision` is a Decision then), in this protocol's own words. */

@@ -115,6 +115,7 @@ export const errorTable = {
     'ServiceStopping',
     'The service is stopping; try again shortly.',
   ),
+  not_implemented: row(501, 'invalid_request', 'NotImplemented', 'This is not supported here.'),
   upstream_unreachable: row(
     502,
     'temporarily_unavailable',
@@ -183,9 +184,14 @@ export function failure<Code extends ErrorCode>(
   );
 }
 
+/** Narrows what was caught without losing the closed set of codes, as `instanceof` on a generic class would. */
+export function isLockstepError(thrown: unknown): thrown is LockstepError {
+  return thrown instanceof LockstepError;
+}
+
 /** Any thrown value as a LockstepError; what is not one becomes `internal` (or `storage_full`) with the cause kept. */
 export function asLockstepError(thrown: unknown): LockstepError {
-  if (thrown instanceof LockstepError) return thrown;
+  if (isLockstepError(thrown)) return thrown;
   const code = isDiskFull(thrown) ? 'storage_full' : 'internal';
   return new LockstepError({
     code,

@@ -33,6 +33,10 @@ export function newEventId(now: number): EventId {
   return `evt_${timeOrderedId(now)}` as EventId;
 }
 
+export function newRequestId(now: number): RequestId {
+  return `req_${timeOrderedId(now)}` as RequestId;
+}
+
 export function newDecisionId(now: number): DecisionId {
   return `dec_${timeOrderedId(now)}` as DecisionId;
 }

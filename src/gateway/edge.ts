@@ -1,0 +1,155 @@
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Clock } from '../lib/clock.ts';
+import { failure, LockstepError } from '../lib/errors.ts';
+import { newRequestId } from '../lib/ids.ts';
+import { hostOf, type HostRule } from './host-rule.ts';
+import { pathOffence } from './path-form.ts';
+import type { RequestHead } from './types.ts';
+
+export interface EdgeOptions {
+  readonly hosts: HostRule;
+}
+
+export type Admission =
+  | { readonly kind: 'admitted'; readonly head: RequestHead }
+  /** `head` holds what could be read, for the record and the error renderer only. */
+  | { readonly kind: 'refused'; readonly head: RequestHead; readonly error: LockstepError };
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+const withoutBody = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** What may stand once only: a second one would be read by somebody else. */
+const single = new Set([
+  'host',
+  'authorization',
+  'proxy-authorization',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'origin',
+  'sec-fetch-site',
+  'sec-fetch-mode',
+  'expect',
+]);
+
+const longestTarget = 8192;
+const mostHeaders = 100;
+
+/**
+ * Checks what every request must satisfy whatever it is for: origin-form target in one normal form, one known Host,
+ * a known method, unambiguous framing. Nothing behind it looks at the raw request again. RFC 9112 §3, §6; RFC 9110 §7.
+ */
+export function admit(request: IncomingMessage, options: EdgeOptions, clock: Clock): Admission {
+  const target = request.url ?? '';
+  const question = target.indexOf('?');
+  const path = question === -1 ? target : target.slice(0, question);
+  const rawQuery = question === -1 ? '' : target.slice(question + 1);
+  const authority = (request.headers.host ?? '').toLowerCase();
+  const host = hostOf(authority, options.hosts);
+  let query: URLSearchParams | null = null;
+  const head: RequestHead = {
+    id: newRequestId(clock.now()),
+    method: request.method ?? '',
+    host: host ?? '',
+    authority: host === null ? '' : authority,
+    path,
+    rawQuery,
+    get query() {
+      return (query ??= new URLSearchParams(rawQuery));
+    },
+    headers: request.headers,
+    remoteAddress: request.socket.remoteAddress ?? '',
+    origin: host === null ? '' : `https://${authority}`,
+  };
+  const error =
+    methodOffence(head.method) ??
+    headerOffence(request) ??
+    (host === null ? hostOffence() : sniOffence(request, host)) ??
+    targetOffence(target, path, rawQuery) ??
+    framingOffence(request);
+  return error === null ? { kind: 'admitted', head } : { kind: 'refused', head, error };
+}
+
+/** Whether the request announces a body, empty or not known to be empty. */
+export function announcesBody(headers: RequestHead['headers']): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true;
+  const length = headers['content-length'];
+  return length !== undefined && length !== '0';
+}
+
+function methodOffence(method: string): LockstepError | null {
+  if (methods.has(method)) return null;
+  return failure('method_not_allowed', `The method ${method.slice(0, 20)} is not known here.`);
+}
+
+function headerOffence(request: IncomingMessage): LockstepError | null {
+  const raw = request.rawHeaders;
+  if (raw.length > 2 * mostHeaders) {
+    return failure('headers_too_large', `A request may have ${mostHeaders} header fields.`);
+  }
+  const seen = new Set<string>();
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? '';
+    if (!single.has(name)) continue;
+    if (seen.has(name)) return failure('invalid_request', `The header \`${name}\` stands twice.`);
+    seen.add(name);
+  }
+  const { headers } = request;
+  if (headers.upgrade !== undefined || /(?:^|[\s,])upgrade(?:$|[\s,])/i.test(headers.connection ?? '')) {
+    return failure('not_implemented', 'Connections cannot be upgraded here (WebSocket, h2c).');
+  }
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
+    return failure('invalid_request', 'The only expectation understood here is `100-continue`.');
+  }
+  return null;
+}
+
+function hostOffence(): LockstepError {
+  return failure('invalid_request', 'The Host header does not name this service.');
+}
+
+/** RFC 9110 §7.4: a request must not ask one name through a connection that was opened for another. */
+function sniOffence(request: IncomingMessage, host: string): LockstepError | null {
+  if (!(request.socket instanceof TLSSocket)) return null;
+  const { servername } = request.socket as TLSSocket & { readonly servername?: unknown };
+  if (typeof servername !== 'string' || servername === '' || servername.toLowerCase() === host) return null;
+  return failure('invalid_request', 'The Host header names another host than the TLS connection.');
+}
+
+function targetOffence(target: string, path: string, rawQuery: string): LockstepError | null {
+  if (target.length > longestTarget) {
+    return failure('invalid_path', `The request target is longer than ${longestTarget} bytes.`);
+  }
+  if (!target.startsWith('/')) {
+    return failure('invalid_path', 'The request target must begin with a slash (origin-form).');
+  }
+  if (/[^\x21-\x7e]|#/.test(rawQuery)) {
+    return failure('invalid_path', 'The query holds a character that must be percent-encoded.');
+  }
+  return pathOffence(path);
+}
+
+function framingOffence(request: IncomingMessage): LockstepError | null {
+  const { headers } = request;
+  const coding = headers['transfer-encoding'];
+  const length = headers['content-length'];
+  if (coding !== undefined) {
+    if (length !== undefined) {
+      return failure('invalid_request', 'Transfer-Encoding and Content-Length exclude each other.');
+    }
+    if (coding.toLowerCase() !== 'chunked') {
+      return failure('invalid_request', 'The only transfer coding understood here is `chunked`.');
+    }
+    if (request.httpVersion !== '1.1') {
+      return failure('invalid_request', 'Transfer-Encoding needs HTTP/1.1.');
+    }
+  }
+  if (length !== undefined && !/^\d{1,16}$/.test(length)) {
+    return failure('invalid_request', 'Content-Length is not a number of bytes.');
+  }
+  if (withoutBody.has(request.method ?? '') && announcesBody(headers)) {
+    return failure('invalid_request', `A ${request.method} request carries no body here.`);
+  }
+  return null;
+}

@@ -1,0 +1,197 @@
+import type { Caller } from '../identity/caller.ts';
+import type { Clock } from '../lib/clock.ts';
+import { epochSeconds } from '../lib/clock.ts';
+import type { PrincipalId, RequestId } from '../lib/ids.ts';
+import type { Access } from '../policy/types.ts';
+
+/** What opens an entry: one exchange that was allowed. */
+export interface LiveExchange {
+  /** The request's id is the session's id, so that a cut stream is found in the ledger. */
+  readonly id: RequestId;
+  /** Null under a public guard. */
+  readonly caller: Caller | null;
+  readonly authorities: readonly PrincipalId[];
+  /** What was decided; further decisions of the same exchange are added with `alsoDecided`. Null where none was needed. */
+  readonly access: Access | null;
+  readonly surface: string;
+  readonly operation: string;
+  readonly method: string;
+  readonly path: string;
+  readonly remoteAddress: string;
+  /** Ends the exchange at once: destroys the connection if the head is out. Called once. */
+  end(reason: string): void;
+}
+
+export class LiveSession {
+  readonly exchange: LiveExchange;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  requestBytes = 0;
+  responseBytes = 0;
+  /** Why it was cut; null while it lives. */
+  cutReason: string | null = null;
+  readonly #also: Access[] = [];
+
+  constructor(exchange: LiveExchange, startedAt: number) {
+    this.exchange = exchange;
+    this.startedAt = startedAt;
+  }
+
+  /** Every access that this exchange rests on: all must stay allowed. */
+  get accesses(): readonly Access[] {
+    return this.exchange.access === null ? this.#also : [this.exchange.access, ...this.#also];
+  }
+
+  alsoDecided(access: Access): void {
+    this.#also.push(access);
+  }
+}
+
+/** What an operator sees of a live session. No secret. */
+export interface LiveSessionView {
+  readonly id: RequestId;
+  readonly principalId: PrincipalId | null;
+  readonly principalName: string;
+  readonly authorities: readonly PrincipalId[];
+  readonly surface: string;
+  readonly operation: string;
+  readonly action: string | null;
+  readonly scope: string | null;
+  readonly method: string;
+  readonly path: string;
+  readonly startedAt: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly remoteAddress: string;
+  readonly sessionId: string | null;
+  readonly leaseId: string | null;
+  readonly tokenId: string | null;
+}
+
+/**
+ * Every exchange in flight, from the decision until its last byte. What changes in policy or identity is put to each
+ * of them by `review`; a credential that nothing renews ends its exchanges when it lapses.
+ */
+export class LiveSessions {
+  readonly #clock: Clock;
+  readonly #live = new Map<RequestId, LiveSession>();
+  /** Sessions by the second in which their credential lapses. */
+  readonly #lapsing = new Map<number, Set<LiveSession>>();
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#watch = setInterval(() => this.#expire(), 250);
+    this.#watch.unref();
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  open(exchange: LiveExchange): LiveSession {
+    const session = new LiveSession(exchange, this.#clock.now());
+    this.#live.set(exchange.id, session);
+    const lapses = lapseOf(exchange.caller);
+    if (lapses !== null) {
+      const others = this.#lapsing.get(lapses);
+      if (others === undefined) this.#lapsing.set(lapses, new Set([session]));
+      else others.add(session);
+    }
+    return session;
+  }
+
+  close(session: LiveSession): void {
+    this.#live.delete(session.exchange.id);
+    const lapses = lapseOf(session.exchange.caller);
+    if (lapses === null) return;
+    const others = this.#lapsing.get(lapses);
+    others?.delete(session);
+    if (others?.size === 0) this.#lapsing.delete(lapses);
+  }
+
+  list(): LiveSessionView[] {
+    return [...this.#live.values()].map(view);
+  }
+
+  /** Ends one session within this tick. False when there is none of that id. */
+  cut(id: RequestId, reason: string): boolean {
+    const session = this.#live.get(id);
+    if (session === undefined) return false;
+    this.#end(session, reason);
+    return true;
+  }
+
+  cutAll(reason: string): number {
+    return this.review(() => reason);
+  }
+
+  /**
+   * Asks `check` of every live session; a reason ends that session within this tick. Returns how many were ended.
+   * A check that throws ends the session too (`policy-unavailable`).
+   */
+  review(check: (session: LiveSession) => string | null): number {
+    let ended = 0;
+    for (const session of [...this.#live.values()]) {
+      let reason: string | null;
+      try {
+        reason = check(session);
+      } catch {
+        reason = 'policy-unavailable';
+      }
+      if (reason === null) continue;
+      this.#end(session, reason);
+      ended++;
+    }
+    return ended;
+  }
+
+  stop(): void {
+    clearInterval(this.#watch);
+  }
+
+  #end(session: LiveSession, reason: string): void {
+    session.cutReason = reason;
+    this.close(session);
+    session.exchange.end(reason);
+  }
+
+  #expire(): void {
+    const now = epochSeconds(this.#clock);
+    for (const [second, sessions] of this.#lapsing) {
+      if (second > now) continue;
+      for (const session of [...sessions]) this.#end(session, 'credential-expired');
+    }
+  }
+}
+
+/** When the credential lapses, if nothing keeps it alive: a lease and a session have ends of their own. */
+function lapseOf(caller: Caller | null): number | null {
+  if (caller === null) return null;
+  const { leaseId, sessionId, expiresAt } = caller.credential;
+  return leaseId === null && sessionId === null ? expiresAt : null;
+}
+
+function view(session: LiveSession): LiveSessionView {
+  const { exchange } = session;
+  const credential = exchange.caller?.credential;
+  return {
+    id: exchange.id,
+    principalId: exchange.caller?.subject.id ?? null,
+    principalName: exchange.caller?.subject.name ?? 'anonymous',
+    authorities: exchange.authorities,
+    surface: exchange.surface,
+    operation: exchange.operation,
+    action: exchange.access?.action ?? null,
+    scope: exchange.access?.scope ?? null,
+    method: exchange.method,
+    path: exchange.path,
+    startedAt: session.startedAt,
+    requestBytes: session.requestBytes,
+    responseBytes: session.responseBytes,
+    remoteAddress: exchange.remoteAddress,
+    sessionId: credential?.sessionId ?? null,
+    leaseId: credential?.leaseId ?? null,
+    tokenId: credential?.tokenId ?? null,
+  };
+}

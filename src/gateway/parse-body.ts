@@ -1,0 +1,42 @@
+import type { ZodType } from 'zod';
+import { failure, LockstepError } from '../lib/errors.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Throws `invalid_json`, or `invalid_request` naming the first member that does not fit. */
+export function parseJson<T>(bytes: Buffer, schema: ZodType<T>): T {
+  if (bytes.length === 0) throw failure('invalid_json', 'A JSON request body is needed; there is none.');
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(bytes));
+  } catch (cause) {
+    throw new LockstepError({
+      code: 'invalid_json',
+      publicMessage: 'The request body is not valid JSON in UTF-8.',
+      cause,
+    });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const member = issue === undefined || issue.path.length === 0 ? '(the whole body)' : issue.path.join('.');
+  throw failure('invalid_request', `${member}: ${issue?.message ?? 'does not fit'}`, { member });
+}
+
+/** Throws `invalid_request` for a field that stands twice (RFC 6749 §3.1). */
+export function parseForm(bytes: Buffer): ReadonlyMap<string, string> {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new LockstepError({ code: 'invalid_request', publicMessage: 'The form is not UTF-8.', cause });
+  }
+  const fields = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (fields.has(name)) {
+      throw failure('invalid_request', `The field \`${name.slice(0, 100)}\` stands twice.`);
+    }
+    fields.set(name, value);
+  }
+  return fields;
+}

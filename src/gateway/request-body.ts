@@ -1,0 +1,144 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { failure, LockstepError } from '../lib/errors.ts';
+import { announcesBody } from './edge.ts';
+import type { BodyRule } from './types.ts';
+
+/** How long a body may stand still, and how long a buffered one may take in all. */
+const idleMilliseconds = 60_000;
+const bufferedMilliseconds = 60_000;
+
+/**
+ * The body of one request under its route's rule. Nothing is read, and no `100 Continue` is sent, before somebody asks.
+ * Throws `too_large`, `unsupported_media_type` or `invalid_request` where the head alone breaks the rule.
+ */
+export class RequestBody {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #rule: BodyRule;
+  #stream: Readable | null = null;
+  #begun = false;
+  /** Bytes read so far. */
+  bytes = 0;
+  /** Why reading failed, if it did: what a consumer makes of it may hide the reason. */
+  failed: LockstepError | null = null;
+
+  constructor(request: IncomingMessage, response: ServerResponse, rule: BodyRule) {
+    this.#request = request;
+    this.#response = response;
+    this.#rule = rule;
+    checkHead(request, rule);
+  }
+
+  /** The whole body; empty unless the rule is `buffered`. Throws `too_large` or `invalid_request`. */
+  async buffered(): Promise<Buffer> {
+    if (this.#rule.kind !== 'buffered' || !announcesBody(this.#request.headers)) return Buffer.alloc(0);
+    const chunks: Buffer[] = [];
+    const stream = this.#open(this.#rule.maxBytes);
+    const deadline = setTimeout(() => stream.destroy(this.#fail(tooSlow())), bufferedMilliseconds);
+    try {
+      for await (const chunk of stream) chunks.push(chunk as Buffer);
+    } finally {
+      clearTimeout(deadline);
+    }
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  }
+
+  /** The body with backpressure; empty unless the rule is `streamed`. */
+  stream(): Readable {
+    if (this.#stream !== null) return this.#stream;
+    this.#stream =
+      this.#rule.kind === 'streamed' && announcesBody(this.#request.headers)
+        ? this.#open(this.#rule.maxBytes)
+        : Readable.from([]);
+    return this.#stream;
+  }
+
+  #open(maxBytes: number): Readable {
+    const request = this.#request;
+    let idle: NodeJS.Timeout | undefined;
+    const onData = (chunk: Buffer): void => {
+      this.bytes += chunk.length;
+      idle?.refresh();
+      if (this.bytes > maxBytes) stream.destroy(this.#fail(tooLarge(maxBytes)));
+      else if (!stream.push(chunk)) request.pause();
+    };
+    const onEnd = (): void => {
+      clearTimeout(idle);
+      stream.push(null);
+    };
+    const onClose = (): void => {
+      if (!request.complete) stream.destroy(this.#fail(broken()));
+    };
+    const onError = (cause: Error): void => {
+      stream.destroy(this.#fail(broken(cause)));
+    };
+    const stream: Readable = new Readable({
+      read: () => {
+        if (!this.#begun) {
+          this.#begun = true;
+          if (request.headers.expect !== undefined) this.#response.writeContinue();
+          idle = setTimeout(() => {
+            // While the consumer holds back, the sender is not the slow one.
+            if (request.isPaused()) idle?.refresh();
+            else stream.destroy(this.#fail(tooSlow()));
+          }, idleMilliseconds);
+          request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError);
+        }
+        request.resume();
+      },
+      destroy: (error, done) => {
+        clearTimeout(idle);
+        request.off('data', onData).off('end', onEnd).off('close', onClose);
+        request.pause();
+        done(error);
+      },
+    });
+    return stream;
+  }
+
+  #fail(error: LockstepError): LockstepError {
+    this.failed ??= error;
+    return error;
+  }
+}
+
+function checkHead(request: IncomingMessage, rule: BodyRule): void {
+  const { headers } = request;
+  if (!announcesBody(headers)) return;
+  if (rule.kind === 'none') throw failure('invalid_request', 'This request takes no body.');
+  if (Number(headers['content-length'] ?? 0) > rule.maxBytes) throw tooLarge(rule.maxBytes);
+  if (rule.kind === 'streamed') return;
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    throw failure('unsupported_media_type', 'The request body must not be compressed.');
+  }
+  const [essence = '', ...parameters] = (headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
+  if (!rule.mediaTypes.includes(essence) && !rule.mediaTypes.includes('*/*')) {
+    const shown = essence === '' ? 'no media type' : `\`${essence.slice(0, 100)}\``;
+    throw failure(
+      'unsupported_media_type',
+      `The request body has ${shown}; accepted is ${rule.mediaTypes.join(' or ')}.`,
+    );
+  }
+  if (parameters.some((text) => text.startsWith('charset=') && !/^charset="?utf-?8"?$/.test(text))) {
+    throw failure('unsupported_media_type', 'The request body must be UTF-8.');
+  }
+}
+
+function tooLarge(maxBytes: number): LockstepError {
+  return failure('too_large', `The request body is larger than ${maxBytes} bytes.`, { maxBytes });
+}
+
+function tooSlow(): LockstepError {
+  return failure('invalid_request', 'The request body did not arrive in time.');
+}
+
+function broken(cause?: Error): LockstepError {
+  return new LockstepError({
+    code: 'invalid_request',
+    publicMessage: 'The request body broke off.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
