@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { PrincipalId, TenantId } from '../lib/ids.ts';
+import { systemAttribution, type Change, type Commit, type RoleDefinition } from './changes.ts';
+import { loadPolicyRows } from './policy-rows.ts';
+import { deleteRoleAssignment, putRoleAssignment } from './role-assignments.ts';
+import { deleteRoleDefinition, ensureRoleDefinitions } from './role-definitions.ts';
+import { openSqliteStore, type Store } from './sqlite.ts';
+
+const by = systemAttribution('22222222-0000-4000-8000-000000000000' as TenantId, 'test');
+const user = '11111111-0000-4000-8000-000000000001' as PrincipalId;
+const group = '11111111-0000-4000-8000-000000000002' as PrincipalId;
+const reader: RoleDefinition = {
+  id: '33333333-0000-4000-8000-000000000001',
+  roleName: 'Reader',
+  description: 'Sees.',
+  type: 'BuiltInRole',
+  permissions: [{ actions: ['*/read'], notActions: ['a/b'], dataActions: ['c/*'], notDataActions: [] }],
+  assignableScopes: ['/'],
+};
+const assignment = {
+  id: '44444444-0000-4000-8000-000000000001',
+  scope: '/subscriptions/s',
+  roleDefinitionId: reader.id,
+  principalId: user,
+  principalType: 'User' as const,
+  description: '',
+  createdOn: '2026-01-01T00:00:00.000Z',
+  createdBy: 'test',
+};
+
+let store: Store;
+let recorded: Change[];
+const commit: Commit = async (_attribution, work) =>
+  store.db.transaction().execute((tx) => work(tx, (change) => recorded.push(change)));
+
+beforeEach(async () => {
+  store = await openSqliteStore({ path: ':memory:' });
+  recorded = [];
+});
+
+afterEach(async () => {
+  await store.close();
+});
+
+test('an empty store is an empty policy at version 0', async () => {
+  expect(await loadPolicyRows(store.db)).toEqual({
+    principals: [],
+    memberships: [],
+    roleDefinitions: [],
+    roleAssignments: [],
+    denyAssignments: [],
+    version: 0,
+  });
+});
+
+test('what was written is what is loaded, at the version of the newest event', async () => {
+  const principal = { display_name: 'x', sponsor_id: null, sign_in_name: null, created_at: 0 };
+  await store.db
+    .insertInto('principals')
+    .values([
+      { ...principal, id: user, kind: 'user', enabled: 0 },
+      { ...principal, id: group, kind: 'group', enabled: 1 },
+    ])
+    .execute();
+  await store.db.insertInto('group_members').values({ group_id: group, member_id: user }).execute();
+  await store.db
+    .insertInto('deny_assignments')
+    .values({
+      id: 'd',
+      name: 'Freeze',
+      description: '',
+      scope: '/a',
+      permissions_json: JSON.stringify(reader.permissions),
+      do_not_apply_to_child_scopes: 1,
+      principals_json: `["${user}"]`,
+      exclude_principals_json: '[]',
+    })
+    .execute();
+  await ensureRoleDefinitions(store, commit, by, [reader], 5);
+  await commit(by, (tx, record) => putRoleAssignment(tx, record, assignment));
+  for (const event_id of ['evt_1', 'evt_2']) {
+    await store.db
+      .insertInto('ledger_events')
+      .values({
+        event_id,
+        time: 1,
+        class_uid: 1,
+        decision_id: null,
+        job_id: null,
+        principal_id: null,
+        entry: new Uint8Array(),
+        leaf_index: null,
+      })
+      .execute();
+  }
+  expect(await loadPolicyRows(store.db)).toEqual({
+    principals: [
+      { id: user, kind: 'user', displayName: 'x', enabled: false, sponsorId: null, signInName: null },
+      { id: group, kind: 'group', displayName: 'x', enabled: true, sponsorId: null, signInName: null },
+    ],
+    memberships: [{ group, member: user }],
+    roleDefinitions: [reader],
+    roleAssignments: [assignment],
+    denyAssignments: [
+      {
+        id: 'd',
+        name: 'Freeze',
+        description: '',
+        scope: '/a',
+        permissions: reader.permissions,
+        doNotApplyToChildScopes: true,
+        principals: [user],
+        excludePrincipals: [],
+      },
+    ],
+    version: 2,
+  });
+});
+
+test('a definition is written when it is new or has changed, and not otherwise', async () => {
+  expect(await ensureRoleDefinitions(store, commit, by, [reader], 1)).toBe(1);
+  expect(await ensureRoleDefinitions(store, commit, by, [reader], 2)).toBe(0);
+  expect(await ensureRoleDefinitions(store, commit, by, [{ ...reader, description: 'Looks.' }], 3)).toBe(1);
+  expect(recorded.map((change) => change.kind)).toEqual(['role-definition.put', 'role-definition.put']);
+  expect((await loadPolicyRows(store.db)).roleDefinitions).toMatchObject([{ description: 'Looks.' }]);
+});
+
+test('each deletion removes the row and is recorded', async () => {
+  await ensureRoleDefinitions(store, commit, by, [reader], 1);
+  await commit(by, async (tx, record) => {
+    await putRoleAssignment(tx, record, assignment);
+    await deleteRoleAssignment(tx, record, assignment);
+    await deleteRoleDefinition(tx, record, reader.id);
+  });
+  expect(recorded.map((change) => change.kind).slice(1)).toEqual([
+    'role-assignment.put',
+    'role-assignment.deleted',
+    'role-definition.deleted',
+  ]);
+  expect(await loadPolicyRows(store.db)).toMatchObject({ roleDefinitions: [], roleAssignments: [] });
+});
+
+test('a row that is not in the form this version writes is not guessed at', async () => {
+  await store.db
+    .insertInto('role_definitions')
+    .values({
+      id: reader.id,
+      role_name: 'x',
+      description: '',
+      type: 'CustomRole',
+      permissions_json: '[{"actions":"*"}]',
+      assignable_scopes_json: '[]',
+      created_at: 0,
+      updated_at: 0,
+    })
+    .execute();
+  await expect(loadPolicyRows(store.db)).rejects.toThrow(/permissions|actions|expected/i);
+});
