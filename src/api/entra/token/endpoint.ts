@@ -1,5 +1,4 @@
 import type { Exchange, Reply } from '../../../gateway/types.ts';
-import type { SigningKeys } from '../../../identity/tokens/signing-keys.ts';
 import type { TokenIssuer } from '../../../identity/tokens/issue.ts';
 import type { Directory } from '../../../identity/directory/directory.ts';
 import type { ExternalIssuers } from '../../../identity/federation/external-issuers.ts';
@@ -19,7 +18,6 @@ export interface TokenEndpointOptions extends Authority {
   readonly directory: Directory;
   readonly liveness: Liveness;
   readonly issuer: TokenIssuer;
-  readonly keys: SigningKeys;
   readonly externalIssuers: ExternalIssuers;
   readonly usedAssertions: UsedAssertions;
   readonly throttle: SignInThrottle;
