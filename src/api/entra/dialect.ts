@@ -118,6 +118,7 @@ export function standardAuthorization(
   }
   const prompt = (query.get('prompt') ?? '').split(' ').filter((word) => word !== '' && word !== 'consent');
   if (prompt.length > 0) standard.set('prompt', prompt.join(' '));
+  standard.set('response_mode', 'query');
   standard.set('scope', standardScope(scope));
   standard.set('resource', resourceIndicator(audience));
   return standard.toString();

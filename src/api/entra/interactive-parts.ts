@@ -53,6 +53,8 @@ export interface InteractiveParts extends InteractiveOptions {
   readonly signInUrls: WeakMap<IncomingMessage, string>;
   /** The library's own view of token requests that it granted. */
   readonly granted: WeakMap<IncomingMessage, KoaContextWithOIDC>;
+  /** Why it refused one: the detail that it keeps out of its answer. */
+  readonly refused: WeakMap<IncomingMessage, string>;
   /** An enabled application that may ask people to sign in. */
   client(id: string): Promise<InteractiveClient | null>;
   /** An enabled user. */
@@ -70,6 +72,7 @@ const codeSeconds = 60;
 export function interactiveParts(options: InteractiveOptions): InteractiveParts {
   const issued = new IssuedTokens(options);
   const granted = new WeakMap<IncomingMessage, KoaContextWithOIDC>();
+  const refused = new WeakMap<IncomingMessage, string>();
   const signInUrls = new WeakMap<IncomingMessage, string>();
   const issuer = issuerOf(options);
   let built: { readonly kids: string; readonly library: Promise<Provider> } | null = null;
@@ -118,6 +121,9 @@ export function interactiveParts(options: InteractiveOptions): InteractiveParts 
     library.on('grant.success', (context) => {
       granted.set(context.req, context);
     });
+    library.on('grant.error', (context, error) => {
+      refused.set(context.req, error.error_detail ?? error.error_description ?? '');
+    });
     return library;
   }
 
@@ -127,6 +133,7 @@ export function interactiveParts(options: InteractiveOptions): InteractiveParts 
     issuer,
     issued,
     granted,
+    refused,
     signInUrls,
     client,
     person,

@@ -49,7 +49,7 @@ export async function redeem(parts: InteractiveParts, exchange: Exchange): Promi
     const audience = requested.resource === null ? null : parts.audienceFor(requested);
     const answer = await askLibrary(parts, redemption, client, requested);
     if (answer.context === undefined) {
-      const error = parseStandardError(answer.body);
+      const error = { ...parseStandardError(answer.body), description: answer.detail };
       await recordFailure(parts, redemption, error.error);
       return jsonReply(answer.status, entraError(error, parts.traceOf(exchange.head)));
     }
@@ -134,7 +134,8 @@ async function askLibrary(
     },
   );
   const context = bridged === undefined ? undefined : parts.granted.get(bridged);
-  return { status: answer.status, body: answer.body, context };
+  const detail = bridged === undefined ? undefined : parts.refused.get(bridged);
+  return { status: answer.status, body: answer.body, context, detail };
 }
 
 async function mint(

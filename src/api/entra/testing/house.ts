@@ -103,7 +103,6 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
     directory,
     liveness,
     issuer: tokens,
-    keys: signingKeys,
     externalIssuers: new ExternalIssuers({ clock }),
     usedAssertions: new UsedAssertions({ commit: ledger.commit, clock }),
     throttle,
