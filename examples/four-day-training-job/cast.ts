@@ -139,8 +139,8 @@ async function assign(
 
 /** The dataset that nobody gave the job. The administrator may not write data either, before giving himself the role. */
 async function fieldNotes(admin: LockstepClient, place: Place, scope: string): Promise<void> {
-  const { id } = await admin.get<{ id: string }>('/admin/v1/me');
-  await assign(admin, scope, roles.blobOwner, id, 'User');
+  const { principal } = await admin.get<{ principal: { id: string } }>('/admin/v1/me');
+  await assign(admin, scope, roles.blobOwner, principal.id, 'User');
   const container = `/${place.storageAccount}/field-notes`;
   await admin.change('PUT', `${container}?restype=container`, undefined, [201, 409]);
   const notes = Buffer.from('Nest positions, not for publication.\n');

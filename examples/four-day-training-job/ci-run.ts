@@ -71,7 +71,7 @@ async function trainingJob(): Promise<[Program, string, Inputs]> {
   step('data', { id: asset.id, bytes: data.length });
   return [
     'train.ts',
-    `node train.ts --data \${{inputs.penguins}} --output \${{outputs.model}} --forbidden ${setting('FORBIDDEN_URL')} --seconds ${setting('TRAIN_SECONDS')}`,
+    `node train.ts --data \${{inputs.penguins}} --output \${{outputs.model}} --forbidden ${setting('FORBIDDEN_URL')} --seconds ${setting('TRAIN_SECONDS')} --leak`,
     { penguins: { jobInputType: 'uri_file', uri: asset.id ?? '', mode: 'Direct' } },
   ];
 }

@@ -4,15 +4,14 @@ import { request, Agent } from 'undici';
 export class LockstepClient {
   readonly url: string;
   readonly #agent: Agent;
-  readonly #token: () => Promise<string>;
+  readonly #token: (resource: string) => Promise<string>;
 
-  constructor(url: string, caCertificate: string, token: () => Promise<string>) {
+  constructor(url: string, caCertificate: string, token: (resource: string) => Promise<string>) {
     this.url = url;
     this.#agent = new Agent({ connect: { ca: caCertificate } });
     this.#token = token;
   }
 
-  /** The same client under another token. */
   async get<T>(path: string): Promise<T> {
     const { status, body } = await this.send('GET', path);
     if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`);
@@ -44,7 +43,7 @@ export class LockstepClient {
       method,
       dispatcher: this.#agent,
       headers: {
-        authorization: `Bearer ${await this.#token()}`,
+        authorization: `Bearer ${await this.#token(resourceOf(path))}`,
         ...(body === undefined
           ? {}
           : { 'content-type': isBytes ? 'application/octet-stream' : 'application/json' }),
@@ -59,6 +58,14 @@ export class LockstepClient {
   async close(): Promise<void> {
     await this.#agent.close();
   }
+}
+
+/** Which API a path belongs to: each takes tokens of its own audience only. */
+function resourceOf(path: string): string {
+  if (path.startsWith('/v1.0/')) return 'https://graph.microsoft.com';
+  if (path.startsWith('/admin/')) return 'api://lockstep';
+  if (/^\/(subscriptions|providers|history)\//.test(path)) return 'https://management.azure.com';
+  return 'https://storage.azure.com';
 }
 
 function parsed(text: string): unknown {

@@ -1,6 +1,7 @@
 // The training job. It knows nothing of Lockstep: Azure's SDK finds the identity, and renews it, by itself.
 // Learns the species of a penguin from four measurements with a small neural network, writes a checkpoint every few
 // seconds, then the model and its metric, and registers the model.
+import { renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { AzureMachineLearningWorkspaces } from '@azure/arm-machinelearning';
 import { DefaultAzureCredential } from '@azure/identity';
@@ -12,6 +13,7 @@ const { values: options } = parseArgs({
     output: { type: 'string', default: '' },
     forbidden: { type: 'string', default: '' },
     seconds: { type: 'string', default: '30' },
+    leak: { type: 'boolean', default: false },
   },
 });
 const species = ['Adelie', 'Chinstrap', 'Gentoo'];
@@ -82,6 +84,7 @@ const registered = await ml.modelVersions.createOrUpdate(
   },
 );
 log('registered', { id: registered.id });
+if (options.leak) await leaveTokenLyingAround();
 
 /** A dataset that nobody gave this job. */
 async function tryTheWall(): Promise<void> {
@@ -93,6 +96,14 @@ async function tryTheWall(): Promise<void> {
     const { statusCode, code, message } = error as { statusCode?: number; code?: string; message: string };
     log('wall', { status: statusCode, code, message });
   }
+}
+
+/** What careless jobs do. The story picks it up, to see what it is worth before and after the end of the job. */
+async function leaveTokenLyingAround(): Promise<void> {
+  const { token } = await credential.getToken('https://storage.azure.com/.default');
+  writeFileSync('leaked-token.part', token, { mode: 0o600 });
+  renameSync('leaked-token.part', 'leaked-token');
+  await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
 interface Sample {

@@ -1,0 +1,108 @@
+// npm start: initialises a home on first use, serves, plays the four-day training job once, and goes on serving.
+//   --no-example  only serve      --once  play and exit, 0 only if every step came out as told
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigError, homeDirectory, loadConfig, type Config } from '../../src/config/load.ts';
+import { initialise } from '../../src/init.ts';
+import { createLog } from '../../src/lib/log.ts';
+import { startLockstep, type Lockstep } from '../../src/main.ts';
+import { Narrator } from './narrator.ts';
+import { openStage } from './stage.ts';
+import { playStory } from './story.ts';
+
+const { values: options } = parseArgs({
+  options: { 'no-example': { type: 'boolean', default: false }, once: { type: 'boolean', default: false } },
+});
+const began = performance.now();
+const narrator = new Narrator(
+  (text) => process.stdout.write(text),
+  process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+);
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const config = withExampleEnvironment(readConfig());
+  const log = createLog(config.log.level === 'info' ? 'warn' : config.log.level);
+  const { created } = await initialise(config, log);
+  const lockstep = await startLockstep(config, log);
+  const stopAsked = untilStopped();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  narrator.line(
+    `Lockstep ${created ? 'was initialised and ' : ''}serves ${lockstep.url} (ready in ${seconds} s; state in ${config.home})`,
+  );
+
+  let played = true;
+  if (!options['no-example'])
+    played = await Promise.race([play(lockstep, config), stopAsked.then(() => false)]);
+  if (!options.once) {
+    await announce(lockstep);
+    await stopAsked;
+    narrator.line('draining …');
+  }
+  await lockstep.drain();
+  return played ? 0 : 1;
+}
+
+async function play(lockstep: Lockstep, config: Config): Promise<boolean> {
+  const temporary = mkdtempSync(join(tmpdir(), 'lockstep-example-'));
+  try {
+    const stage = await openStage(lockstep, config.home, temporary, narrator);
+    await playStory(stage);
+    narrator.line('every step came out as told');
+    return true;
+  } catch (error) {
+    narrator.line(`the story stopped: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+async function announce(lockstep: Lockstep): Promise<void> {
+  narrator.title(`Lockstep serves ${lockstep.url}`);
+  narrator.line(`sign in (once, within 15 minutes): ${await lockstep.adminLink()}`);
+  if (lockstep.certificateAuthorityFile !== null) {
+    narrator.line(`trust its authority:  export NODE_EXTRA_CA_CERTS=${lockstep.certificateAuthorityFile}`);
+    narrator.line(`                      export REQUESTS_CA_BUNDLE=${lockstep.certificateAuthorityFile}`);
+  }
+  narrator.line('Ctrl-C drains and stops; running jobs go on');
+}
+
+/** The embedded defaults, plus what the example’s jobs run on: this machine’s Node.js and this clone’s libraries. */
+function withExampleEnvironment(config: Config): Config {
+  const modules = join(import.meta.dirname, '..', '..', 'node_modules');
+  const nodeAzure = {
+    path: [dirname(process.execPath), '/usr/bin', '/bin'],
+    nodeModules: modules,
+    variables: {},
+  };
+  return {
+    ...config,
+    local: { ...config.local, environments: { 'node-azure': nodeAzure, ...config.local.environments } },
+  };
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig({ home: homeDirectory() });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(2);
+  }
+}
+
+/** Resolves on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        resolve();
+        process.once(signal, () => process.exit(130));
+      });
+    }
+  });
+}
