@@ -15,16 +15,27 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   const { main } = await import(entry);
   process.exitCode = await main(process.argv.slice(2));
 } else {
-  const pinned = [join(root, 'node_modules', '.bin', 'node'), join(root, '..', '.bin', 'node')].find(isNewEnough);
+  const pinned = [join(root, 'node_modules', '.bin', 'node'), join(root, '..', '.bin', 'node')].find(
+    isNewEnough,
+  );
   if (pinned === undefined) {
     process.stderr.write(
-      'lockstep: Node.js ' + needed + ' or newer is needed; this is ' + process.version + '.\n' +
-        'Run `npm install` in ' + (relative(process.cwd(), root) || '.') +
-        ', which brings a pinned one, or install Node.js ' + needed + '.\n',
+      'lockstep: Node.js ' +
+        needed +
+        ' or newer is needed; this is ' +
+        process.version +
+        '.\n' +
+        'Run `npm install` in ' +
+        (relative(process.cwd(), root) || '.') +
+        ', which brings a pinned one, or install Node.js ' +
+        needed +
+        '.\n',
     );
     process.exit(1);
   }
-  const child = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   if (child.error) throw child.error;
   if (child.signal) process.kill(process.pid, child.signal);
   process.exit(child.status === null ? 1 : child.status);

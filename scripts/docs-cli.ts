@@ -59,7 +59,9 @@ function describe(command: Command, parent: string): string[] {
   const name = `${parent} ${command.name()}`;
   if (command.commands.length > 0) return command.commands.flatMap((child) => describe(child, name));
   const args = command.registeredArguments;
-  const usage = [name, ...args.map(argumentTerm), ...(command.options.length > 0 ? ['[options]'] : [])].join(' ');
+  const usage = [name, ...args.map(argumentTerm), ...(command.options.length > 0 ? ['[options]'] : [])].join(
+    ' ',
+  );
   return [
     `### ${name}`,
     '',
@@ -67,7 +69,9 @@ function describe(command: Command, parent: string): string[] {
     '',
     command.description(),
     '',
-    ...(args.length === 0 ? [] : [...args.map((argument) => `- \`${argumentTerm(argument)}\`: ${argument.description}`), '']),
+    ...(args.length === 0
+      ? []
+      : [...args.map((argument) => `- \`${argumentTerm(argument)}\`: ${argument.description}`), '']),
     ...(command.options.length === 0 ? [] : [...optionRows(command.options), '']),
   ];
 }

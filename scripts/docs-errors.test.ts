@@ -7,7 +7,10 @@ const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'reference', '
 
 const documented = new Map(
   [...page.matchAll(/^\| `(\w+)`\s*\| (\d+)\s*\| `(\w+)`\s*\| `(\w+)`\s*\| (.+?)\s*\|$/gm)].map(
-    ([, code = '', status, azure, oauth, sentence]) => [code, { status: Number(status), oauth, azure, sentence }],
+    ([, code = '', status, azure, oauth, sentence]) => [
+      code,
+      { status: Number(status), oauth, azure, sentence },
+    ],
   ),
 );
 

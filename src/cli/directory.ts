@@ -24,12 +24,13 @@ export interface Principal {
   readonly type: 'User' | 'Group' | 'ServicePrincipal';
 }
 
-const page = <T>(item: z.ZodType<T>) => z.object({ value: z.array(item), '@odata.nextLink': z.string().optional() });
+const page = <T>(item: z.ZodType<T>) =>
+  z.object({ value: z.array(item), '@odata.nextLink': z.string().optional() });
 
 /** Every element of a Graph collection, page after page. */
 export async function collection<T>(client: Client, path: string, item: z.ZodType<T>): Promise<T[]> {
   const out: T[] = [];
-  for (let next: string | undefined = path; next !== undefined; ) {
+  for (let next: string | undefined = path; next !== undefined;) {
     const { value, '@odata.nextLink': link }: z.infer<ReturnType<typeof page<T>>> = await client.json(
       'directory',
       'GET',
@@ -56,7 +57,11 @@ export async function groupNamed(client: Client, name: string): Promise<Group> {
 /** The application of an application id, an object id or a display name. */
 export async function applicationNamed(client: Client, name: string): Promise<Application> {
   if (!isGuid(name)) {
-    return theOne(await filtered(client, 'applications', 'displayName', name, applicationSchema), 'application', name);
+    return theOne(
+      await filtered(client, 'applications', 'displayName', name, applicationSchema),
+      'application',
+      name,
+    );
   }
   const byAppId = await filtered(client, 'applications', 'appId', name, applicationSchema);
   return byAppId[0] ?? client.json('directory', 'GET', `/v1.0/applications/${name}`, applicationSchema);
@@ -71,7 +76,8 @@ export async function principalNamed(client: Client, name: string): Promise<Prin
   if (isGuid(name)) {
     const found = await objectsById(client, [name]);
     const [object] = found;
-    if (object) return { id: object.id, displayName: object.displayName, type: typeOf(object['@odata.type']) };
+    if (object)
+      return { id: object.id, displayName: object.displayName, type: typeOf(object['@odata.type']) };
     const [workload] = await filtered(client, 'servicePrincipals', 'appId', name, groupSchema);
     if (workload) return { ...workload, type: 'ServicePrincipal' };
     throw new CliError('not-found', `There is no user, group or application with the id ${name}.`);
@@ -85,10 +91,19 @@ export async function principalNamed(client: Client, name: string): Promise<Prin
   return theOne(all, 'group or application', name);
 }
 
-export async function objectsById(client: Client, ids: readonly string[]): Promise<z.infer<typeof objectSchema>[]> {
-  const { value } = await client.json('directory', 'POST', '/v1.0/directoryObjects/getByIds', page(objectSchema), {
-    json: { ids },
-  });
+export async function objectsById(
+  client: Client,
+  ids: readonly string[],
+): Promise<z.infer<typeof objectSchema>[]> {
+  const { value } = await client.json(
+    'directory',
+    'POST',
+    '/v1.0/directoryObjects/getByIds',
+    page(objectSchema),
+    {
+      json: { ids },
+    },
+  );
   return value;
 }
 
@@ -109,7 +124,12 @@ function theOne<T extends { id: string }>(found: readonly T[], kind: string, nam
   const [first, ...others] = found;
   if (first === undefined) {
     throw new CliError('not-found', `There is no ${kind} named \`${name}\`.`, {
-      hint: kind === 'group' ? 'lockstep group list' : kind === 'application' ? 'lockstep app list' : 'lockstep group list; lockstep app list; people are named by their sign-in name',
+      hint:
+        kind === 'group'
+          ? 'lockstep group list'
+          : kind === 'application'
+            ? 'lockstep app list'
+            : 'lockstep group list; lockstep app list; people are named by their sign-in name',
     });
   }
   if (others.length > 0) {

@@ -24,8 +24,8 @@ export interface Invocation {
   readonly width: number | null;
   /** The options of the command, through its schema. Throws CliError `usage`. */
   options<T>(schema: z.ZodType<T>): T;
-  /** Connects to the server that the command line, the environment or the last sign-in names. */
-  client(): Promise<Client>;
+  /** The server that the command line, the environment or the last sign-in names; or the one at `address`. */
+  client(address?: string): Promise<Client>;
   /** The result, on standard output: the value as JSON under `--json`, else the text. */
   result(value: unknown, text: string): void;
   /** One line of a result that goes on. */
@@ -37,7 +37,7 @@ export interface Invocation {
 export function invocation(context: CliContext, command: Command): Invocation {
   const raw: unknown = command.optsWithGlobals();
   const { json = false, server, ca } = globals.parse(raw);
-  let client: Client | null = null;
+  let client: Promise<Client> | null = null;
   return {
     context,
     json,
@@ -47,10 +47,14 @@ export function invocation(context: CliContext, command: Command): Invocation {
       const parsed = schema.safeParse(raw);
       if (parsed.success) return parsed.data;
       const [issue] = parsed.error.issues;
-      throw new CliError('usage', `--${kebab(issue?.path.join('.') ?? '')}: ${issue?.message ?? 'is not valid'}`);
+      throw new CliError(
+        'usage',
+        `--${kebab(issue?.path.join('.') ?? '')}: ${issue?.message ?? 'is not valid'}`,
+      );
     },
-    async client() {
-      client ??= await connect(context, server ?? null, ca ?? null);
+    client(address) {
+      if (address !== undefined) return connect(context, address, ca ?? null);
+      client ??= connect(context, server ?? null, ca ?? null);
       return client;
     },
     result(value, text) {
@@ -70,7 +74,11 @@ async function connect(context: CliContext, named: string | null, ca: string | n
   const file = new CredentialsFile(context.settings.configHome);
   const credentials = await file.read();
   const server = originOf(named ?? context.settings.server ?? credentials.current ?? localAddress(context));
-  const { agent, advice, caFile } = trustFor(context.settings, ca, credentials.servers[server]?.caFile ?? null);
+  const { agent, advice, caFile } = trustFor(
+    context.settings,
+    ca,
+    credentials.servers[server]?.caFile ?? null,
+  );
   const client = new Client({ server, agent, advice, caFile, file, version: context.version });
   context.atEnd.push(() => client.close());
   return client;

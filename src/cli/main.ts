@@ -1,12 +1,12 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/load.ts';
 import { clientSettings, terminalSettings } from '../config/terminal.ts';
+import { productVersion } from '../lib/version.ts';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, type Ending } from './exit-codes.ts';
 import { plain, styleFor } from './output/style.ts';
 import { createProgram } from './program.ts';
-import { productVersion } from './version.ts';
 
 /** Runs one command line and resolves with its exit code; never throws. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -25,7 +25,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     stderr: process.stderr,
     stdin: process.stdin,
     signal: interrupted.signal,
-    version: productVersion(),
+    version: productVersion,
     ending: 'ok',
     atEnd: [],
   };
@@ -59,8 +59,9 @@ function report(error: unknown, context: CliContext, json: boolean): Ending {
   const style = styleFor(context.terminal.colour);
   const head = failure.ending === 'denied' ? 'denied' : 'error';
   const lines = [`${style.bad(head)}  ${plain(failure.message)}`];
-  for (const [name, value] of failure.facts) lines.push(`  ${style.dim(name.padEnd(8))}  ${plain(value)}`);
-  if (failure.hint !== null) lines.push(`  ${style.dim('next'.padEnd(8))}  ${failure.hint}`);
+  const rows = [...failure.facts, ...(failure.hint === null ? [] : [['next', failure.hint] as const])];
+  const width = Math.max(...rows.map(([name]) => name.length), 6);
+  for (const [name, value] of rows) lines.push(`  ${style.dim(name.padEnd(width))}  ${plain(value)}`);
   context.stderr.write(lines.join('\n') + '\n');
   return failure.ending;
 }

@@ -24,8 +24,18 @@ export function createProgram(context: CliContext): Command {
     .helpOption('-h, --help', 'Print help.')
     .helpCommand(false)
     .addOption(new Option('--json', 'Print results as JSON, and errors as JSON on standard error.'))
-    .addOption(new Option('--server <url>', 'Server to talk to. Default: $LOCKSTEP_URL, the last sign-in, or the local one.'))
-    .addOption(new Option('--ca <file>', 'PEM file of a certificate authority to trust. Default: $LOCKSTEP_CA, or that of the local server.'))
+    .addOption(
+      new Option(
+        '--server <url>',
+        'Server to talk to. Default: $LOCKSTEP_URL, the last sign-in, or the local one.',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--ca <file>',
+        'PEM file of a certificate authority to trust. Default: $LOCKSTEP_CA, or that of the local server.',
+      ),
+    )
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -38,8 +48,21 @@ export function createProgram(context: CliContext): Command {
     .showHelpAfterError('Run with --help to see the usage.')
     .exitOverride();
   const add = [
-    addServe, addInit, addConfig, addLogin, addLogout, addWhoami, addJob, addRole, addExplain, addCheck, addSessions,
-    addLedger, addUser, addGroup, addApp,
+    addServe,
+    addInit,
+    addConfig,
+    addLogin,
+    addLogout,
+    addWhoami,
+    addJob,
+    addRole,
+    addExplain,
+    addCheck,
+    addSessions,
+    addLedger,
+    addUser,
+    addGroup,
+    addApp,
   ];
   for (const addCommand of add) addCommand(program, context);
   for (const command of program.commands) settle(command);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Route } from '../../gateway/routes.ts';
-import type { Directory } from '../../identity/directory/directory.ts';
 import { failure } from '../../lib/errors.ts';
 import { isGuid, type PrincipalId } from '../../lib/ids.ts';
 import { decideForAll } from '../../policy/decide.ts';
@@ -25,11 +24,10 @@ const question = z.strictObject({
 
 export interface CheckParts {
   readonly snapshot: PolicySnapshot;
-  readonly directory: Directory;
 }
 
 /** Would this be allowed, and why? Nothing is done. */
-export function checkRoutes({ snapshot, directory }: CheckParts): Route[] {
+export function checkRoutes({ snapshot }: CheckParts): Route[] {
   return [
     {
       method: 'POST',
@@ -42,12 +40,14 @@ export function checkRoutes({ snapshot, directory }: CheckParts): Route[] {
         const asked = exchange.json(question);
         const { access, warnings } = accessOf(asked);
         const { authorities: own, subject, chain } = callerOf(exchange);
-        const named = asked.principal === undefined ? null : await principalOf(directory, asked.principal);
+        const named = asked.principal === undefined ? null : principalOf(snapshot, asked.principal);
         const other = asked.principal !== undefined && named?.id !== subject.id;
         // Asked before anything is said of a principal that may not exist.
         if (other) await requireAlso(exchange, ownAccess('decisions/check/action'));
         if (other && named === null) {
-          throw failure('not_found', `There is no principal \`${asked.principal}\`.`, { target: 'principal' });
+          throw failure('not_found', `There is no principal \`${asked.principal}\`.`, {
+            target: 'principal',
+          });
         }
         const authorities = named === null || !other ? own : [named.id];
         const { allowed, cause, decidedFor } = decideForAll(snapshot, authorities, access);
@@ -56,7 +56,10 @@ export function checkRoutes({ snapshot, directory }: CheckParts): Route[] {
             id: null,
             time: null,
             operation: null,
-            chain: named === null || !other ? chain : [{ kind: named.kind, id: named.id, name: named.displayName }],
+            chain:
+              named === null || !other
+                ? chain
+                : [{ kind: named.kind, id: named.id, name: named.displayName }],
             allowed,
             reason: cause.kind,
             policyId: policyIdOf(cause),
@@ -94,7 +97,11 @@ function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: 
     );
   }
   const known = knownOperation(action);
-  const access = { action: known?.name ?? action, dataAction: asked.dataAction ?? known?.dataAction ?? false, scope };
+  const access = {
+    action: known?.name ?? action,
+    dataAction: asked.dataAction ?? known?.dataAction ?? false,
+    scope,
+  };
   const warnings: string[] = [];
   if (known === undefined) {
     const near = nearestOperation(action);
@@ -103,12 +110,19 @@ function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: 
         (near === null ? '' : ` Did you mean ${near}?`),
     );
   } else if (known.dataAction !== access.dataAction) {
-    warnings.push(`${known.name} is ${known.dataAction ? 'a data action' : 'no data action'}, but was asked as the other.`);
+    warnings.push(
+      `${known.name} is ${known.dataAction ? 'a data action' : 'no data action'}, but was asked as the other.`,
+    );
   }
   return { access, warnings };
 }
 
-async function principalOf(directory: Directory, name: string): Promise<PrincipalRecord | null> {
-  if (!isGuid(name)) return directory.userBySignInName(name);
-  return (await directory.byId(name as PrincipalId)) ?? directory.workloadByClientId(name);
+function principalOf(snapshot: PolicySnapshot, name: string): PrincipalRecord | null {
+  const wanted = name.toLowerCase();
+  const byId = isGuid(name) ? snapshot.principal(wanted as PrincipalId) : undefined;
+  if (byId !== undefined) return byId;
+  for (const { record } of snapshot.graph.values()) {
+    if (record?.signInName?.toLowerCase() === wanted) return record;
+  }
+  return null;
 }

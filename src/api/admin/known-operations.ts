@@ -11,9 +11,14 @@ const ownThings = ['users', 'groups', 'applications', 'managedIdentities', 'fede
 
 const actions: readonly string[] = [
   ...Object.values(azuremlActions),
-  ...collections.flatMap((name) => verbs.flatMap((verb) => [assetAction(name, verb), assetVersionAction(name, verb)])),
+  ...collections.flatMap((name) =>
+    verbs.flatMap((verb) => [assetAction(name, verb), assetVersionAction(name, verb)]),
+  ),
   ...verbs.map((verb) => `${containers}/${verb}`),
-  ...verbs.flatMap((verb) => [`${authorization}/roleAssignments/${verb}`, `${authorization}/roleDefinitions/${verb}`]),
+  ...verbs.flatMap((verb) => [
+    `${authorization}/roleAssignments/${verb}`,
+    `${authorization}/roleDefinitions/${verb}`,
+  ]),
   `${authorization}/denyAssignments/read`,
   ...ownThings.flatMap((thing) => verbs.map((verb) => `Lockstep.Access/${thing}/${verb}`)),
   'Lockstep.Access/sessions/read',
@@ -36,7 +41,9 @@ const known = new Map<string, { readonly name: string; readonly dataAction: bool
 ]);
 
 /** An operation that Lockstep's own surfaces ask for; undefined for those of connections and of services elsewhere. */
-export function knownOperation(action: string): { readonly name: string; readonly dataAction: boolean } | undefined {
+export function knownOperation(
+  action: string,
+): { readonly name: string; readonly dataAction: boolean } | undefined {
   return known.get(action.toLowerCase());
 }
 

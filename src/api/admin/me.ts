@@ -54,7 +54,8 @@ export function meRoutes({ snapshot, signIns }: MeParts): Route[] {
       guard: () => ownRule('self'),
       async serve(exchange) {
         const { sessionId } = callerOf(exchange).credential;
-        const ended = sessionId !== null && (await signIns.close(exchange.attribution, sessionId, 'signed-out'));
+        const ended =
+          sessionId !== null && (await signIns.close(exchange.attribution, sessionId, 'signed-out'));
         return ok({ ended, sessionId });
       },
     },

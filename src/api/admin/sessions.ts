@@ -52,7 +52,8 @@ export function sessionRoutes(parts: SessionParts): Route[] {
         const owner = stream?.principalId ?? signIn?.principalId ?? null;
         // Asked before anything is said of a session that may not exist: others' ids cannot be probed.
         if (owner !== me) await requireAlso(exchange, ownAccess('sessions/cut/action'));
-        if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator')) return ok({ id, kind: 'stream' });
+        if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator'))
+          return ok({ id, kind: 'stream' });
         if (signIn !== null && (await signIns.close(exchange.attribution, signIn.id, 'cut-by-operator'))) {
           return ok({ id, kind: 'sign-in' });
         }

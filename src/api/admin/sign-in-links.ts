@@ -1,16 +1,16 @@
 import type { Route } from '../../gateway/routes.ts';
-import type { Directory } from '../../identity/directory/directory.ts';
 import type { OneTimeLinks } from '../../identity/signin/one-time-links.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { failure } from '../../lib/errors.ts';
-import { isGuid } from '../../lib/ids.ts';
+import type { PrincipalId } from '../../lib/ids.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { ownAction } from '../own-actions.ts';
 import { isoTime, noBody, ok } from './replies.ts';
 
 const lifeSeconds = 15 * 60;
 
 export interface SignInLinkParts {
-  readonly directory: Directory;
+  readonly snapshot: PolicySnapshot;
   readonly links: OneTimeLinks;
   /** The address at which a code is redeemed. */
   readonly linkUrl: (code: string) => string;
@@ -18,7 +18,7 @@ export interface SignInLinkParts {
 }
 
 /** Lets somebody in who has no password, or forgot it. The link is answered once and kept as a digest only. */
-export function signInLinkRoutes({ directory, links, linkUrl, clock }: SignInLinkParts): Route[] {
+export function signInLinkRoutes({ snapshot, links, linkUrl, clock }: SignInLinkParts): Route[] {
   return [
     {
       method: 'POST',
@@ -28,8 +28,9 @@ export function signInLinkRoutes({ directory, links, linkUrl, clock }: SignInLin
       body: noBody,
       guard: () => ownAction('users/write'),
       async serve(exchange, { id = '' }) {
-        const user = isGuid(id) ? await directory.byId(id) : null;
-        if (user?.kind !== 'user') throw failure('not_found', `There is no user with object id ${id.slice(0, 80)}.`);
+        const user = snapshot.principal(id.toLowerCase() as PrincipalId);
+        if (user?.kind !== 'user')
+          throw failure('not_found', `There is no user with object id ${id.slice(0, 80)}.`);
         if (!user.enabled) throw failure('conflict', `${user.displayName} is disabled; enable them first.`);
         const expiresAt = isoTime(clock.now() + lifeSeconds * 1000);
         const code = await links.create(exchange.attribution, user.id, lifeSeconds);

@@ -19,7 +19,9 @@ const newApplication = z.object({
   lockstepAccessTokenSeconds: z.int().optional(),
 });
 const newPassword = z.object({
-  passwordCredential: z.object({ displayName: z.string().nullish(), endDateTime: z.iso.datetime({ offset: true }).nullish() }).nullish(),
+  passwordCredential: z
+    .object({ displayName: z.string().nullish(), endDateTime: z.iso.datetime({ offset: true }).nullish() })
+    .nullish(),
 });
 
 /** learn.microsoft.com/graph/api/resources/application and …/serviceprincipal */
@@ -45,7 +47,8 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('applications/write'),
       async serve(exchange) {
         const wanted = exchange.json(newApplication);
-        const isPublic = wanted.isFallbackPublicClient === true || (wanted.publicClient?.redirectUris.length ?? 0) > 0;
+        const isPublic =
+          wanted.isFallbackPublicClient === true || (wanted.publicClient?.redirectUris.length ?? 0) > 0;
         const principal = await directory.createApplication(exchange.attribution, {
           displayName: wanted.displayName,
           sponsorId: sponsorFor(callerOf(exchange), wanted.lockstepSponsorId),
@@ -64,7 +67,8 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ownAction('applications/read'),
-      serve: async (exchange, { id = '' }) => one(exchange, await shown(parts, await applicationOf(parts, id))),
+      serve: async (exchange, { id = '' }) =>
+        one(exchange, await shown(parts, await applicationOf(parts, id))),
     },
     {
       method: 'DELETE',
@@ -109,7 +113,8 @@ export function applicationRoutes(parts: GraphParts): Route[] {
         const { keyId } = exchange.json(z.object({ keyId: z.guid() }));
         const application = await principalOf(parts, id, ['application']);
         const secrets = await directory.secretsOf(application.id);
-        if (!secrets.some((secret) => secret.id === keyId.toLowerCase())) throw notThere('password credential', keyId);
+        if (!secrets.some((secret) => secret.id === keyId.toLowerCase()))
+          throw notThere('password credential', keyId);
         await directory.removeCredential(exchange.attribution, application.id, keyId.toLowerCase());
         return noContent;
       },
@@ -122,7 +127,10 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('applications/read'),
       async serve(exchange) {
         const all = await directory.listApplications();
-        return page(exchange, all.map((application) => servicePrincipalResource(application, tenantId)));
+        return page(
+          exchange,
+          all.map((application) => servicePrincipalResource(application, tenantId)),
+        );
       },
     },
     {

@@ -15,7 +15,9 @@ const newCredential = z.strictObject({
   description: z.string().nullish(),
   subject: z.string().nullish(),
   claimsMatchingExpression: z.object({ value: z.string(), languageVersion: z.literal(1) }).nullish(),
-  lockstepClaims: z.record(z.string(), z.union([z.string(), z.strictObject({ pattern: z.string() })])).nullish(),
+  lockstepClaims: z
+    .record(z.string(), z.union([z.string(), z.strictObject({ pattern: z.string() })]))
+    .nullish(),
   lockstepAssertionUse: z.enum(['once', 'reusable']).optional(),
 });
 
@@ -46,14 +48,20 @@ export function federatedCredentialRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const wanted = exchange.json(newCredential);
         const application = await principalOf(parts, id, ['application', 'managed-identity']);
-        const { warnings, ...credential } = await directory.addFederatedCredential(exchange.attribution, application.id, {
-          name: wanted.name,
-          issuer: wanted.issuer,
-          audience: wanted.audiences[0] ?? '',
-          match: matchOf(wanted),
-          ...(wanted.description ? { description: wanted.description } : {}),
-          ...(wanted.lockstepAssertionUse === undefined ? {} : { assertionUse: wanted.lockstepAssertionUse }),
-        });
+        const { warnings, ...credential } = await directory.addFederatedCredential(
+          exchange.attribution,
+          application.id,
+          {
+            name: wanted.name,
+            issuer: wanted.issuer,
+            audience: wanted.audiences[0] ?? '',
+            match: matchOf(wanted),
+            ...(wanted.description ? { description: wanted.description } : {}),
+            ...(wanted.lockstepAssertionUse === undefined
+              ? {}
+              : { assertionUse: wanted.lockstepAssertionUse }),
+          },
+        );
         return created({ ...federatedCredentialResource(credential), lockstepWarnings: warnings });
       },
     },
@@ -85,7 +93,9 @@ export function federatedCredentialRoutes(parts: GraphParts): Route[] {
 
 function matchOf(wanted: z.infer<typeof newCredential>): FederatedMatch {
   const { subject, claimsMatchingExpression, lockstepClaims } = wanted;
-  const given = [subject, claimsMatchingExpression, lockstepClaims].filter((form) => form !== null && form !== undefined);
+  const given = [subject, claimsMatchingExpression, lockstepClaims].filter(
+    (form) => form !== null && form !== undefined,
+  );
   if (given.length === 1) {
     if (subject) return { kind: 'subject', subject };
     if (claimsMatchingExpression) return { kind: 'expression', ...claimsMatchingExpression };

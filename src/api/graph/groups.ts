@@ -44,7 +44,8 @@ export function groupRoutes(parts: GraphParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ownAction('groups/read'),
-      serve: async (exchange, { id = '' }) => one(exchange, groupResource(await principalOf(parts, id, ['group']))),
+      serve: async (exchange, { id = '' }) =>
+        one(exchange, groupResource(await principalOf(parts, id, ['group']))),
     },
     {
       method: 'DELETE',
@@ -67,7 +68,10 @@ export function groupRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const group = await principalOf(parts, id, ['group']);
         const members = await directory.membersOf(group.id);
-        return page(exchange, members.map((member) => directoryObject(member, tenantId)));
+        return page(
+          exchange,
+          members.map((member) => directoryObject(member, tenantId)),
+        );
       },
     },
     {
@@ -79,7 +83,10 @@ export function groupRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const group = await principalOf(parts, id, ['group']);
         const members = await transitiveMembers(parts, group.id);
-        return page(exchange, members.map((member) => directoryObject(member, tenantId)));
+        return page(
+          exchange,
+          members.map((member) => directoryObject(member, tenantId)),
+        );
       },
     },
     {
@@ -103,7 +110,13 @@ export function groupRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('groups/write'),
       async serve(exchange, { id = '', member = '' }) {
         const group = await principalOf(parts, id, ['group']);
-        const { id: memberId } = await principalOf(parts, member, ['user', 'group', 'application', 'managed-identity', 'job']);
+        const { id: memberId } = await principalOf(parts, member, [
+          'user',
+          'group',
+          'application',
+          'managed-identity',
+          'job',
+        ]);
         await directory.removeMember(exchange.attribution, group.id, memberId);
         return noContent;
       },

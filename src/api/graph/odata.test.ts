@@ -45,7 +45,9 @@ test.each([
 test('any value, quoted as OData quotes it, finds its own resource', () => {
   fc.assert(
     fc.property(fc.string(), (name) => {
-      expect(parseFilter(`displayName eq '${name.replaceAll("'", "''")}'`)({ id: '1', displayName: name })).toBe(true);
+      expect(
+        parseFilter(`displayName eq '${name.replaceAll("'", "''")}'`)({ id: '1', displayName: name }),
+      ).toBe(true);
     }),
   );
 });

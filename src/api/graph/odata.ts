@@ -17,7 +17,10 @@ export function created(body: unknown): Reply {
 
 export const noContent: Reply = { status: 204 };
 
-const jsonHeaders = { 'content-type': 'application/json;odata.metadata=minimal', 'cache-control': 'no-store' };
+const jsonHeaders = {
+  'content-type': 'application/json;odata.metadata=minimal',
+  'cache-control': 'no-store',
+};
 
 /** One resource, cut to `$select`. */
 export function one(exchange: Exchange, resource: Resource): Reply {
@@ -48,13 +51,24 @@ function nextLink(head: RequestHead, start: number): string {
 }
 
 function selected(query: URLSearchParams, resource: Resource): Resource {
-  const names = query.get('$select')?.split(',').map((name) => name.trim());
+  const names = query
+    .get('$select')
+    ?.split(',')
+    .map((name) => name.trim());
   if (names === undefined) return resource;
-  const kept = Object.entries(resource).filter(([name]) => name.startsWith('@') || name === 'id' || names.includes(name));
+  const kept = Object.entries(resource).filter(
+    ([name]) => name.startsWith('@') || name === 'id' || names.includes(name),
+  );
   return { ...Object.fromEntries(kept), id: resource.id };
 }
 
-function wholeNumber(query: URLSearchParams, name: string, fallback: number, least: number, most: number): number {
+function wholeNumber(
+  query: URLSearchParams,
+  name: string,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
   const text = query.get(name);
   if (text === null) return fallback;
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -83,7 +97,8 @@ export function parseFilter(text: string): Test {
     rest = rest.slice(found[0].length);
     if (rest === '') break;
     const joiner = /^(or|and)\s+/i.exec(rest);
-    if (joiner?.[1] === undefined) throw unsupported(`The filter is not supported near: ${rest.slice(0, 80)}`);
+    if (joiner?.[1] === undefined)
+      throw unsupported(`The filter is not supported near: ${rest.slice(0, 80)}`);
     joiners.add(joiner[1].toLowerCase());
     rest = rest.slice(joiner[0].length);
   }
@@ -100,10 +115,12 @@ function testOf(found: RegExpExecArray): Test {
     return (resource) => folded(resource[property]) === wanted;
   }
   if (startProperty !== undefined) {
-    return ({ [startProperty]: held }) => typeof held === 'string' && held.toLowerCase().startsWith(unquoted(prefix));
+    return ({ [startProperty]: held }) =>
+      typeof held === 'string' && held.toLowerCase().startsWith(unquoted(prefix));
   }
   if (declared !== used) throw unsupported('The variable of `any` is not the one that it tests.');
-  return ({ [list ?? '']: held }) => Array.isArray(held) && held.some((item) => folded(item) === unquoted(element));
+  return ({ [list ?? '']: held }) =>
+    Array.isArray(held) && held.some((item) => folded(item) === unquoted(element));
 }
 
 function folded(value: unknown): unknown {

@@ -53,7 +53,9 @@ test('a user is created, found by name and by id, filtered, disabled', async () 
     id,
     displayName: 'Grace Hopper',
   });
-  expect(names(await call('GET', "/users?$filter=userPrincipalName eq 'grace@lab.example'"))).toEqual(['Grace Hopper']);
+  expect(names(await call('GET', "/users?$filter=userPrincipalName eq 'grace@lab.example'"))).toEqual([
+    'Grace Hopper',
+  ]);
   expect((await call('PATCH', `/users/${id}`, { accountEnabled: false })).status).toBe(204);
   expect((await call('GET', `/users/${id}`)).json['accountEnabled']).toBe(false);
 });
@@ -95,7 +97,9 @@ test('members are added by reference, listed, listed through nested groups, and 
 
 test('an application gets its secret shown once, and another kind of credential is not removed as a secret', async () => {
   const id = await created('/applications', { displayName: 'ci' });
-  const added = await call('POST', `/applications/${id}/addPassword`, { passwordCredential: { displayName: 'x' } });
+  const added = await call('POST', `/applications/${id}/addPassword`, {
+    passwordCredential: { displayName: 'x' },
+  });
   const secret = String(added.json['secretText']);
   expect(secret.length).toBeGreaterThan(40);
   const again = await call('GET', `/applications/${id}`);
@@ -117,20 +121,32 @@ test('an application gets its secret shown once, and another kind of credential 
     claimsMatchingExpression: null,
     lockstepClaims: { repository_id: '42', environment: 'production' },
   });
-  expect((await call('POST', `/applications/${id}/removePassword`, { keyId: added.json['keyId'] })).status).toBe(204);
+  expect(
+    (await call('POST', `/applications/${id}/removePassword`, { keyId: added.json['keyId'] })).status,
+  ).toBe(204);
   expect((await call('DELETE', `/applications/${id}/federatedIdentityCredentials/main`)).status).toBe(204);
 });
 
 test.each([
   [{ subject: 'repo:contoso/train:ref:refs/heads/main' }, 201],
-  [{ claimsMatchingExpression: { value: "claims['sub'] matches 'repo:contoso/train:*'", languageVersion: 1 } }, 201],
+  [
+    {
+      claimsMatchingExpression: { value: "claims['sub'] matches 'repo:contoso/train:*'", languageVersion: 1 },
+    },
+    201,
+  ],
   [{}, 400],
   [{ subject: 'repo:contoso/train:ref:refs/heads/main', lockstepClaims: { sub: 'x' } }, 400],
   [{ lockstepClaims: { event_name: 'push' } }, 400],
   [{ subjct: 'x' }, 400],
 ])('a federated credential that says %j is answered with %i', async (match, status) => {
   const id = await created('/applications', { displayName: 'fic' });
-  const body = { name: 'one', issuer: 'https://issuer.example', audiences: ['api://AzureADTokenExchange'], ...match };
+  const body = {
+    name: 'one',
+    issuer: 'https://issuer.example',
+    audiences: ['api://AzureADTokenExchange'],
+    ...match,
+  };
   const answer = await call('POST', `/applications/${id}/federatedIdentityCredentials`, body);
   expect(answer.status, answer.text).toBe(status);
 });
@@ -138,9 +154,15 @@ test.each([
 test('what az and Terraform look up: a service principal by its names, objects by their ids', async () => {
   const id = await created('/applications', { displayName: 'lookup' });
   const { appId } = (await call('GET', `/applications/${id}`)).json;
-  const found = await call('GET', `/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '${String(appId)}')`);
+  const found = await call(
+    'GET',
+    `/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '${String(appId)}')`,
+  );
   expect(names(found)).toEqual(['lookup']);
-  const objects = await call('POST', '/directoryObjects/getByIds', { ids: [id, admin.id, tenantId], types: ['user'] });
+  const objects = await call('POST', '/directoryObjects/getByIds', {
+    ids: [id, admin.id, tenantId],
+    types: ['user'],
+  });
   expect((objects.json['value'] as { '@odata.type': string }[]).map((one) => one['@odata.type'])).toEqual([
     '#microsoft.graph.servicePrincipal',
     '#microsoft.graph.user',
@@ -164,7 +186,10 @@ test('everyone may read themselves, and nothing else without a role', async () =
   ] as const) {
     const answer = await ask(method, path, json);
     expect(answer.status, `${method} ${path}`).toBe(403);
-    const error = answer.json['error'] as { code: string; innerError: { decisionId: string; policyId: string } };
+    const error = answer.json['error'] as {
+      code: string;
+      innerError: { decisionId: string; policyId: string };
+    };
     expect(error.code).toBe('Authorization_RequestDenied');
     expect(error.innerError.policyId).toBe('default:missing-grant');
     expect(error.innerError.decisionId).toMatch(/^dec_/);
@@ -178,7 +203,9 @@ test('the right to delete groups does not reach a user whose id stands in the pa
   }
   const group = await created('/groups', { displayName: 'kinds' });
   expect((await call('DELETE', `/users/${group}`)).status).toBe(404);
-  expect((await call('PATCH', `/servicePrincipals/${mallory.id}`, { accountEnabled: false })).status).toBe(404);
+  expect((await call('PATCH', `/servicePrincipals/${mallory.id}`, { accountEnabled: false })).status).toBe(
+    404,
+  );
   expect((await call('POST', `/applications/${mallory.id}/addPassword`, {})).status).toBe(404);
 });
 

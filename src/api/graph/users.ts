@@ -9,7 +9,10 @@ import { created, noContent, one, page } from './odata.ts';
 import { directoryObject, userResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, type GraphParts } from './parts.ts';
 
-const passwordProfile = z.object({ password: z.string(), forceChangePasswordNextSignIn: z.literal(false).optional() });
+const passwordProfile = z.object({
+  password: z.string(),
+  forceChangePasswordNextSignIn: z.literal(false).optional(),
+});
 
 const newUser = z.object({
   displayName: z.string(),
@@ -19,7 +22,10 @@ const newUser = z.object({
   passwordProfile: passwordProfile.optional(),
 });
 
-const userPatch = z.strictObject({ accountEnabled: z.boolean().optional(), passwordProfile: passwordProfile.optional() });
+const userPatch = z.strictObject({
+  accountEnabled: z.boolean().optional(),
+  passwordProfile: passwordProfile.optional(),
+});
 
 /** learn.microsoft.com/graph/api/resources/users */
 export function userRoutes(parts: GraphParts): Route[] {
@@ -86,7 +92,11 @@ export function userRoutes(parts: GraphParts): Route[] {
           throw failure('conflict', 'You cannot disable yourself; another administrator can.');
         }
         if (wanted.passwordProfile) {
-          await directory.setPassword(exchange.attribution, user.id, wanted.passwordProfile.password as Secret);
+          await directory.setPassword(
+            exchange.attribution,
+            user.id,
+            wanted.passwordProfile.password as Secret,
+          );
         }
         if (wanted.accountEnabled !== undefined) {
           await directory.setEnabled(exchange.attribution, user.id, wanted.accountEnabled);
@@ -117,12 +127,17 @@ export function userRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('users/read'),
       async serve(exchange) {
         const { ids } = exchange.json(z.object({ ids: z.array(z.guid()).min(1).max(1000) }));
-        const found = (await Promise.all(ids.map((id) => directory.byId(id)))).filter((principal) => principal !== null);
+        const found = (await Promise.all(ids.map((id) => directory.byId(id)))).filter(
+          (principal) => principal !== null,
+        );
         if (found.some(({ kind }) => kind === 'group')) await requireAlso(exchange, ownAccess('groups/read'));
         if (found.some(({ kind }) => kind !== 'group' && kind !== 'user')) {
           await requireAlso(exchange, ownAccess('applications/read'));
         }
-        return page(exchange, found.map((principal) => directoryObject(principal, tenantId)));
+        return page(
+          exchange,
+          found.map((principal) => directoryObject(principal, tenantId)),
+        );
       },
     },
   ];

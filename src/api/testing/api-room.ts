@@ -61,7 +61,9 @@ export type Json = z.infer<typeof anything>;
 
 /** The parts that surfaces of ours stand on, behind the real pipeline on a port of its own. */
 export async function openApiRoom(
-  surfacesOf: (room: Pick<ApiRoom, 'identity' | 'snapshot' | 'live' | 'facts'>) => Promise<readonly Surface[]>,
+  surfacesOf: (
+    room: Pick<ApiRoom, 'identity' | 'snapshot' | 'live' | 'facts'>,
+  ) => Promise<readonly Surface[]>,
 ): Promise<ApiRoom> {
   const identity = await openIdentityRoom();
   const { store, feed, clock } = identity;

@@ -9,9 +9,18 @@ import { facts, table } from '../output/table.ts';
 
 const repeated = (value: string, before: readonly string[] = []) => [...before, value];
 
-const createSchema = z.object({ sponsor: z.string().optional(), redirectUri: z.array(z.string()).optional() });
-const secretSchema = z.object({ keyId: z.string(), secretText: z.string(), endDateTime: z.string().nullable() });
-const secretOptions = z.object({ days: z.coerce.number('must be a number of days').positive().max(730).optional() });
+const createSchema = z.object({
+  sponsor: z.string().optional(),
+  redirectUri: z.array(z.string()).optional(),
+});
+const secretSchema = z.object({
+  keyId: z.string(),
+  secretText: z.string(),
+  endDateTime: z.string().nullable(),
+});
+const secretOptions = z.object({
+  days: z.coerce.number('must be a number of days').positive().max(730).optional(),
+});
 const federatedSchema = z.object({ id: z.string(), name: z.string(), issuer: z.string() });
 const federateOptions = z.object({
   name: z.string().optional(),
@@ -79,13 +88,22 @@ export function addApp(program: Command, context: CliContext): void {
 
   app
     .command('federate')
-    .description('Let tokens of another issuer, such as a CI system’s, stand for an application: no secret anywhere.')
+    .description(
+      'Let tokens of another issuer, such as a CI system’s, stand for an application: no secret anywhere.',
+    )
     .argument('<app>', 'Display name, application id or object id.')
     .requiredOption('--issuer <url>', 'Issuer of the tokens, exactly as in their `iss`.')
     .option('--audience <text>', 'What their `aud` must be.', 'api://AzureADTokenExchange')
-    .option('--claim <name=value>', 'A claim that must have this value; may be repeated, all must hold.', repeated)
+    .option(
+      '--claim <name=value>',
+      'A claim that must have this value; may be repeated, all must hold.',
+      repeated,
+    )
     .option('--subject <text>', 'Instead of claims: the exact `sub`.')
-    .option('--matching <expression>', "Instead of claims: Entra’s flexible form, such as claims['sub'] matches 'repo:org/*'.")
+    .option(
+      '--matching <expression>',
+      "Instead of claims: Entra’s flexible form, such as claims['sub'] matches 'repo:org/*'.",
+    )
     .option('--name <text>', 'Name of the credential. Default: made from the issuer’s host.')
     .option('--description <text>', 'What it is for.')
     .action(async (name: string, _options: unknown, command: Command) => {
@@ -106,13 +124,23 @@ export function addApp(program: Command, context: CliContext): void {
       });
       call.result(
         created,
-        facts([['federated', found.displayName], ['issuer', created.issuer], ['credential', created.name], ['id', created.id]], call.style),
+        facts(
+          [
+            ['federated', found.displayName],
+            ['issuer', created.issuer],
+            ['credential', created.name],
+            ['id', created.id],
+          ],
+          call.style,
+        ),
       );
     });
 
   app
     .command('add-secret')
-    .description('Add a client secret and print it, once. Prefer `app federate`: what has no secret cannot leak it.')
+    .description(
+      'Add a client secret and print it, once. Prefer `app federate`: what has no secret cannot leak it.',
+    )
     .argument('<app>', 'Display name, application id or object id.')
     .option('--days <number>', 'How long it is valid.', '90')
     .action(async (name: string, _options: unknown, command: Command) => {
@@ -121,20 +149,36 @@ export function addApp(program: Command, context: CliContext): void {
       const client = await call.client();
       const found = await applicationNamed(client, name);
       const endDateTime = new Date(Date.now() + days * 86_400_000).toISOString();
-      const added = await client.json('directory', 'POST', `/v1.0/applications/${found.id}/addPassword`, secretSchema, {
-        json: { passwordCredential: { displayName: 'lockstep app add-secret', endDateTime } },
-      });
+      const added = await client.json(
+        'directory',
+        'POST',
+        `/v1.0/applications/${found.id}/addPassword`,
+        secretSchema,
+        {
+          json: { passwordCredential: { displayName: 'lockstep app add-secret', endDateTime } },
+        },
+      );
       call.note('The secret is shown this once; keep it in a file that only its user can read.');
       call.result(
         added,
-        facts([['secret', added.secretText], ['id', added.keyId], ['valid until', moment(added.endDateTime)]], call.style),
+        facts(
+          [
+            ['secret', added.secretText],
+            ['id', added.keyId],
+            ['valid until', moment(added.endDateTime)],
+          ],
+          call.style,
+        ),
       );
     });
 }
 
 function matchOf({ claim, subject, matching }: z.infer<typeof federateOptions>): object {
   if ([claim, subject, matching].filter((way) => way !== undefined).length !== 1) {
-    throw new CliError('usage', 'Say what tokens must match by one of --claim (repeated), --subject and --matching.');
+    throw new CliError(
+      'usage',
+      'Say what tokens must match by one of --claim (repeated), --subject and --matching.',
+    );
   }
   if (subject !== undefined) return { subject };
   if (matching !== undefined) return { claimsMatchingExpression: { value: matching, languageVersion: 1 } };
@@ -149,7 +193,10 @@ function matchOf({ claim, subject, matching }: z.infer<typeof federateOptions>):
 
 function hostName(issuer: string): string {
   const host = URL.canParse(issuer) ? new URL(issuer).host : issuer;
-  return host.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 120).padEnd(3, '-');
+  return host
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .slice(0, 120)
+    .padEnd(3, '-');
 }
 
 function quoted(name: string): string {

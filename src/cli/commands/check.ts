@@ -5,7 +5,11 @@ import { invocation } from '../invocation.ts';
 import { scopeHelp, scopeNamed } from '../scopes.ts';
 import { explainedSchema, shownExplanation } from './explanation.ts';
 
-const schema = z.object({ for: z.string().optional(), scope: z.string(), dataAction: z.boolean().optional() });
+const schema = z.object({
+  for: z.string().optional(),
+  scope: z.string(),
+  dataAction: z.boolean().optional(),
+});
 
 export function addCheck(program: Command, context: CliContext): void {
   program

@@ -19,7 +19,10 @@ export function addConfig(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const { home, config: file } = call.options(schema);
       try {
-        const read = loadConfig({ ...(home === undefined ? {} : { home }), ...(file === undefined ? {} : { file }) });
+        const read = loadConfig({
+          ...(home === undefined ? {} : { home }),
+          ...(file === undefined ? {} : { file }),
+        });
         const where = read.file ?? `no file in ${read.home}; the defaults hold`;
         call.result({ file: read.file, problems: [] }, `${call.style.good('ok')}  ${where}`);
       } catch (error) {

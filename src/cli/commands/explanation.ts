@@ -5,7 +5,13 @@ import { facts, table } from '../output/table.ts';
 
 const who = z.object({ id: z.string(), kind: z.string(), name: z.string() });
 const party = z.object({ id: z.string(), kind: z.string(), displayName: z.string() });
-const assignment = z.object({ id: z.string(), roleName: z.string(), scope: z.string(), principal: who, through: z.array(who) });
+const assignment = z.object({
+  id: z.string(),
+  roleName: z.string(),
+  scope: z.string(),
+  principal: who,
+  through: z.array(who),
+});
 
 const shortfall = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('taken-away'), pattern: z.string() }),
@@ -33,7 +39,9 @@ const authority = z.object({
   allowed: z.boolean(),
   policyId: z.string(),
   grantedBy: assignment.nullable(),
-  deniedBy: z.object({ name: z.string(), description: z.string(), scope: z.string(), through: z.array(who) }).nullable(),
+  deniedBy: z
+    .object({ name: z.string(), description: z.string(), scope: z.string(), through: z.array(who) })
+    .nullable(),
   remedy: remedy.nullable(),
 });
 
@@ -87,7 +95,11 @@ export function shownExplanation(call: Invocation, explained: Explained): string
   else {
     const changed = decision.id !== null && explanation.allowed !== decision.allowed;
     if (changed) {
-      parts.push(style.notice(`Policy has changed since: now it would be ${explanation.allowed ? 'allowed' : 'denied'}.`));
+      parts.push(
+        style.notice(
+          `Policy has changed since: now it would be ${explanation.allowed ? 'allowed' : 'denied'}.`,
+        ),
+      );
     }
     parts.push(explanation.authorities.map((one) => authorityLine(call, one)).join('\n'));
     for (const one of explanation.authorities) {
@@ -100,7 +112,8 @@ export function shownExplanation(call: Invocation, explained: Explained): string
 
 function ruleSentence(reason: string, policyId: string): string {
   if (reason === 'public') return `Open to anyone by the rule ${policyId}.`;
-  if (reason === 'authenticated') return `Open to whoever is signed in, on what is their own, by the rule ${policyId}.`;
+  if (reason === 'authenticated')
+    return `Open to whoever is signed in, on what is their own, by the rule ${policyId}.`;
   return `Refused before policy was asked: ${reason}.`;
 }
 
@@ -115,7 +128,8 @@ function why(one: Authority): string {
     const { name, scope, description } = one.deniedBy;
     return `the deny assignment “${name}” at ${scope} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}`;
   }
-  if (one.remedy !== null) return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
+  if (one.remedy !== null)
+    return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
   return one.policyId;
 }
 
@@ -128,7 +142,9 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy)
   const { style } = call;
   const out: string[] = [];
   if (remedy.nearest.length > 0) {
-    const lines = remedy.nearest.map(({ assignment: near, shortfall: short }) => `  ${nearLine(near, short)}`);
+    const lines = remedy.nearest.map(
+      ({ assignment: near, shortfall: short }) => `  ${nearLine(near, short)}`,
+    );
     out.push(['What came nearest:', ...lines].join('\n'));
   }
   const roles = remedy.roles.map((role) => role.roleName);
@@ -142,7 +158,8 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy)
   );
   out.push(`What would allow it, for ${principal.name}:\n${grants}`);
   const others = remedy.ifGranted.stillDenied.map((one) => one.principal.name);
-  if (others.length > 0) out.push(style.notice(`That alone would not do: ${others.join(', ')} would still lack it.`));
+  if (others.length > 0)
+    out.push(style.notice(`That alone would not do: ${others.join(', ')} would still lack it.`));
   if (remedy.grantors.length === 0) out.push('Nobody can grant it at present.');
   else {
     const grantors = table(
@@ -159,7 +176,9 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy)
   }
   const [scope] = remedy.scopes.slice(-1);
   if (roles[0] !== undefined && scope !== undefined) {
-    out.push(style.dim(`lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${scope}`));
+    out.push(
+      style.dim(`lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${scope}`),
+    );
   }
   return out;
 }

@@ -26,7 +26,16 @@ export function addGroup(program: Command, context: CliContext): void {
       const created = await client.json('directory', 'POST', '/v1.0/groups', groupSchema, {
         json: { displayName: name, mailEnabled: false, mailNickname: nickname(name), securityEnabled: true },
       });
-      call.result(created, facts([['created', created.displayName], ['object id', created.id]], call.style));
+      call.result(
+        created,
+        facts(
+          [
+            ['created', created.displayName],
+            ['object id', created.id],
+          ],
+          call.style,
+        ),
+      );
     });
 
   group

@@ -17,7 +17,10 @@ export function addInit(program: Command, context: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { home, config: file } = call.options(schema);
-      const config = loadConfig({ ...(home === undefined ? {} : { home }), ...(file === undefined ? {} : { file }) });
+      const config = loadConfig({
+        ...(home === undefined ? {} : { home }),
+        ...(file === undefined ? {} : { file }),
+      });
       const { initialise } = await import('../../init.ts');
       const { created, adminLink } = await initialise(config, createLog(config.log.level));
       const shown = { created, home: config.home, adminLink };

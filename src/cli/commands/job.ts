@@ -14,8 +14,13 @@ import { facts, table } from '../output/table.ts';
 
 const repeated = (value: string, before: readonly string[] = []) => [...before, value];
 
-const workspaceOption = ['--workspace <id>', 'Resource id of the workspace. Default: the server’s first one.'] as const;
-const workspaceSchema = z.object({ workspace: z.string().startsWith('/', 'must be a resource id').optional() });
+const workspaceOption = [
+  '--workspace <id>',
+  'Resource id of the workspace. Default: the server’s first one.',
+] as const;
+const workspaceSchema = z.object({
+  workspace: z.string().startsWith('/', 'must be a resource id').optional(),
+});
 const submitSchema = workspaceSchema.extend({
   command: z.string().optional(),
   code: z.string().optional(),
@@ -33,13 +38,19 @@ export function addJob(program: Command, context: CliContext): void {
 
   job
     .command('submit')
-    .description('Submit a command job, from a file as `az ml job create` reads it, from options, or from both.')
+    .description(
+      'Submit a command job, from a file as `az ml job create` reads it, from options, or from both.',
+    )
     .argument('[file]', 'Job file, YAML or JSON; options win over it.')
     .option('--command <line>', 'What to run, with ${{inputs.name}} and ${{outputs.name}}.')
     .option('--code <directory>', 'Directory, or one file, to upload and run in.')
     .option('--environment <name>', 'Image, or azureml:NAME:VERSION, or azureml:NAME@latest.')
     .option('--compute <name>', 'Where to run. Default: local.')
-    .option('--input <name=value>', 'Input: azureml:NAME:VERSION, azureml://…, ./path, or a literal; may be repeated.', repeated)
+    .option(
+      '--input <name=value>',
+      'Input: azureml:NAME:VERSION, azureml://…, ./path, or a literal; may be repeated.',
+      repeated,
+    )
     .option('--output <name>', 'Output that the job writes; may be repeated.', repeated)
     .option('--name <name>', 'Name of the job. Default: a new one.')
     .option('--display-name <text>', 'Name for people.')
@@ -100,7 +111,9 @@ export function addJob(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, workspaceId } = await place(call);
-      const found = await client.json('arm', 'GET', jobPath(workspaceId, name), jobSchema, { query: apiVersion });
+      const found = await client.json('arm', 'GET', jobPath(workspaceId, name), jobSchema, {
+        query: apiVersion,
+      });
       call.result(found, shownJob(call, found));
     });
 
@@ -141,13 +154,16 @@ function jobPath(workspaceId: string, name: string): string {
 async function watch(call: Invocation, client: Client, workspaceId: string, name: string): Promise<void> {
   const ended = await streamJob(call, client, workspaceId, name);
   call.result(ended, '');
-  if (hasEnded(ended.properties.status) && ended.properties.status !== 'Completed') call.context.ending = 'job-failed';
+  if (hasEnded(ended.properties.status) && ended.properties.status !== 'Completed')
+    call.context.ending = 'job-failed';
 }
 
 function merged(file: JobFile | null, options: z.infer<typeof submitSchema>): JobFile {
   const command = options.command ?? file?.command;
   if (command === undefined) {
-    throw new CliError('usage', 'Name a job file, or at least --command.', { hint: 'lockstep job submit --help' });
+    throw new CliError('usage', 'Name a job file, or at least --command.', {
+      hint: 'lockstep job submit --help',
+    });
   }
   const inputs = (options.input ?? []).map((text) => {
     const cut = text.indexOf('=');
@@ -176,7 +192,8 @@ function fromHere(path: string): string {
 
 /** A path or an address is an asset, anything else a literal. A path ends in `/` to be a folder. */
 function inputOf(value: string): NonNullable<JobFile['inputs']>[string] {
-  if (value.startsWith('azureml:') || value.startsWith('https://')) return { type: folderOrFile(value), path: value };
+  if (value.startsWith('azureml:') || value.startsWith('https://'))
+    return { type: folderOrFile(value), path: value };
   if (/^\.{0,2}\//.test(value)) return { type: folderOrFile(value), path: fromHere(value) };
   return { literal: value };
 }
@@ -187,8 +204,12 @@ function folderOrFile(value: string): 'uri_folder' | 'uri_file' {
 
 function shownJob(call: Invocation, job: Job): string {
   const { properties, systemData } = job;
-  const inputs = Object.entries(properties.inputs ?? {}).map(([name, input]) => `${name} = ${input?.uri ?? input?.value ?? ''}`);
-  const outputs = Object.entries(properties.outputs ?? {}).map(([name, output]) => `${name} = ${output?.uri ?? ''}`);
+  const inputs = Object.entries(properties.inputs ?? {}).map(
+    ([name, input]) => `${name} = ${input?.uri ?? input?.value ?? ''}`,
+  );
+  const outputs = Object.entries(properties.outputs ?? {}).map(
+    ([name, output]) => `${name} = ${output?.uri ?? ''}`,
+  );
   const more = Object.entries(properties.properties ?? {}).map(([name, value]) => `${name} = ${value ?? ''}`);
   return facts(
     [

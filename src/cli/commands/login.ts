@@ -24,7 +24,10 @@ export function addLogin(program: Command, context: CliContext): void {
     .description('Sign in: in a browser, with a one-time link, or as an application.')
     .option('--link <url>', 'Redeem a one-time sign-in link instead of opening a browser.')
     .option('--app <id>', 'Sign in as an application, by its application (client) id.')
-    .option('--federated-token-file <file>', 'With --app: a file with a token of a federated issuer; read anew each time.')
+    .option(
+      '--federated-token-file <file>',
+      'With --app: a file with a token of a federated issuer; read anew each time.',
+    )
     .option('--secret-file <file>', 'With --app: a file with a client secret; read anew each time.')
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
@@ -35,7 +38,11 @@ export function addLogin(program: Command, context: CliContext): void {
           ? await asPerson(call, client, options.link ?? null)
           : await asApplication(client, options.app, options);
       await client.options.file.change(async (present) => ({
-        next: { ...present, current: client.server, servers: { ...present.servers, [client.server]: account } },
+        next: {
+          ...present,
+          current: client.server,
+          servers: { ...present.servers, [client.server]: account },
+        },
         result: null,
       }));
       const { id, name } = account.principal;
@@ -60,7 +67,9 @@ async function asPerson(call: Invocation, client: Client, link: string | null): 
       client,
       signal,
       open: async (address) => {
-        call.context.stderr.write(`Open this address in a browser of this machine to sign in:\n\n  ${address.href}\n\n`);
+        call.context.stderr.write(
+          `Open this address in a browser of this machine to sign in:\n\n  ${address.href}\n\n`,
+        );
       },
     });
   }
@@ -85,9 +94,13 @@ async function asPerson(call: Invocation, client: Client, link: string | null): 
 }
 
 function refused(): CliError {
-  return new CliError('not-signed-in', 'The sign-in link was not accepted: each works once, and for a short time.', {
-    hint: 'Ask for a new one: `lockstep user link NAME`, or `lockstep serve` of a fresh server prints one.',
-  });
+  return new CliError(
+    'not-signed-in',
+    'The sign-in link was not accepted: each works once, and for a short time.',
+    {
+      hint: 'Ask for a new one: `lockstep user link NAME`, or `lockstep serve` of a fresh server prints one.',
+    },
+  );
 }
 
 function linkAddress(link: string, server: string): URL {
@@ -118,16 +131,21 @@ async function asApplication(
   const source = { server: client.server, agent: client.options.agent, advice: client.options.advice };
   const kind = federatedTokenFile === undefined ? ('secret' as const) : ('federated-token' as const);
   const account = { kind, clientId, issuer, proofFile: resolve(file) };
-  const granted = await applicationGrant(source, account, `${resources.admin}/.default`).catch((error: unknown) => {
-    throw tokenFailure(error, source, account);
-  });
+  const granted = await applicationGrant(source, account, `${resources.admin}/.default`).catch(
+    (error: unknown) => {
+      throw tokenFailure(error, source, account);
+    },
+  );
   return {
     ...account,
     principal: { id: clientId, name: '' },
     refreshToken: null,
     caFile: client.options.caFile,
     tokens: {
-      [resources.admin]: { accessToken: granted.access_token, expiresAt: Date.now() + (granted.expiresIn() ?? 60) * 1000 },
+      [resources.admin]: {
+        accessToken: granted.access_token,
+        expiresAt: Date.now() + (granted.expiresIn() ?? 60) * 1000,
+      },
     },
   };
 }

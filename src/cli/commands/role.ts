@@ -17,7 +17,11 @@ const apiVersion = '2022-04-01';
 const definitionSchema = z.object({
   id: z.string(),
   name: z.string(),
-  properties: z.object({ roleName: z.string(), description: z.string().optional(), type: z.string().optional() }),
+  properties: z.object({
+    roleName: z.string(),
+    description: z.string().optional(),
+    type: z.string().optional(),
+  }),
 });
 const assignmentSchema = z.object({
   id: z.string(),
@@ -31,7 +35,11 @@ const assignmentSchema = z.object({
 });
 
 const assignOptions = z.object({ role: z.string(), assignee: z.string(), scope: z.string() });
-const listOptions = z.object({ scope: z.string(), assignee: z.string().optional(), definitions: z.boolean() });
+const listOptions = z.object({
+  scope: z.string(),
+  assignee: z.string().optional(),
+  definitions: z.boolean(),
+});
 
 type Definition = z.infer<typeof definitionSchema>;
 
@@ -40,9 +48,14 @@ export function addRole(program: Command, context: CliContext): void {
 
   role
     .command('assign')
-    .description('Give a role to a person, a group or an application at a scope. In force on the next request.')
+    .description(
+      'Give a role to a person, a group or an application at a scope. In force on the next request.',
+    )
     .requiredOption('--role <name>', 'Name or id of the role, such as "Storage Blob Data Reader".')
-    .requiredOption('--assignee <who>', 'Sign-in name, object id, application id, or the name of a group or application.')
+    .requiredOption(
+      '--assignee <who>',
+      'Sign-in name, object id, application id, or the name of a group or application.',
+    )
     .option('--scope <scope>', scopeHelp, 'workspace')
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
@@ -55,7 +68,11 @@ export function addRole(program: Command, context: CliContext): void {
       const made = await client.json('arm', 'PUT', path, assignmentSchema, {
         query: { 'api-version': apiVersion },
         json: {
-          properties: { roleDefinitionId: definition.id, principalId: assignee.id, principalType: assignee.type },
+          properties: {
+            roleDefinitionId: definition.id,
+            principalId: assignee.id,
+            principalType: assignee.type,
+          },
         },
       });
       call.result(
@@ -102,14 +119,28 @@ export function addRole(program: Command, context: CliContext): void {
           ? 'atScope()'
           : `assignedTo('${(await principalNamed(client, options.assignee)).id}')`;
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
-      const assignments = await armCollection(client, path, assignmentSchema, { 'api-version': apiVersion, $filter: filter });
-      const names = await principalNames(client, assignments.map((row) => row.properties.principalId));
+      const assignments = await armCollection(client, path, assignmentSchema, {
+        'api-version': apiVersion,
+        $filter: filter,
+      });
+      const names = await principalNames(
+        client,
+        assignments.map((row) => row.properties.principalId),
+      );
       const roleNames = new Map(definitions.map((row) => [row.name.toLowerCase(), row.properties.roleName]));
       const shown = table(
         assignments,
         [
-          { title: 'ROLE', value: (row) => roleNames.get(lastSegment(row.properties.roleDefinitionId)) ?? lastSegment(row.properties.roleDefinitionId) },
-          { title: 'ASSIGNEE', value: (row) => names.get(row.properties.principalId) ?? row.properties.principalId },
+          {
+            title: 'ROLE',
+            value: (row) =>
+              roleNames.get(lastSegment(row.properties.roleDefinitionId)) ??
+              lastSegment(row.properties.roleDefinitionId),
+          },
+          {
+            title: 'ASSIGNEE',
+            value: (row) => names.get(row.properties.principalId) ?? row.properties.principalId,
+          },
           { title: 'TYPE', value: (row) => row.properties.principalType ?? null },
           { title: 'ASSIGNMENT', value: (row) => row.name },
           { title: 'SCOPE', value: (row) => row.properties.scope },
@@ -128,7 +159,9 @@ export function addRole(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const client = await call.client();
-      const path = isGuid(name) ? await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, name) : name;
+      const path = isGuid(name)
+        ? await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, name)
+        : name;
       await client.done('arm', 'DELETE', path, { query: { 'api-version': apiVersion } });
       call.result({ removed: path }, `removed  ${path}`);
     });
@@ -137,7 +170,10 @@ export function addRole(program: Command, context: CliContext): void {
 async function assignmentPath(client: Client, scopeName: string, id: string): Promise<string> {
   const scope = scopeNamed(scopeName, await client.discovery());
   const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
-  const held = await armCollection(client, path, assignmentSchema, { 'api-version': apiVersion, $filter: 'atScope()' });
+  const held = await armCollection(client, path, assignmentSchema, {
+    'api-version': apiVersion,
+    $filter: 'atScope()',
+  });
   return held.find((row) => row.name.toLowerCase() === id.toLowerCase())?.id ?? `${path}/${id}`;
 }
 
@@ -150,10 +186,16 @@ async function definitionNamed(client: Client, scope: string, name: string): Pro
   const definitions = await definitionsAt(client, scope);
   const wanted = name.toLowerCase();
   const found = definitions.find(
-    (row) => row.properties.roleName.toLowerCase() === wanted || row.name.toLowerCase() === wanted || row.id.toLowerCase() === wanted,
+    (row) =>
+      row.properties.roleName.toLowerCase() === wanted ||
+      row.name.toLowerCase() === wanted ||
+      row.id.toLowerCase() === wanted,
   );
   if (found) return found;
-  const near = nearestKey(name, definitions.map((row) => row.properties.roleName));
+  const near = nearestKey(
+    name,
+    definitions.map((row) => row.properties.roleName),
+  );
   throw new CliError('not-found', `There is no role \`${name}\`.`, {
     hint: near === null ? 'lockstep role list --definitions' : `Did you mean \`${near}\`?`,
   });

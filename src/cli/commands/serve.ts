@@ -17,7 +17,10 @@ export function addServe(program: Command, context: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { home, config: file, init } = call.options(schema);
-      const config = loadConfig({ ...(home === undefined ? {} : { home }), ...(file === undefined ? {} : { file }) });
+      const config = loadConfig({
+        ...(home === undefined ? {} : { home }),
+        ...(file === undefined ? {} : { file }),
+      });
       const log = createLog(config.log.level);
       if (init) {
         const { initialise } = await import('../../init.ts');
@@ -25,7 +28,10 @@ export function addServe(program: Command, context: CliContext): void {
       }
       const { startLockstep } = await import('../../main.ts');
       const server = await startLockstep(config, log);
-      call.line({ url: server.url, home: config.home }, `Lockstep serves ${server.url}; its state is in ${config.home}.`);
+      call.line(
+        { url: server.url, home: config.home },
+        `Lockstep serves ${server.url}; its state is in ${config.home}.`,
+      );
       await stopAsked(context.signal);
       call.note('Draining; Ctrl-C again stops at once.');
       await server.drain();

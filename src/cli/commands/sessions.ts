@@ -30,9 +30,15 @@ export function addSessions(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const { all } = call.options(listOptions);
       const client = await call.client();
-      const { value } = await client.json('admin', 'GET', '/admin/v1/sessions', z.object({ value: z.array(sessionSchema) }), {
-        query: all ? { all: 'true' } : {},
-      });
+      const { value } = await client.json(
+        'admin',
+        'GET',
+        '/admin/v1/sessions',
+        z.object({ value: z.array(sessionSchema) }),
+        {
+          query: all ? { all: 'true' } : {},
+        },
+      );
       const shown = table(
         value,
         [
@@ -58,7 +64,12 @@ export function addSessions(program: Command, context: CliContext): void {
     .action(async (id: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const client = await call.client();
-      const cut = await client.json('admin', 'POST', `/admin/v1/sessions/${encodeURIComponent(id)}/cut`, z.object({ id: z.string(), kind: z.string() }));
+      const cut = await client.json(
+        'admin',
+        'POST',
+        `/admin/v1/sessions/${encodeURIComponent(id)}/cut`,
+        z.object({ id: z.string(), kind: z.string() }),
+      );
       call.result(cut, `cut  ${cut.id} (${cut.kind})`);
     });
 }

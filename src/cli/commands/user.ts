@@ -9,7 +9,12 @@ import { invocation } from '../invocation.ts';
 import { moment } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
 
-const createSchema = z.object({ name: z.string().optional(), passwordStdin: z.boolean(), noPassword: z.boolean().optional(), password: z.boolean() });
+const createSchema = z.object({
+  name: z.string().optional(),
+  passwordStdin: z.boolean(),
+  noPassword: z.boolean().optional(),
+  password: z.boolean(),
+});
 const linkSchema = z.object({ url: z.string(), expiresAt: z.string() });
 
 export function addUser(program: Command, context: CliContext): void {
@@ -17,7 +22,9 @@ export function addUser(program: Command, context: CliContext): void {
 
   user
     .command('create')
-    .description('Create a person. Without a password they sign in with one-time links: `lockstep user link`.')
+    .description(
+      'Create a person. Without a password they sign in with one-time links: `lockstep user link`.',
+    )
     .argument('<sign-in-name>', 'User principal name, such as ada@example.org.')
     .option('--name <text>', 'Display name. Default: what stands before the @.')
     .option('--password-stdin', 'Read the password from standard input.', false)
@@ -33,13 +40,25 @@ export function addUser(program: Command, context: CliContext): void {
           displayName: options.name ?? signInName.split('@')[0],
           userPrincipalName: signInName,
           mailNickname: signInName.split('@')[0],
-          ...(password === null ? {} : { passwordProfile: { password, forceChangePasswordNextSignIn: false } }),
+          ...(password === null
+            ? {}
+            : { passwordProfile: { password, forceChangePasswordNextSignIn: false } }),
         },
       });
-      const next = password === null ? `lockstep user link ${signInName}` : `lockstep role assign --assignee ${signInName} --role …`;
+      const next =
+        password === null
+          ? `lockstep user link ${signInName}`
+          : `lockstep role assign --assignee ${signInName} --role …`;
       call.result(
         created,
-        facts([['created', created.userPrincipalName], ['object id', created.id], ['next', next]], call.style),
+        facts(
+          [
+            ['created', created.userPrincipalName],
+            ['object id', created.id],
+            ['next', next],
+          ],
+          call.style,
+        ),
       );
     });
 
@@ -66,7 +85,11 @@ export function addUser(program: Command, context: CliContext): void {
     });
 
   for (const [verb, enabled, description] of [
-    ['disable', false, 'Disable a person: refused on the next request, their streams and jobs’ identities cut within a second.'],
+    [
+      'disable',
+      false,
+      'Disable a person: refused on the next request, their streams and jobs’ identities cut within a second.',
+    ],
     ['enable', true, 'Enable a disabled person again.'],
   ] as const) {
     user
@@ -77,7 +100,9 @@ export function addUser(program: Command, context: CliContext): void {
         const call = invocation(context, command);
         const client = await call.client();
         const found = await userNamed(client, name);
-        await client.done('directory', 'PATCH', `/v1.0/users/${found.id}`, { json: { accountEnabled: enabled } });
+        await client.done('directory', 'PATCH', `/v1.0/users/${found.id}`, {
+          json: { accountEnabled: enabled },
+        });
         call.result({ ...found, accountEnabled: enabled }, `${verb}d  ${found.userPrincipalName}`);
       });
   }
@@ -91,7 +116,16 @@ export function addUser(program: Command, context: CliContext): void {
       const client = await call.client();
       const found = await userNamed(client, name);
       const link = await client.json('admin', 'POST', `/admin/v1/users/${found.id}/sign-in-link`, linkSchema);
-      call.result(link, facts([['link', link.url], ['valid until', moment(link.expiresAt)]], call.style));
+      call.result(
+        link,
+        facts(
+          [
+            ['link', link.url],
+            ['valid until', moment(link.expiresAt)],
+          ],
+          call.style,
+        ),
+      );
     });
 }
 

@@ -9,7 +9,12 @@ const actor = z.object({ kind: z.string(), id: z.string(), name: z.string() });
 
 const meSchema = z.object({
   tenantId: z.string(),
-  principal: z.object({ id: z.string(), kind: z.string(), name: z.string(), signInName: z.string().nullable() }),
+  principal: z.object({
+    id: z.string(),
+    kind: z.string(),
+    name: z.string(),
+    signInName: z.string().nullable(),
+  }),
   chain: z.array(actor),
   credential: z.object({ kind: z.string(), sessionId: z.string().nullable(), expiresAt: z.string() }),
   groups: z.array(z.object({ id: z.string(), displayName: z.string() })),
@@ -50,7 +55,10 @@ export function addWhoami(program: Command, context: CliContext): void {
         me.roleAssignments,
         [
           { title: 'ROLE', value: (row) => row.roleName },
-          { title: 'THROUGH', value: (row) => (row.through.id === principal.id ? 'directly' : row.through.displayName) },
+          {
+            title: 'THROUGH',
+            value: (row) => (row.through.id === principal.id ? 'directly' : row.through.displayName),
+          },
           { title: 'SCOPE', value: (row) => row.scope },
         ],
         style,

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { request, type Agent } from 'undici';
-import type { ZodType } from 'zod';
+import { z, type ZodType } from 'zod';
 import { CliError } from '../cli-error.ts';
 import { CredentialsFile } from './credentials.ts';
 import { discoverySchema, type Discovery } from './discovery.ts';
@@ -22,8 +22,17 @@ export interface Ask {
 export interface Answer {
   readonly status: number;
   header(name: string): string | null;
-  readonly body: Readable & { text(): Promise<string>; dump(): Promise<void> };
+  readonly body: Readable & { text(): Promise<string>; dump(): Promise<void>; json(): Promise<unknown> };
 }
+
+const decisionSchema = z.object({
+  decision: z.object({
+    action: z.string(),
+    dataAction: z.boolean(),
+    scope: z.string(),
+    policyId: z.string(),
+  }),
+});
 
 export interface ClientOptions {
   /** Origin of the server, without a trailing slash. */
@@ -77,8 +86,14 @@ export class Client {
   async send(face: Face, method: Method, path: string, ask: Ask = {}): Promise<Answer> {
     const answer = await this.attempt(face, method, path, ask);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const text = answer.status >= 300 && answer.status < 400 ? '' : await answer.body.text();
-    throw failureOf({ status: answer.status, header: (name) => answer.header(name), text }, `${method} ${path}`);
+    const text = await answer.body.text();
+    const error = failureOf(
+      { status: answer.status, header: (name) => answer.header(name), text },
+      `${method} ${path}`,
+    );
+    throw error.ending === 'denied' && error.decisionId !== null
+      ? await this.#withPolicy(error, error.decisionId)
+      : error;
   }
 
   /** Any reply at all. Throws CliError only when there is none, or no token can be had. */
@@ -119,6 +134,31 @@ export class Client {
   async #token(face: Exclude<Face, 'open'>): Promise<string> {
     const { resources } = await this.discovery();
     return accessToken(this.options, resources[face]);
+  }
+
+  /** The one policy behind a denial, and what it was about; as much of it as can be had. */
+  async #withPolicy(error: CliError, decisionId: string): Promise<CliError> {
+    const facts: [string, string][] = [];
+    try {
+      const answer = await this.attempt('admin', 'GET', `/admin/v1/decisions/${decisionId}`, {
+        signal: AbortSignal.timeout(3000),
+      });
+      const told = decisionSchema.safeParse(
+        answer.status === 200 ? await answer.body.json() : await answer.body.dump(),
+      );
+      if (told.success) {
+        const { action, dataAction, scope, policyId } = told.data.decision;
+        facts.push([dataAction ? 'data action' : 'action', action], ['scope', scope], ['policy', policyId]);
+      }
+    } catch {
+      // The denial itself is what matters; it is reported with what it says.
+    }
+    return new CliError('denied', error.message, {
+      facts: [...facts, ['decision', decisionId]],
+      hint: `lockstep explain ${decisionId}`,
+      decisionId,
+      ...(error.code === null ? {} : { code: error.code }),
+    });
   }
 
   #notLockstep(path: string, cause: unknown): CliError {

@@ -45,9 +45,13 @@ export class CredentialsFile {
     try {
       const { mode } = await stat(this.path);
       if ((mode & 0o077) !== 0) {
-        throw new CliError('failure', `${this.path} can be read by others (mode ${(mode & 0o777).toString(8)}).`, {
-          hint: `Its tokens may be known: run \`rm ${this.path}\` and \`lockstep login\` again.`,
-        });
+        throw new CliError(
+          'failure',
+          `${this.path} can be read by others (mode ${(mode & 0o777).toString(8)}).`,
+          {
+            hint: `Its tokens may be known: run \`rm ${this.path}\` and \`lockstep login\` again.`,
+          },
+        );
       }
       text = await readFile(this.path, 'utf8');
     } catch (error) {
@@ -108,7 +112,8 @@ async function acquire(lock: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const held = await stat(lock).catch(() => null);
       if (held && Date.now() - held.mtimeMs > staleMilliseconds) await rm(lock, { force: true });
-      if (Date.now() > deadline) throw new CliError('failure', `${lock} is held by another command.`, { cause: error });
+      if (Date.now() > deadline)
+        throw new CliError('failure', `${lock} is held by another command.`, { cause: error });
       await wait(50);
     }
   }

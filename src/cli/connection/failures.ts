@@ -29,7 +29,10 @@ function endingOf(status: number): Ending {
 
 function read(text: string): { code: string | null; message: string | null } {
   if (text.trimStart().startsWith('<')) {
-    return { code: text.match(/<Code>([^<]*)</)?.[1] ?? null, message: xmlText(text.match(/<Message>([^<]*)</)?.[1]) };
+    return {
+      code: text.match(/<Code>([^<]*)</)?.[1] ?? null,
+      message: xmlText(text.match(/<Message>([^<]*)</)?.[1]),
+    };
   }
   let body: unknown;
   try {
@@ -70,7 +73,10 @@ const untrusted = new Set([
 export function connectionFailure(error: unknown, origin: string, advice: string): CliError {
   const code = codeOf(error);
   if (code !== null && untrusted.has(code)) {
-    return new CliError('unreachable', `The certificate of ${origin} is not trusted (${code}).`, { hint: advice, cause: error });
+    return new CliError('unreachable', `The certificate of ${origin} is not trusted (${code}).`, {
+      hint: advice,
+      cause: error,
+    });
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return new CliError('unreachable', `The certificate of ${origin} is for another name.`, {
@@ -93,7 +99,8 @@ export function connectionFailure(error: unknown, origin: string, advice: string
 
 function codeOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
-  if ('code' in error && typeof error.code === 'string' && !error.code.startsWith('UND_ERR_SOCKET')) return error.code;
+  if ('code' in error && typeof error.code === 'string' && !error.code.startsWith('UND_ERR_SOCKET'))
+    return error.code;
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
   return codeOf(error.cause);
 }

@@ -64,7 +64,11 @@ export class LinkBrowser {
         ...(ours && cookies !== '' ? { cookie: cookies } : {}),
         ...(body === null
           ? {}
-          : { 'content-type': 'application/x-www-form-urlencoded', origin: this.#origin, 'sec-fetch-site': 'same-origin' }),
+          : {
+              'content-type': 'application/x-www-form-urlencoded',
+              origin: this.#origin,
+              'sec-fetch-site': 'same-origin',
+            }),
       },
       ...(body === null ? {} : { body }),
       ...(ours ? { dispatcher: this.#agent } : {}),
@@ -79,7 +83,11 @@ export class LinkBrowser {
       const cut = pair.indexOf('=');
       const name = pair.slice(0, cut).trim();
       const value = pair.slice(cut + 1).trim();
-      const ended = value === '' || attributes.some((text) => /^\s*max-age=0\s*$/i.test(text) || /^\s*expires=Thu, 01 Jan 1970/i.test(text));
+      const ended =
+        value === '' ||
+        attributes.some(
+          (text) => /^\s*max-age=0\s*$/i.test(text) || /^\s*expires=Thu, 01 Jan 1970/i.test(text),
+        );
       if (ended) this.#cookies.delete(name);
       else this.#cookies.set(name, value);
     }
@@ -107,6 +115,13 @@ function onlyButton(page: Page): { action: URL; body: string } | null {
 function attribute(tag: string, name: string): string | null {
   const value = new RegExp(`\\b${name}\\s*=\\s*"([^"]*)"`, 'i').exec(tag)?.[1];
   if (value === undefined) return null;
-  const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#x27': "'" };
+  const entities: Readonly<Record<string, string>> = {
+    amp: '&',
+    lt: '<',
+    gt: '>',
+    quot: '"',
+    '#39': "'",
+    '#x27': "'",
+  };
   return value.replace(/&(amp|lt|gt|quot|#39|#x27);/g, (_all, entity: string) => entities[entity] ?? '');
 }

@@ -50,7 +50,10 @@ export async function signInPerson({ client, signal, open }: SignInOptions): Pro
       kind: 'person',
       clientId: cliClientId,
       issuer,
-      principal: { id: text(claims?.['oid'] ?? claims?.sub), name: text(claims?.['preferred_username'] ?? claims?.['name']) },
+      principal: {
+        id: text(claims?.['oid'] ?? claims?.sub),
+        name: text(claims?.['preferred_username'] ?? claims?.['name']),
+      },
       refreshToken: granted.refresh_token ?? null,
       proofFile: null,
       caFile: client.options.caFile,
@@ -63,10 +66,14 @@ export async function signInPerson({ client, signal, open }: SignInOptions): Pro
     };
   } catch (error) {
     if (error instanceof oidc.AuthorizationResponseError) {
-      throw new CliError('not-signed-in', error.error_description ?? `The sign-in was refused: ${error.error}.`, {
-        code: error.error,
-        cause: error,
-      });
+      throw new CliError(
+        'not-signed-in',
+        error.error_description ?? `The sign-in was refused: ${error.error}.`,
+        {
+          code: error.error,
+          cause: error,
+        },
+      );
     }
     throw tokenFailure(error, source, { kind: 'person' });
   } finally {
@@ -99,7 +106,11 @@ async function listen(): Promise<Callback> {
     const failed = url.searchParams.has('error');
     response
       .writeHead(failed ? 400 : 200, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-      .end(failed ? 'The sign-in was refused; the terminal says why.\n' : 'Signed in. You may close this page.\n');
+      .end(
+        failed
+          ? 'The sign-in was refused; the terminal says why.\n'
+          : 'Signed in. You may close this page.\n',
+      );
     received.resolve(url);
   });
   await new Promise<void>((resolve, reject) => {
@@ -110,7 +121,12 @@ async function listen(): Promise<Callback> {
   return {
     redirectUri,
     async reply(signal) {
-      const stop = () => received.reject(new CliError('not-signed-in', 'The sign-in was not finished.', { hint: 'Run `lockstep login` again.' }));
+      const stop = () =>
+        received.reject(
+          new CliError('not-signed-in', 'The sign-in was not finished.', {
+            hint: 'Run `lockstep login` again.',
+          }),
+        );
       if (signal.aborted) stop();
       signal.addEventListener('abort', stop, { once: true });
       return received.promise;

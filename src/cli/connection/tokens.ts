@@ -23,7 +23,8 @@ export async function accessToken(source: TokenSource, resource: string): Promis
     const account = present.servers[source.server];
     if (account === undefined) throw notSignedIn(source.server);
     const now = account.tokens[resource];
-    if (now && now.expiresAt - Date.now() > marginMilliseconds) return { next: present, result: now.accessToken };
+    if (now && now.expiresAt - Date.now() > marginMilliseconds)
+      return { next: present, result: now.accessToken };
     const granted = await renew(source, account, resource);
     const next: Account = {
       ...account,
@@ -99,29 +100,44 @@ function fetchThrough(agent: Agent): oidc.CustomFetch {
       headers: options.headers,
       redirect: options.redirect,
       dispatcher: agent,
-      ...(typeof options.body === 'string' || options.body instanceof URLSearchParams ? { body: options.body } : {}),
+      ...(typeof options.body === 'string' || options.body instanceof URLSearchParams
+        ? { body: options.body }
+        : {}),
       ...(options.signal ? { signal: options.signal } : {}),
     });
     return new Response(await reply.arrayBuffer(), { status: reply.status, headers: [...reply.headers] });
   };
 }
 
-export function tokenFailure(error: unknown, source: Omit<TokenSource, 'file'>, account: Pick<Account, 'kind'>): CliError {
+export function tokenFailure(
+  error: unknown,
+  source: Omit<TokenSource, 'file'>,
+  account: Pick<Account, 'kind'>,
+): CliError {
   if (error instanceof CliError) return error;
   if (error instanceof oidc.ResponseBodyError) {
-    const again = account.kind === 'person' ? 'Run `lockstep login`.' : 'Check the application and its credential.';
-    return new CliError('not-signed-in', error.error_description ?? `The token service answered ${error.error}.`, {
-      code: error.error,
-      hint: again,
-      cause: error,
-    });
+    const again =
+      account.kind === 'person' ? 'Run `lockstep login`.' : 'Check the application and its credential.';
+    return new CliError(
+      'not-signed-in',
+      error.error_description ?? `The token service answered ${error.error}.`,
+      {
+        code: error.error,
+        hint: again,
+        cause: error,
+      },
+    );
   }
   if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-    return new CliError('not-signed-in', `The credential file is gone: ${(error as Error).message}`, { cause: error });
+    return new CliError('not-signed-in', `The credential file is gone: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   return connectionFailure(error, source.server, source.advice);
 }
 
 export function notSignedIn(server: string): CliError {
-  return new CliError('not-signed-in', `You are not signed in to ${server}.`, { hint: 'Run `lockstep login`.' });
+  return new CliError('not-signed-in', `You are not signed in to ${server}.`, {
+    hint: 'Run `lockstep login`.',
+  });
 }

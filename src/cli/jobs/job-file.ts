@@ -7,7 +7,14 @@ import { parseYaml } from './yaml.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const texts = z.record(z.string(), scalar.transform(String));
-const assetTypes = ['uri_file', 'uri_folder', 'mltable', 'custom_model', 'mlflow_model', 'triton_model'] as const;
+const assetTypes = [
+  'uri_file',
+  'uri_folder',
+  'mltable',
+  'custom_model',
+  'mlflow_model',
+  'triton_model',
+] as const;
 const inputModes = ['direct', 'download', 'ro_mount', 'eval_download', 'eval_mount'] as const;
 
 const input = z.union([
@@ -84,5 +91,10 @@ function factsOf(issue: z.core.$ZodIssue): (readonly [string, string])[] {
       return [path === '' ? key : `${path}.${key}`, `there is no such member.${hint}`];
     });
   }
-  return [[path || '(file)', issue.code === 'invalid_type' && issue.input === undefined ? 'is missing.' : issue.message]];
+  return [
+    [
+      path || '(file)',
+      issue.code === 'invalid_type' && issue.input === undefined ? 'is missing.' : issue.message,
+    ],
+  ];
 }

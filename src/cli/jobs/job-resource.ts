@@ -13,13 +13,22 @@ export const jobSchema = z.looseObject({
     environmentId: z.string().nullish(),
     codeId: z.string().nullish(),
     description: z.string().nullish(),
-    inputs: z.record(z.string(), z.looseObject({ uri: z.string().nullish(), value: z.string().nullish() }).nullable()).nullish(),
+    inputs: z
+      .record(
+        z.string(),
+        z.looseObject({ uri: z.string().nullish(), value: z.string().nullish() }).nullable(),
+      )
+      .nullish(),
     outputs: z.record(z.string(), z.looseObject({ uri: z.string().nullish() }).nullable()).nullish(),
     properties: z.record(z.string(), z.string().nullable()).nullish(),
     tags: z.record(z.string(), z.string().nullable()).nullish(),
   }),
   systemData: z
-    .looseObject({ createdAt: z.string().nullish(), createdBy: z.string().nullish(), lastModifiedAt: z.string().nullish() })
+    .looseObject({
+      createdAt: z.string().nullish(),
+      createdBy: z.string().nullish(),
+      lastModifiedAt: z.string().nullish(),
+    })
     .nullish(),
 });
 

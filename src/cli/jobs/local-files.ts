@@ -21,10 +21,23 @@ export interface LocalTree {
 }
 
 /** Never part of an upload. */
-const skipped = new Set(['.git', '.hg', '.svn', 'node_modules', '__pycache__', '.venv', '.ipynb_checkpoints', '.DS_Store', '.lockstep']);
+const skipped = new Set([
+  '.git',
+  '.hg',
+  '.svn',
+  'node_modules',
+  '__pycache__',
+  '.venv',
+  '.ipynb_checkpoints',
+  '.DS_Store',
+  '.lockstep',
+]);
 
 /** Every file of a directory, or the one file, with its digest. Symbolic links are refused: what is uploaded is what is seen. */
-export async function readTree(path: string, onBytes: (bytes: number) => void = () => undefined): Promise<LocalTree> {
+export async function readTree(
+  path: string,
+  onBytes: (bytes: number) => void = () => undefined,
+): Promise<LocalTree> {
   const found = await statOf(path);
   const names = found.isDirectory() ? await walk(path, '') : [basename(path)];
   const files: LocalFile[] = [];
@@ -47,9 +60,13 @@ async function walk(root: string, prefix: string): Promise<string[]> {
     if (entry.isDirectory()) out.push(...(await walk(root, name)));
     else if (entry.isFile()) out.push(name);
     else {
-      throw new CliError('usage', `${join(root, name)} is neither a file nor a directory, so it is not uploaded.`, {
-        hint: 'Replace the link by what it points at, or move it elsewhere.',
-      });
+      throw new CliError(
+        'usage',
+        `${join(root, name)} is neither a file nor a directory, so it is not uploaded.`,
+        {
+          hint: 'Replace the link by what it points at, or move it elsewhere.',
+        },
+      );
     }
   }
   return out;

@@ -14,13 +14,20 @@ const detailsSchema = z.looseObject({
 const pollMilliseconds = 500;
 
 /** Prints what a job writes until it ends, then resolves with it. Ctrl-C stops watching, not the job. */
-export async function streamJob(call: Invocation, client: Client, workspaceId: string, name: string): Promise<Job> {
+export async function streamJob(
+  call: Invocation,
+  client: Client,
+  workspaceId: string,
+  name: string,
+): Promise<Job> {
   const path = `/history/v1.0${workspaceId}/runs/${encodeURIComponent(name)}/details`;
   const printed = new Map<string, number>();
   let status = '';
   for (;;) {
     if (call.context.signal.aborted) {
-      throw new CliError('failure', `Stopped watching; ${name} goes on.`, { hint: `lockstep job cancel ${name}` });
+      throw new CliError('failure', `Stopped watching; ${name} goes on.`, {
+        hint: `lockstep job cancel ${name}`,
+      });
     }
     const details = await client.json('arm', 'GET', path, detailsSchema);
     // Whatever was written before the end is there once the end is seen.
@@ -48,9 +55,13 @@ async function printNew(
 ): Promise<void> {
   const from = printed.get(file) ?? 0;
   const url = new URL(address, client.server);
-  if (url.origin !== client.server) throw new CliError('failure', `The log ${file} is said to be elsewhere: ${url.origin}.`);
+  if (url.origin !== client.server)
+    throw new CliError('failure', `The log ${file} is said to be elsewhere: ${url.origin}.`);
   const headers = from === 0 ? {} : { range: `bytes=${from}-` };
-  const answer = await client.attempt('open', 'GET', url.pathname + url.search, { headers, signal: call.context.signal });
+  const answer = await client.attempt('open', 'GET', url.pathname + url.search, {
+    headers,
+    signal: call.context.signal,
+  });
   if (answer.status === 416 || answer.status === 404) {
     await answer.body.dump();
     return;

@@ -10,7 +10,9 @@ import { readTree, type LocalTree } from './local-files.ts';
 
 export const blobDatastore = 'workspaceblobstore';
 
-const datastoreSchema = z.object({ properties: z.object({ accountName: z.string(), containerName: z.string() }) });
+const datastoreSchema = z.object({
+  properties: z.object({ accountName: z.string(), containerName: z.string() }),
+});
 
 /** Larger files go up in blocks of this size. */
 const blockBytes = 8 * 1024 * 1024;
@@ -26,7 +28,13 @@ export interface Uploaded {
  * Brings a file or a directory to the workspace's default datastore, beneath a prefix named by its content: what is
  * there already is not sent again.
  */
-export async function upload(call: Invocation, client: Client, workspaceId: string, path: string, what: string): Promise<Uploaded> {
+export async function upload(
+  call: Invocation,
+  client: Client,
+  workspaceId: string,
+  path: string,
+  what: string,
+): Promise<Uploaded> {
   const { signal } = call.context;
   const started = Date.now();
   const tree = await readTree(path);
@@ -34,7 +42,12 @@ export async function upload(call: Invocation, client: Client, workspaceId: stri
     await client.json('arm', 'GET', `${workspaceId}/datastores/${blobDatastore}`, datastoreSchema)
   ).properties;
   const prefix = `LocalUpload/${tree.digest}`;
-  const bar = progress(call.context.stderr, call.context.terminal.redraw && !call.json, `uploading ${what}`, bytes);
+  const bar = progress(
+    call.context.stderr,
+    call.context.terminal.redraw && !call.json,
+    `uploading ${what}`,
+    bytes,
+  );
   let sent = 0;
   let fresh = 0;
   for (const file of tree.files) {
@@ -44,13 +57,18 @@ export async function upload(call: Invocation, client: Client, workspaceId: stri
     if (head.status === 200 && head.header('content-length') === String(file.size)) {
       sent += file.size;
     } else {
-      await put(client, target, file.path, file.size, signal, (amount) => bar.at((sent += amount), tree.bytes));
+      await put(client, target, file.path, file.size, signal, (amount) =>
+        bar.at((sent += amount), tree.bytes),
+      );
       fresh += 1;
     }
     bar.at(sent, tree.bytes);
   }
   const took = duration(Date.now() - started);
-  const line = fresh === 0 ? `${what}: unchanged, nothing sent` : `${what}: ${count(fresh, 'file')}, ${bytes(tree.bytes)} in ${took}`;
+  const line =
+    fresh === 0
+      ? `${what}: unchanged, nothing sent`
+      : `${what}: ${count(fresh, 'file')}, ${bytes(tree.bytes)} in ${took}`;
   if (!call.json) bar.end(line);
   return { digest: tree.digest, uri: `azureml://datastores/${blobDatastore}/paths/${prefix}`, tree };
 }
@@ -78,7 +96,12 @@ async function put(
   try {
     for (let offset = 0; offset < size; offset += blockBytes) {
       const id = Buffer.from(String(ids.length).padStart(8, '0')).toString('base64');
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(blockBytes, size - offset)), 0, null, offset);
+      const { buffer, bytesRead } = await file.read(
+        Buffer.alloc(Math.min(blockBytes, size - offset)),
+        0,
+        null,
+        offset,
+      );
       await client.done('storage', 'PUT', target, {
         query: { comp: 'block', blockid: id },
         headers: { ...version, 'content-length': String(bytesRead) },

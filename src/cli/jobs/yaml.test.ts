@@ -64,7 +64,10 @@ list:
 });
 
 test('keeps the lines of a literal block, and its last line break unless told otherwise', () => {
-  expect(read('a: |\n  one\n    two\n\n  three\nb: |-\n  x\n')).toEqual({ a: 'one\n  two\n\nthree\n', b: 'x' });
+  expect(read('a: |\n  one\n    two\n\n  three\nb: |-\n  x\n')).toEqual({
+    a: 'one\n  two\n\nthree\n',
+    b: 'x',
+  });
 });
 
 test.each([
@@ -103,7 +106,25 @@ test('reads back whatever is written as quoted scalars in nested mappings and li
 });
 
 test('any text is either read or refused with a sentence', () => {
-  const piece = fc.constantFrom('a', ': ', '- ', '\n', '  ', '"', "'", '[', ']', '{', '}', ',', '|', '>', '#', '&', '1');
+  const piece = fc.constantFrom(
+    'a',
+    ': ',
+    '- ',
+    '\n',
+    '  ',
+    '"',
+    "'",
+    '[',
+    ']',
+    '{',
+    '}',
+    ',',
+    '|',
+    '>',
+    '#',
+    '&',
+    '1',
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
       try {

@@ -46,7 +46,8 @@ class Reader {
       const text = raw.slice(indent);
       if (text === '' || text.startsWith('#')) continue;
       const number = this.#at + 1;
-      if (raw.slice(0, indent).includes('\t')) throw this.#wrong(number, 'it is indented with a tab; use spaces');
+      if (raw.slice(0, indent).includes('\t'))
+        throw this.#wrong(number, 'it is indented with a tab; use spaces');
       if (/^(---|\.\.\.)(\s|$)/.test(raw)) throw this.#wrong(number, 'a file holds one document');
       return { number, indent, text };
     }
@@ -61,7 +62,11 @@ class Reader {
 
   #sequence(indent: number): YamlValue[] {
     const items: YamlValue[] = [];
-    for (let line = this.#peek(); line?.indent === indent && /^-(\s|$)/.test(line.text); line = this.#peek()) {
+    for (
+      let line = this.#peek();
+      line?.indent === indent && /^-(\s|$)/.test(line.text);
+      line = this.#peek()
+    ) {
       const rest = line.text.slice(1).trimStart();
       const inner = indent + line.text.length - rest.length;
       if (keyOf(rest) !== null) {
@@ -90,7 +95,8 @@ class Reader {
       out[found.key] = this.#value(found.rest, indent, line.number);
     }
     const next = this.#peek();
-    if (next !== null && next.indent > indent) throw this.#wrong(next.number, 'the indentation does not fit what stands above');
+    if (next !== null && next.indent > indent)
+      throw this.#wrong(next.number, 'the indentation does not fit what stands above');
     return out;
   }
 
@@ -103,7 +109,9 @@ class Reader {
     if (next === null) return null;
     if (next.indent > indent) return this.#block(next.indent);
     // A sequence may stand as far to the left as the key that it belongs to.
-    return next.indent === indent && /^-(\s|$)/.test(next.text) && !/^-(\s|$)/.test(this.#lineBefore(number)) ? this.#sequence(indent) : null;
+    return next.indent === indent && /^-(\s|$)/.test(next.text) && !/^-(\s|$)/.test(this.#lineBefore(number))
+      ? this.#sequence(indent)
+      : null;
   }
 
   #lineBefore(number: number): string {
@@ -112,7 +120,8 @@ class Reader {
 
   #blockScalar(head: string, indent: number, number: number): string {
     const form = /^([|>])([+-]?)$/.exec(head);
-    if (form === null) throw this.#wrong(number, `\`${head}\` is not supported; write \`|\`, \`|-\`, \`>\` or \`>-\``);
+    if (form === null)
+      throw this.#wrong(number, `\`${head}\` is not supported; write \`|\`, \`|-\`, \`>\` or \`>-\``);
     const [, style, chomp] = form;
     const body: string[] = [];
     let inner: number | null = null;
@@ -134,7 +143,8 @@ class Reader {
 
   #flow(text: string, number: number): YamlValue {
     const head = withoutComment(text);
-    if (/^[&*!%@`]/.test(head)) throw this.#wrong(number, `\`${head.slice(0, 20)}\`: anchors, aliases and tags are not supported`);
+    if (/^[&*!%@`]/.test(head))
+      throw this.#wrong(number, `\`${head.slice(0, 20)}\`: anchors, aliases and tags are not supported`);
     if (head.startsWith('[') || head.startsWith('{')) return this.#flat(head, number);
     return this.#scalar(head, number);
   }
@@ -146,7 +156,10 @@ class Reader {
     if (!text.endsWith(close)) throw this.#wrong(number, `\`${open}\` is not closed on the same line`);
     const parts = inner === '' ? [] : splitFlat(inner);
     if (parts === null || parts.some((part) => /^[[{]/.test(part))) {
-      throw this.#wrong(number, 'lists and mappings within brackets are not supported; write them on lines of their own');
+      throw this.#wrong(
+        number,
+        'lists and mappings within brackets are not supported; write them on lines of their own',
+      );
     }
     if (open === '[') return parts.map((part) => this.#scalar(part, number));
     const out = Object.create(null) as { [key: string]: YamlValue };
@@ -202,7 +215,8 @@ function withoutComment(text: string): string {
     if (quote !== '') {
       if (char === '\\' && quote === '"') i++;
       else if (char === quote) quote = '';
-    } else if ((char === '"' || char === "'") && (i === 0 || /[\s,[{:]/.test(text.charAt(i - 1)))) quote = char;
+    } else if ((char === '"' || char === "'") && (i === 0 || /[\s,[{:]/.test(text.charAt(i - 1))))
+      quote = char;
     else if (char === '#' && (i === 0 || /\s/.test(text.charAt(i - 1)))) return text.slice(0, i).trim();
   }
   return text.trim();

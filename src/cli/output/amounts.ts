@@ -29,5 +29,7 @@ export function duration(milliseconds: number): string {
 export function moment(when: number | string | null | undefined): string {
   if (when === null || when === undefined || when === '') return '';
   const date = new Date(when);
-  return Number.isNaN(date.getTime()) ? String(when) : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
+  return Number.isNaN(date.getTime())
+    ? String(when)
+    : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }

@@ -28,7 +28,15 @@ test('on a narrow terminal lines are cut, in a pipe they are whole', () => {
 });
 
 test('without colour there is no escape sequence', () => {
-  expect(facts([['a', 'b'], ['c', null]], bare)).toBe('a  b');
+  expect(
+    facts(
+      [
+        ['a', 'b'],
+        ['c', null],
+      ],
+      bare,
+    ),
+  ).toBe('a  b');
   expect(styleFor(true).bad('x')).toContain('\u001b[31m');
 });
 
@@ -53,15 +61,20 @@ test('progress draws on a terminal only, and leaves one line', () => {
 });
 
 test('amounts read as a person would say them', () => {
-  expect([bytes(0), bytes(999), bytes(1400), bytes(123_456_789)]).toEqual(['0 B', '999 B', '1.4 kB', '123 MB']);
-  expect([count(1, 'file'), count(1200, 'entry', 'entries')]).toEqual(['1 file', '1,200 entries']);
-  expect([duration(840), duration(3240), duration(250_000), duration(7_500_000), duration(273_600_000)]).toEqual([
-    '840 ms',
-    '3.2 s',
-    '4 min 10 s',
-    '2 h 5 min',
-    '3 d 4 h',
+  expect([bytes(0), bytes(999), bytes(1400), bytes(123_456_789)]).toEqual([
+    '0 B',
+    '999 B',
+    '1.4 kB',
+    '123 MB',
   ]);
+  expect([count(1, 'file'), count(1200, 'entry', 'entries')]).toEqual(['1 file', '1,200 entries']);
+  expect([
+    duration(840),
+    duration(3240),
+    duration(250_000),
+    duration(7_500_000),
+    duration(273_600_000),
+  ]).toEqual(['840 ms', '3.2 s', '4 min 10 s', '2 h 5 min', '3 d 4 h']);
   expect([moment(0), moment('2026-03-01T12:00:00.5+01:00'), moment(null)]).toEqual([
     '1970-01-01 00:00:00Z',
     '2026-03-01 11:00:00Z',

@@ -13,7 +13,12 @@ interface Target {
  * Progress on standard error: one redrawn line on a terminal, elsewhere only the line that stays, so that logs and
  * pipes hold no half-drawn bars.
  */
-export function progress(target: Target, redraw: boolean, label: string, unit: (n: number) => string): Progress {
+export function progress(
+  target: Target,
+  redraw: boolean,
+  label: string,
+  unit: (n: number) => string,
+): Progress {
   let lastDrawn = -1;
   return {
     at(done, total) {

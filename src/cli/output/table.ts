@@ -19,7 +19,9 @@ export function table<Row>(
   width: number | null,
 ): string {
   const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row) ?? '')));
-  const shown = columns.map((column, i) => ({ column, i })).filter(({ i }) => cells.some((row) => row[i] !== ''));
+  const shown = columns
+    .map((column, i) => ({ column, i }))
+    .filter(({ i }) => cells.some((row) => row[i] !== ''));
   if (shown.length === 0) return '';
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map((row) => (row[i] ?? '').length)),

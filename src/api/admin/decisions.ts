@@ -1,0 +1,95 @@
+import type { Route } from '../../gateway/routes.ts';
+import type { Caller } from '../../identity/caller.ts';
+import { failure } from '../../lib/errors.ts';
+import type { DecisionId, PrincipalId } from '../../lib/ids.ts';
+import { explain } from '../../policy/explain.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import { requireAlso } from '../also.ts';
+import { ownAccess, ownRule } from '../own-actions.ts';
+import {
+  decidedSchema,
+  parseEvent,
+  type DecidedFacts,
+  type EventLog,
+  type LedgerEvent,
+} from './event-log.ts';
+import { party } from './parties.ts';
+import { callerOf, isoTime, noBody, ok } from './replies.ts';
+
+export interface DecisionParts {
+  readonly ledger: EventLog;
+  readonly snapshot: PolicySnapshot;
+}
+
+/** Reasons for which policy was asked; the others are Lockstep's own rules. */
+const byPolicy = new Set([
+  'role-assignment',
+  'deny-assignment',
+  'missing-grant',
+  'unknown-principal',
+  'disabled-principal',
+]);
+
+/** A recorded decision, and what policy says of the same question now. */
+export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/admin/v1/decisions/:id',
+      operation: 'Lockstep.Access/decisions/readOwn',
+      effect: 'read',
+      body: noBody,
+      guard: () => ownRule('own-decisions'),
+      async serve(exchange, { id = '' }) {
+        const found = await findDecision(ledger, id);
+        const mine = found !== null && isParty(callerOf(exchange), found.facts);
+        // Asked whether or not there is such a decision, so that its existence is not told to strangers.
+        if (!mine) await requireAlso(exchange, ownAccess('decisions/read'));
+        if (found === null) throw failure('not_found', `There is no decision ${id.slice(0, 80)}.`);
+        const { event, facts } = found;
+        const { action, dataAction, scope } = facts;
+        return ok({
+          decision: {
+            id,
+            eventId: event.metadata.uid,
+            time: isoTime(event.time),
+            surface: facts.surface,
+            operation: facts.operation,
+            chain: facts.chain,
+            allowed: facts.allowed,
+            reason: facts.reason,
+            policyId: facts.policyId ?? `default:${facts.reason}`,
+            decidedFor: facts.decidedFor === null ? null : party(snapshot, facts.decidedFor),
+            authorities: facts.authorities.map((authority) => party(snapshot, authority)),
+            action,
+            dataAction,
+            scope,
+            snapshotVersion: facts.snapshotVersion ?? 0,
+          },
+          explanation: byPolicy.has(facts.reason)
+            ? explain(snapshot, facts.authorities as PrincipalId[], { action, dataAction, scope })
+            : null,
+          warnings: [],
+        });
+      },
+    },
+  ];
+}
+
+async function findDecision(
+  ledger: EventLog,
+  id: string,
+): Promise<{ event: LedgerEvent; facts: DecidedFacts } | null> {
+  if (!/^dec_[0-9a-z]{26}$/.test(id)) return null;
+  for (const row of await ledger.eventsByDecision(id as DecisionId)) {
+    const event = parseEvent(row);
+    const facts = decidedSchema.safeParse(event.unmapped.lockstep);
+    if (facts.success) return { event, facts: facts.data };
+  }
+  return null;
+}
+
+/** Whoever acted in it, answers for it, or was asked about. */
+function isParty({ subject }: Caller, { chain, authorities }: DecidedFacts): boolean {
+  return chain.some((link) => link.id === subject.id) || authorities.includes(subject.id);
+}

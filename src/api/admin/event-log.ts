@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { DecisionId, EventId } from '../../lib/ids.ts';
+import type { Follower } from '../../store/changes.ts';
+
+/** What the admin API needs of the ledger. */
+export interface EventLog {
+  readonly verifierKey: string;
+  lastSequence(): number;
+  eventById(id: EventId): Promise<LoggedEvent | null>;
+  eventsByDecision(id: DecisionId): Promise<readonly LoggedEvent[]>;
+  eventsAfter(sequence: number, limit: number): Promise<readonly LoggedEvent[]>;
+  receipt(id: EventId): Promise<string>;
+  follow(follower: Follower): () => void;
+  health():
+    { readonly state: 'ok' } | { readonly state: 'failing'; readonly since: number; readonly error: string };
+}
+
+/** A row of the ledger; `entry` is the canonical JSON that the log holds. */
+export interface LoggedEvent {
+  readonly sequence: number;
+  readonly entry: Uint8Array;
+}
+
+const link = z.object({ kind: z.string(), id: z.string(), name: z.string() });
+
+/** What is read back of an event: Lockstep's own facts beside OCSF's attributes. */
+export const eventSchema = z.looseObject({
+  time: z.number(),
+  metadata: z.looseObject({ uid: z.string(), event_code: z.string() }),
+  unmapped: z.looseObject({
+    lockstep: z.looseObject({
+      kind: z.string(),
+      chain: z.array(link),
+      policyId: z.string().nullable(),
+      decisionId: z.string().nullable(),
+      snapshotVersion: z.number().nullable(),
+    }),
+  }),
+});
+
+/** The facts of a `request.decided` event. */
+export const decidedSchema = z.looseObject({
+  kind: z.literal('request.decided'),
+  surface: z.string(),
+  operation: z.string(),
+  allowed: z.boolean(),
+  reason: z.string(),
+  decidedFor: z.string().nullable(),
+  authorities: z.array(z.string()),
+  action: z.string(),
+  dataAction: z.boolean(),
+  scope: z.string(),
+  chain: z.array(link),
+  policyId: z.string().nullable(),
+  snapshotVersion: z.number().nullable(),
+});
+
+export type LedgerEvent = z.infer<typeof eventSchema>;
+export type DecidedFacts = z.infer<typeof decidedSchema>;
+
+export function parseEvent({ entry }: LoggedEvent): LedgerEvent {
+  return eventSchema.parse(JSON.parse(Buffer.from(entry).toString('utf8')));
+}

@@ -1,0 +1,74 @@
+import type { LiveSessions } from '../../gateway/live-sessions.ts';
+import { routeTable } from '../../gateway/route-table.ts';
+import type { Surface } from '../../gateway/types.ts';
+import type { OneTimeLinks } from '../../identity/signin/one-time-links.ts';
+import type { Sessions } from '../../identity/signin/sessions.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { TenantId } from '../../lib/ids.ts';
+import { productVersion } from '../../lib/version.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import { storageAccountId, workspaceId, type WorkspaceRef } from '../../workspace/resource-ids.ts';
+import { lockstepCliAppId } from '../entra/built-in-clients.ts';
+import { checkRoutes } from './check.ts';
+import { decisionRoutes } from './decisions.ts';
+import { discoveryPath, discoveryRoutes } from './discovery.ts';
+import { renderAdminError } from './errors.ts';
+import type { EventLog } from './event-log.ts';
+import { eventRoutes } from './events.ts';
+import { meRoutes } from './me.ts';
+import { sessionRoutes } from './sessions.ts';
+import { signInLinkRoutes } from './sign-in-links.ts';
+import { statusRoutes } from './status.ts';
+
+export interface AdminSurfaceOptions {
+  /** `https://host:port`, as clients address us. */
+  readonly publicUrl: string;
+  readonly tenantId: TenantId;
+  readonly snapshot: PolicySnapshot;
+  readonly ledger: EventLog;
+  readonly signIns: Sessions;
+  readonly live: LiveSessions;
+  readonly links: OneTimeLinks;
+  /** The workspace that the command line uses when none is named, and its storage account. */
+  readonly workspace: WorkspaceRef;
+  readonly storageAccount: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Lockstep's own API, `/admin/v1`, for its command line and console: who am I, why was this decided, would it be
+ * allowed, what is live, what happened. And the public discovery document that the command line starts from.
+ */
+export function adminSurface(options: AdminSurfaceOptions): Surface {
+  const { publicUrl, tenantId, workspace, ledger } = options;
+  const describe = routeTable([
+    ...discoveryRoutes({
+      version: productVersion,
+      publicUrl,
+      tenantId,
+      issuer: `${publicUrl}/${tenantId}/v2.0`,
+      cliClientId: lockstepCliAppId,
+      workspaceId: workspaceId(workspace),
+      storageAccountId: storageAccountId(workspace, options.storageAccount),
+      verifierKey: ledger.verifierKey,
+    }),
+    ...statusRoutes(options),
+    ...meRoutes(options),
+    ...decisionRoutes(options),
+    ...checkRoutes(options),
+    ...sessionRoutes(options),
+    ...eventRoutes(options),
+    ...signInLinkRoutes({
+      ...options,
+      linkUrl: (code) => `${publicUrl}/signin/link?code=${encodeURIComponent(code)}`,
+    }),
+  ]);
+  return {
+    name: 'admin',
+    matches: ({ path }) => path === discoveryPath || path === '/admin/v1' || path.startsWith('/admin/v1/'),
+    audiences: ['api://lockstep', 'api://lockstep/'],
+    acceptsSessionCookie: true,
+    describe,
+    renderError: renderAdminError,
+  };
+}
