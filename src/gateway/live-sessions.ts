@@ -132,7 +132,7 @@ export class LiveSessions {
    */
   review(check: (session: LiveSession) => string | null): number {
     let ended = 0;
-    for (const session of [...this.#live.values()]) {
+    for (const session of this.#live.values()) {
       let reason: string | null;
       try {
         reason = check(session);
@@ -160,7 +160,7 @@ export class LiveSessions {
     const now = epochSeconds(this.#clock);
     for (const [second, sessions] of this.#lapsing) {
       if (second > now) continue;
-      for (const session of [...sessions]) this.#end(session, 'credential-expired');
+      for (const session of sessions) this.#end(session, 'credential-expired');
     }
   }
 }

@@ -541,7 +541,7 @@ describe('bodies', () => {
       }),
     ]);
     const response = await gateway.fetch('/things', { headers: bearer });
-    await expect(response.text()).rejects.toThrow();
+    await expect(response.text()).rejects.toThrow(/terminated/);
     await until(() => gateway.facts.some((fact) => fact.kind === 'request.ended'));
     expect(gateway.facts.at(-1)).toMatchObject({ ending: 'failed' });
   });

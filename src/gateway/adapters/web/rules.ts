@@ -1,0 +1,29 @@
+import findMyWay, { type HTTPMethod } from 'find-my-way';
+
+/** Which operation a request to an upstream is. What no rule names is denied. */
+export interface WebRule {
+  readonly methods: readonly HTTPMethod[];
+  /** `:name` is one segment, a `*` at the end is the rest. Compared with case. */
+  readonly path: string;
+  readonly action: string;
+  readonly dataAction?: boolean;
+}
+
+export type FindRule = (method: string, path: string) => WebRule | null;
+
+/** Throws for two rules that claim the same method and path, and for a pattern that is none. */
+export function compileRules(rules: readonly WebRule[]): FindRule {
+  const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 8192 });
+  for (const rule of rules) {
+    if (/[()]/.test(rule.path)) throw new Error(`rule ${rule.path}: patterns have no expressions`);
+    for (const method of new Set(rule.methods)) router.on(method, rule.path, notCalled, rule);
+  }
+  return (method, path) => {
+    const found = router.find(method as HTTPMethod, path);
+    return found === null ? null : (found.store as WebRule);
+  };
+}
+
+function notCalled(): void {
+  throw new Error('rules are looked up, not called');
+}
