@@ -5,7 +5,7 @@ import {
 } from '../../gateway/adapters/azureml/arm-error.ts';
 import type { Reply, RequestHead } from '../../gateway/types.ts';
 import { errorTable, type LockstepError } from '../../lib/errors.ts';
-import { denialOf, type Denial } from '../denial-text.ts';
+import { denialFacts, type DenialFacts } from '../denial-facts.ts';
 
 export interface ArmErrorContext {
   readonly publicUrl: string;
@@ -19,11 +19,12 @@ export interface ArmErrorContext {
  * a denial is in Azure's own words, followed by our decision and the command that explains it.
  */
 export function renderArmError(error: LockstepError, head: RequestHead, context: ArmErrorContext): Reply {
-  const denial = denialOf(error);
+  const denial = denialFacts(error);
+  const refused = error.code === 'access_denied' ? denial : null;
   const { azureCode, target, allow } = error.details;
   const body: ArmError = {
     code: typeof azureCode === 'string' ? azureCode : errorTable[error.code].azure,
-    message: denial === null ? error.publicMessage : denialMessage(denial, context),
+    message: refused === null ? error.publicMessage : refusedMessage(error, refused, context),
     ...(typeof target === 'string' && { target }),
     ...(denial && { additionalInfo: [{ type: 'LockstepDecision', info: decisionInfo(denial) }] }),
   };
@@ -42,18 +43,14 @@ export function renderArmError(error: LockstepError, head: RequestHead, context:
   };
 }
 
-function denialMessage(denial: Denial, context: ArmErrorContext): string {
-  const objectId = denial.decidedFor ?? '';
-  const failed = authorizationFailedMessage({
-    clientName: context.principalName(objectId) ?? objectId,
-    objectId,
-    action: denial.action,
-    scope: denial.scope,
-  });
-  return `${failed} ${denial.message} To see who can change that, run: lockstep explain ${denial.decisionId}`;
+function refusedMessage(error: LockstepError, refused: DenialFacts, context: ArmErrorContext): string {
+  const objectId = refused.decidedFor ?? '';
+  const { action, scope } = refused;
+  const clientName = context.principalName(objectId) ?? objectId;
+  return `${authorizationFailedMessage({ clientName, objectId, action, scope })} ${error.publicMessage}`;
 }
 
-function decisionInfo(denial: Denial) {
+function decisionInfo(denial: DenialFacts) {
   const { decisionId, policyId, action, dataAction, scope, decidedFor } = denial;
   return { decisionId, policyId, action, dataAction, scope, decidedFor };
 }

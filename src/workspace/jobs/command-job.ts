@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Json } from '../../lib/canonical-json.ts';
 import { failure } from '../../lib/errors.ts';
 
-const json = z.custom<Json>();
+const json = z.custom<Json | undefined>();
 const name = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,100}$/, 'letters, digits and _, not starting with a digit');
@@ -25,7 +25,8 @@ const literalInput = z.object({
 });
 const assetInput = z.object({
   jobInputType: z.enum(assetTypes),
-  uri: text.min(1),
+  /** Never absent after `completeInputs`. */
+  uri: text.nullish(),
   mode: z.string().nullish(),
   description: text.nullish(),
 });
@@ -66,6 +67,34 @@ export type CommandJob = z.infer<typeof commandJob>;
 export type JobInput = z.infer<typeof literalInput> | z.infer<typeof assetInput>;
 
 export type InputMode = 'Direct' | 'Download';
+
+/**
+ * The job with the uri and mode of every asset input filled in. `@azure/arm-machinelearning` 2.1.1, the newest there is,
+ * drops both of them when it writes a job (its table of discriminators lacks the asset inputs), so they may also stand
+ * in the job's properties, which it keeps: `lockstep.input.{name}.uri` and `lockstep.input.{name}.mode`.
+ * Throws `invalid_request` for an input whose uri stands in neither place.
+ */
+export function completeInputs(job: CommandJob): CommandJob {
+  const inputs: Record<string, JobInput | null> = {};
+  for (const [inputName, input] of Object.entries(job.inputs ?? {})) {
+    if (input === null || input.jobInputType === 'literal') {
+      inputs[inputName] = input;
+      continue;
+    }
+    const uri = input.uri ?? job.properties?.[`lockstep.input.${inputName}.uri`];
+    const mode = input.mode ?? job.properties?.[`lockstep.input.${inputName}.mode`];
+    if (uri === undefined || uri === null || uri === '') {
+      throw failure(
+        'invalid_request',
+        `The input '${inputName}' has no uri. A client that cannot send one, such as @azure/arm-machinelearning 2.1.1, ` +
+          `says it in the job's properties: "lockstep.input.${inputName}.uri".`,
+        { azureCode: 'ValidationError', target: `properties.inputs.${inputName}.uri` },
+      );
+    }
+    inputs[inputName] = { ...input, uri, ...(mode === undefined || mode === null ? {} : { mode }) };
+  }
+  return { ...job, inputs };
+}
 
 /**
  * How an input reaches the job. A mount is a download here: what the job sees is the same. Throws `invalid_request`

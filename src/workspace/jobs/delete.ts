@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { failure } from '../../lib/errors.ts';
-import type { PrincipalId } from '../../lib/ids.ts';
-import type { Attribution, Commit, RoleAssignment } from '../../store/changes.ts';
+import type { Attribution, Commit } from '../../store/changes.ts';
+import { deleteRoleAssignment, parseRoleAssignment } from '../../store/role-assignments.ts';
 import { deleteResource } from '../resources.ts';
 import { hasEnded, type JobRecord } from './job-records.ts';
 
@@ -21,25 +21,11 @@ export async function deleteJob(
       throw failure('conflict', `The job '${job.name}' has not ended (${row.status}); cancel it first.`);
     }
     const grants = await tx
-      .deleteFrom('role_assignments')
+      .selectFrom('role_assignments')
+      .selectAll()
       .where('principal_id', '=', job.id)
-      .returningAll()
       .execute();
-    for (const grant of grants) {
-      record({
-        kind: 'role-assignment.deleted',
-        assignment: {
-          id: grant.id,
-          scope: grant.scope,
-          roleDefinitionId: grant.role_definition_id,
-          principalId: grant.principal_id as PrincipalId,
-          principalType: grant.principal_type as RoleAssignment['principalType'],
-          description: grant.description,
-          createdOn: grant.created_on,
-          createdBy: grant.created_by,
-        },
-      });
-    }
+    for (const grant of grants) await deleteRoleAssignment(tx, record, parseRoleAssignment(grant));
     await tx.deleteFrom('jobs').where('id', '=', job.id).execute();
     await deleteResource(tx, record, job.resourceId);
   });

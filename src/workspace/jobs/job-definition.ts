@@ -75,7 +75,7 @@ export async function resolveJob(
       input.jobInputType === 'literal'
         ? { literal: input.value }
         : {
-            ...(await inputLocation(context, name, input.uri)),
+            ...(await inputLocation(context, name, input.uri ?? '')),
             mode: inputMode(name, input.mode) satisfies InputMode,
             folder: input.jobInputType !== 'uri_file',
           };

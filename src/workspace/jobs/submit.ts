@@ -14,13 +14,14 @@ import type {
   RoleAssignment,
   Tx,
 } from '../../store/changes.ts';
+import { putRoleAssignment } from '../../store/role-assignments.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { withoutAbsent } from '../assets/assets.ts';
 import { jobOutputLocation, type BlobEndpoints, type BlobLocation } from '../data-locations.ts';
 import { normalId, workspaceId, workspaceType, type WorkspaceRef } from '../resource-ids.ts';
 import { findResource, putResource, type RecordChange, type Resource } from '../resources.ts';
 import type { Runner } from '../runners/runner.ts';
-import type { CommandJob } from './command-job.ts';
+import { completeInputs, type CommandJob } from './command-job.ts';
 import { readLocations, resolveJob, type ResolvedJob } from './job-definition.ts';
 import { findJob, insertJob, type JobRecord } from './job-records.ts';
 
@@ -89,7 +90,8 @@ const changeable = ['displayName', 'description', 'isArchived', 'tags'] as const
  * job will. A job of the same name is only updated, in what of a job may change.
  * Throws `invalid_request` naming the member, `access_denied` with the decision, or `conflict`.
  */
-export async function submitJob(options: SubmitOptions, submission: Submission): Promise<Submitted> {
+export async function submitJob(options: SubmitOptions, sent: Submission): Promise<Submitted> {
+  const submission = { ...sent, job: completeInputs(sent.job) };
   const { workspace, name, job, caller } = submission;
   if (!jobName.test(name)) {
     throw failure(
@@ -110,7 +112,7 @@ export async function submitJob(options: SubmitOptions, submission: Submission):
   const { resolved, runner } = await resolveJob({ ...options, db: options.store.db, workspace }, job);
   for (const { location } of readLocations(resolved)) {
     const decision = await submission.decide({ action: blobRead, dataAction: true, scope: location.scope });
-    if (!decision.allowed) throw failure('access_denied', deniedSentence(location), { decision });
+    if (!decision.allowed) throw failure('access_denied', deniedSentence(location, decision), { decision });
   }
   const ownerId = ownerOf(caller);
   const now = options.clock.now();
@@ -256,20 +258,7 @@ async function assign(
     createdOn: new Date(now).toISOString(),
     createdBy,
   };
-  await tx
-    .insertInto('role_assignments')
-    .values({
-      id: assignment.id,
-      scope: assignment.scope,
-      role_definition_id: assignment.roleDefinitionId,
-      principal_id: assignment.principalId,
-      principal_type: assignment.principalType,
-      description: assignment.description,
-      created_on: assignment.createdOn,
-      created_by: assignment.createdBy,
-    })
-    .execute();
-  record({ kind: 'role-assignment.put', assignment });
+  await putRoleAssignment(tx, record, assignment);
 }
 
 /** The stored definition: what was sent, without what is read-only. */
@@ -296,6 +285,6 @@ function asJson(value: object): JsonObject {
   return JSON.parse(JSON.stringify(value)) as JsonObject;
 }
 
-function deniedSentence(location: BlobLocation): string {
-  return `You may not read ${location.account}/${location.container}/${location.path}, so no job of yours may.`;
+function deniedSentence({ account, container, path }: BlobLocation, { id }: Decision): string {
+  return `You may not read ${account}/${container}/${path}, so no job of yours may. See \`lockstep explain ${id}\`.`;
 }

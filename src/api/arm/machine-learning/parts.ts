@@ -24,7 +24,7 @@ export interface MachineLearningParts {
   readonly endpoints: BlobEndpoints;
   readonly runners: readonly Runner[];
   readonly submit: SubmitOptions;
-  readonly scheduler: JobScheduler;
+  readonly scheduler: Pick<JobScheduler, 'cancel'>;
   readonly logLinks: LogLinks;
   /** Largest JSON body. */
   readonly jsonBytes: number;
