@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { failure, LockstepError } from '../../lib/errors.ts';
+import type { Described, Reply, RequestHead, Surface } from '../../gateway/types.ts';
+import type { Ledger } from '../../ledger/ledger.ts';
+import { parseTilePath } from '../../ledger/tlog/tile.ts';
+
+export interface LedgerSurfaceOptions {
+  readonly ledger: Pick<Ledger, 'verifierKey'>;
+  /** Where the ledger publishes its checkpoint and tiles. */
+  readonly directory: string;
+}
+
+const prefix = '/ledger/';
+const scope = '/providers/lockstep.access/ledger';
+
+/**
+ * The log, for auditors and witnesses: `/ledger/checkpoint` and `/ledger/tile/…` (c2sp.org/tlog-tiles), and the key to
+ * check them with at `/ledger/key`. Public, read only; a path that is not in the specification's grammar is unknown.
+ */
+export function ledgerSurface(options: LedgerSurfaceOptions): Surface {
+  return {
+    name: 'ledger',
+    matches: (head) => head.path === '/ledger' || head.path.startsWith(prefix),
+    audiences: [],
+    acceptsSessionCookie: false,
+    describe: (head) => describe(options, head),
+    renderError: (error) => text(error.status, `${error.publicMessage}\n`, 'no-store'),
+  };
+}
+
+function describe({ ledger, directory }: LedgerSurfaceOptions, head: RequestHead): Described | null {
+  if (!head.path.startsWith(prefix)) return null;
+  const path = head.path.slice(prefix.length);
+  const isTile = parseTilePath(path) !== null;
+  if (!isTile && path !== 'checkpoint' && path !== 'key') return null;
+  if (head.method !== 'GET' && head.method !== 'HEAD') {
+    throw failure('method_not_allowed', 'The log can only be read.', { allow: ['GET', 'HEAD'] });
+  }
+  const operation = isTile ? 'tile' : path;
+  return {
+    operation: `ledger/${operation}/read`,
+    guard: { kind: 'public', rule: 'public-ledger', scope },
+    effect: 'read',
+    body: { kind: 'none' },
+    serve: async () => {
+      if (path === 'key') return text(200, `${ledger.verifierKey}\n`, 'no-cache');
+      const bytes = await readPublished(directory, path);
+      return isTile ? tile(bytes) : text(200, bytes, 'public, max-age=2');
+    },
+  };
+}
+
+/** `path` has been checked against the grammar: it cannot leave the directory. */
+async function readPublished(directory: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(join(directory, path));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new LockstepError({ code: 'not_found', publicMessage: 'The log has no such part.', cause: error });
+    }
+    throw error;
+  }
+}
+
+function tile(body: Uint8Array): Reply {
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'cache-control': 'public, max-age=31536000, immutable',
+      'x-content-type-options': 'nosniff',
+    },
+    body,
+  };
+}
+
+function text(status: number, body: string | Uint8Array, cacheControl: string): Reply {
+  return {
+    status,
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': cacheControl,
+      'x-content-type-options': 'nosniff',
+    },
+    body,
+  };
+}

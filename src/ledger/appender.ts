@@ -1,0 +1,287 @@
+import type { LockstepError } from '../lib/errors.ts';
+import type { EventId } from '../lib/ids.ts';
+import type { Attribution, Change, Commit, CommittedChange, Follower, Tx } from '../store/changes.ts';
+import type { Store } from '../store/sqlite.ts';
+import type { Entry } from './catalogue/entry.ts';
+import { EventRows } from './event-rows.ts';
+import type { Fact, RecordFact, RequestFact } from './events.ts';
+import type { Fault } from './faults.ts';
+import type { Health } from './health.ts';
+import { isStoreFailing, ledgerFailure } from './storage-failure.ts';
+
+/** Facts that share one transaction at most: bounds how long the event loop is held. */
+const maxBatch = 512;
+/** Facts that may wait; beyond it the ledger refuses instead of eating memory. */
+const maxWaiting = 50_000;
+
+export interface AppenderOptions {
+  readonly store: Store;
+  readonly health: Health;
+  readonly fault: Fault;
+  readonly entryOf: (fact: Fact) => Entry;
+  /** Called after every durable append. */
+  readonly onAppended: () => void;
+}
+
+interface Waiting {
+  readonly entry: Entry;
+  readonly resolve: (id: EventId) => void;
+  readonly reject: (error: LockstepError) => void;
+}
+
+interface Appended {
+  readonly entry: Entry;
+  readonly sequence: number;
+  readonly change: Change | null;
+}
+
+/**
+ * The one writer of the change feed. Everything goes through the database's own turn (Kysely gives its single
+ * connection to one user at a time), so a group of facts never lands inside somebody's transaction, followers see
+ * changes in the order of the feed, and nobody reads between a COMMIT and its followers.
+ */
+export class Appender {
+  readonly #options: AppenderOptions;
+  readonly #rows: EventRows;
+  readonly #followers = new Set<Follower>();
+  readonly #idle = new Set<() => void>();
+  #queue: Waiting[] = [];
+  #flushScheduled = false;
+  #working = 0;
+  #closed = false;
+  #drifted: unknown = null;
+  #lastSequence: number;
+  /** Written by a COMMIT that failed and could not be read back yet: whether it exists is unknown. */
+  #unsettled: readonly Appended[] = [];
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+    this.#rows = new EventRows(options.store);
+    this.#lastSequence = this.#rows.newestSequence();
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    return () => {
+      this.#followers.delete(follower);
+    };
+  }
+
+  readonly commit: Commit = async (by, work) => {
+    this.#refuseWhenStopped();
+    this.#working += 1;
+    try {
+      // The turn is kept until the followers have run.
+      return await this.#options.store.db.connection().execute(async (turn) => {
+        this.#enterTurn();
+        const tx = await turn.startTransaction().execute();
+        return this.#commitIn(tx, by, work, {
+          commit: async () => tx.commit().execute(),
+          rollback: async () => tx.rollback().execute(),
+        });
+      });
+    } finally {
+      this.#working -= 1;
+      this.#tellIdle();
+    }
+  };
+
+  async #commitIn<T>(
+    tx: Tx,
+    by: Attribution,
+    work: (tx: Tx, record: (change: Change) => void) => Promise<T>,
+    end: { commit(): Promise<void>; rollback(): Promise<void> },
+  ): Promise<T> {
+    const recorded: { entry: Entry; change: Change }[] = [];
+    let appended: Appended[] = [];
+    let open = true;
+    let result: T;
+    try {
+      result = await work(tx, (change) => {
+        if (!open) throw new Error(`${change.kind} was recorded after its transaction had ended`);
+        recorded.push({ change, entry: this.#options.entryOf({ kind: 'change', attribution: by, change }) });
+      });
+      open = false;
+      this.#requireTransaction();
+      appended = recorded.map(({ entry, change }) => ({ entry, change, sequence: this.#rows.append(entry) }));
+    } catch (error) {
+      open = false;
+      await quietly(end.rollback);
+      if (!isStoreFailing(error)) throw error;
+      this.#options.health.failed('append', error);
+      throw ledgerFailure(error);
+    }
+    try {
+      this.#options.fault('commit.commit', 'before');
+      await end.commit();
+      this.#options.fault('commit.commit', 'after');
+    } catch (error) {
+      await quietly(end.rollback);
+      this.#settleAfter(error, appended);
+      return result;
+    }
+    this.#applied(appended);
+    return result;
+  }
+
+  readonly record: RecordFact = (fact: RequestFact) =>
+    new Promise<EventId>((resolve, reject) => {
+      this.#refuseWhenStopped();
+      if (this.#queue.length >= maxWaiting) {
+        throw ledgerFailure(new Error(`${maxWaiting} events are waiting to be written`));
+      }
+      this.#queue.push({ entry: this.#options.entryOf(fact), resolve, reject });
+      this.#scheduleFlush();
+    });
+
+  /** Refuses what comes from now on and waits until what came before is durable or refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#isIdle()) return;
+    await new Promise<void>((resolve) => {
+      this.#idle.add(resolve);
+    });
+  }
+
+  /** One turn of the event loop lets every request that has arrived join the same transaction. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      await this.#options.store.db.connection().execute(() => {
+        this.#appendTogether(this.#queue.splice(0, maxBatch));
+        return Promise.resolve();
+      });
+    } catch (error) {
+      const failure = ledgerFailure(error);
+      this.#options.health.failed('append', failure);
+      for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
+    }
+    this.#flushScheduled = false;
+    if (this.#queue.length > 0) this.#scheduleFlush();
+    this.#tellIdle();
+  }
+
+  /** One transaction, one wait for the disk, without leaving the event loop in between. Never throws. */
+  #appendTogether(batch: readonly Waiting[]): void {
+    const { raw } = this.#options.store;
+    try {
+      this.#enterTurn();
+      let appended: Appended[] = [];
+      try {
+        raw.exec('begin immediate');
+        appended = batch.map(({ entry }) => ({ entry, change: null, sequence: this.#rows.append(entry) }));
+        this.#options.fault('record.commit', 'before');
+        raw.exec('commit');
+        this.#options.fault('record.commit', 'after');
+        this.#applied(appended);
+      } catch (error) {
+        if (raw.isTransaction) raw.exec('rollback');
+        this.#settleAfter(error, appended);
+      }
+      for (const { entry, resolve } of batch) resolve(entry.id);
+    } catch (error) {
+      const failure = ledgerFailure(error);
+      for (const { reject } of batch) reject(failure);
+    }
+  }
+
+  #applied(appended: readonly Appended[]): void {
+    const newest = appended.at(-1);
+    if (newest === undefined) return;
+    this.#lastSequence = newest.sequence;
+    this.#options.health.worked('append');
+    const committed: CommittedChange[] = [];
+    for (const { sequence, change } of appended) if (change !== null) committed.push({ sequence, change });
+    if (committed.length > 0) this.#tellFollowers(committed);
+    this.#options.onAppended();
+  }
+
+  /** A follower that throws no longer enforces what is recorded, so from then on everything is refused. */
+  #tellFollowers(committed: readonly CommittedChange[]): void {
+    for (const follower of this.#followers) {
+      try {
+        follower(committed);
+      } catch (error) {
+        this.#drifted ??= error;
+        this.#options.health.failed('follow', error);
+      }
+    }
+  }
+
+  /**
+   * A COMMIT that reports a failure may still have happened. What the database now holds decides: returns when the
+   * rows are there (they have been applied then), throws when they are not or cannot be read.
+   */
+  #settleAfter(error: unknown, appended: readonly Appended[]): void {
+    this.#unsettled = appended;
+    this.#options.health.failed('append', error);
+    let existed: boolean;
+    try {
+      existed = this.#settle();
+    } catch {
+      throw ledgerFailure(error);
+    }
+    if (!existed) throw ledgerFailure(error);
+  }
+
+  /** Within our turn nothing is open: a transaction that could not be rolled back when it failed is rolled back now. */
+  #enterTurn(): void {
+    const { raw } = this.#options.store;
+    if (raw.isTransaction) raw.exec('rollback');
+    this.#settle();
+  }
+
+  /** Whether the rows in doubt were there; false too when none were in doubt. */
+  #settle(): boolean {
+    const [first] = this.#unsettled;
+    if (first === undefined) return false;
+    if (this.#options.store.raw.isTransaction) {
+      throw ledgerFailure(new Error('a transaction that failed cannot be rolled back'));
+    }
+    const existed = this.#rows.has(first.entry);
+    const settled = this.#unsettled;
+    this.#unsettled = [];
+    if (existed) this.#applied(settled);
+    return existed;
+  }
+
+  /** SQLite may have rolled a transaction back by itself while `work` went on. */
+  #requireTransaction(): void {
+    if (!this.#options.store.raw.isTransaction) {
+      throw ledgerFailure(new Error('the database ended the transaction before its time'));
+    }
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#closed) throw ledgerFailure(new Error('it is closed'));
+    if (this.#drifted !== null) {
+      throw ledgerFailure(new Error('a follower has lost step with the feed; restart', { cause: this.#drifted }));
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#working === 0 && this.#queue.length === 0 && !this.#flushScheduled;
+  }
+
+  #tellIdle(): void {
+    if (!this.#isIdle()) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
+  }
+}
+
+/** Rolls back; that it cannot (SQLite may have done so already) adds nothing to the error that led here. */
+async function quietly(rollback: () => Promise<void>): Promise<void> {
+  await rollback().catch(() => undefined);
+}

@@ -1,0 +1,208 @@
+import type { JsonObject } from '../../lib/canonical-json.ts';
+import type {
+  Attribution,
+  Change,
+  ChangeKind,
+  CredentialRecord,
+  DenyAssignment,
+  LeaseRecord,
+  PrincipalKind,
+  RoleAssignment,
+  SessionRecord,
+} from '../../store/changes.ts';
+import {
+  activity,
+  bucketObject,
+  classes,
+  otherActivity,
+  sourceEndpoint,
+  userObject,
+  userOfId,
+  type Activity,
+  type Described,
+} from './ocsf.ts';
+
+type Rows = {
+  readonly [Kind in ChangeKind]: (change: Extract<Change, { kind: Kind }>, by: Attribution) => Described;
+};
+
+/** The event of every kind of change. A kind without a row does not compile. */
+const rows: Rows = {
+  'principal.created': ({ principal }, by) =>
+    principal.kind === 'group'
+      ? group(activity(6, 'Create'), { uid: principal.id, name: principal.displayName })
+      : account(activity(1, 'Create'), nameOf(principal), by),
+  'principal.updated': ({ principal }, by) =>
+    principal.kind === 'group'
+      ? group(otherActivity('Update'), { uid: principal.id, name: principal.displayName })
+      : account(principal.enabled ? otherActivity('Update') : activity(5, 'Disable'), nameOf(principal), by),
+  'principal.deleted': ({ id, principalKind }, by) =>
+    principalKind === 'group'
+      ? group(activity(5, 'Delete'), { uid: id })
+      : account(activity(6, 'Delete'), { kind: principalKind, id, name: id }, by),
+  'group.member-added': (change, by) =>
+    group(activity(3, 'Add User'), { uid: change.group }, { user: userOfId(change.member, by.tenantId) }),
+  'group.member-removed': (change, by) =>
+    group(activity(4, 'Remove User'), { uid: change.group }, { user: userOfId(change.member, by.tenantId) }),
+  'credential.added': ({ principal, credential }, by) =>
+    credentialEvent(
+      credential.kind === 'password' ? activity(3, 'Password Change') : otherActivity('Add Credential'),
+      principal,
+      credential,
+      by,
+    ),
+  'credential.removed': ({ principal, credential }, by) =>
+    credentialEvent(otherActivity('Remove Credential'), principal, credential, by),
+  'role-definition.put': ({ definition }) =>
+    entity(activity(3, 'Update'), { uid: definition.id, name: definition.roleName, type: 'Role Definition' }),
+  'role-definition.deleted': ({ id }) => entity(activity(4, 'Delete'), { uid: id, type: 'Role Definition' }),
+  'role-assignment.put': ({ assignment }, by) =>
+    privileges(activity(1, 'Assign Privileges'), assignment, by),
+  'role-assignment.deleted': ({ assignment }, by) =>
+    privileges(activity(2, 'Revoke Privileges'), assignment, by),
+  'deny-assignment.put': ({ assignment }) => denial(activity(3, 'Update'), assignment),
+  'deny-assignment.deleted': ({ assignment }) => denial(activity(4, 'Delete'), assignment),
+  'session.opened': ({ session }, by) => sessionEvent(activity(1, 'Logon'), session, null, by),
+  'session.closed': ({ session, reason }, by) => sessionEvent(activity(2, 'Logoff'), session, reason, by),
+  'token.revoked': ({ principal }, by) => ({
+    class: classes.authentication,
+    activity: otherActivity('Revoke Token'),
+    attributes: { user: userOfId(principal, by.tenantId), service: lockstep },
+  }),
+  'assertion.used': ({ principal }, by) => ({
+    class: classes.authentication,
+    activity: otherActivity('Use Assertion'),
+    attributes: { user: userOfId(principal, by.tenantId), service: lockstep },
+  }),
+  'lease.opened': ({ lease }, by) => leaseEvent(otherActivity('Open Lease'), lease, null, by),
+  'lease.started': ({ lease }, by) => leaseEvent(activity(1, 'Assign Privileges'), lease, null, by),
+  'lease.ended': ({ lease, reason }, by) => leaseEvent(otherActivity('End Lease'), lease, reason, by),
+  'signing-key.added': ({ kid }) => entity(activity(1, 'Create'), { uid: kid, type: 'Signing Key' }),
+  'signing-key.retired': ({ kid }) => entity(activity(11, 'Deactivate'), { uid: kid, type: 'Signing Key' }),
+  'resource.put': ({ id, type, created }) =>
+    entity(created ? activity(1, 'Create') : activity(3, 'Update'), { uid: id, type }),
+  'resource.deleted': ({ id, type }) => entity(activity(4, 'Delete'), { uid: id, type }),
+  'job.status': ({ job, resourceId, status }) => ({
+    ...entity(otherActivity(`Job ${status}`), { uid: resourceId, name: job, type: 'Job' }),
+    jobId: job,
+  }),
+  'container.created': ({ scope }, by) => bucket(activity(6, 'Create'), scope, by),
+  'container.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
+  'blob.written': ({ scope }, by) => bucket(activity(5, 'Write'), scope, by),
+  'blob.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
+};
+
+/** How a change is told as an OCSF event. */
+export function describeChange(change: Change, by: Attribution): Described {
+  // The row is the one of this very kind, which the compiler cannot follow through the index.
+  const describe = rows[change.kind] as (change: Change, by: Attribution) => Described;
+  return describe(change, by);
+}
+
+const lockstep = { name: 'Lockstep' };
+
+function nameOf(principal: { kind: PrincipalKind; id: string; displayName: string }): {
+  kind: PrincipalKind;
+  id: string;
+  name: string;
+} {
+  return { kind: principal.kind, id: principal.id, name: principal.displayName };
+}
+
+function account(
+  does: Activity,
+  target: { kind: PrincipalKind; id: string; name: string },
+  by: Attribution,
+): Described {
+  return {
+    class: classes.accountChange,
+    activity: does,
+    attributes: { user: userObject(target, by.tenantId) },
+    ...(target.kind === 'job' ? { jobId: target.id } : {}),
+  };
+}
+
+function credentialEvent(
+  does: Activity,
+  principal: string,
+  credential: CredentialRecord,
+  by: Attribution,
+): Described {
+  const user = { ...userOfId(principal, by.tenantId), credential_uid: credential.id };
+  return { class: classes.accountChange, activity: does, attributes: { user } };
+}
+
+function group(does: Activity, target: JsonObject, more: JsonObject = {}): Described {
+  return { class: classes.groupManagement, activity: does, attributes: { group: target, ...more } };
+}
+
+function entity(does: Activity, target: JsonObject): Described {
+  return { class: classes.entityManagement, activity: does, attributes: { entity: { type_id: 99, ...target } } };
+}
+
+function denial(does: Activity, assignment: DenyAssignment): Described {
+  const { id, name } = assignment;
+  return entity(does, { uid: id, name, type: 'Policy', type_id: 5, policy: { uid: id, name } });
+}
+
+function privileges(does: Activity, assignment: RoleAssignment, by: Attribution): Described {
+  const granted = {
+    privileges: [assignment.roleDefinitionId],
+    resource: { uid: assignment.scope, type: 'Scope' },
+  };
+  return assignment.principalType === 'Group'
+    ? group(does, { uid: assignment.principalId }, granted)
+    : {
+        class: classes.userAccess,
+        activity: does,
+        attributes: { user: userOfId(assignment.principalId, by.tenantId), ...granted },
+      };
+}
+
+function sessionEvent(
+  does: Activity,
+  session: SessionRecord,
+  reason: string | null,
+  by: Attribution,
+): Described {
+  return {
+    class: classes.authentication,
+    activity: does,
+    attributes: {
+      user: userOfId(session.principalId, by.tenantId),
+      service: lockstep,
+      session: {
+        uid: session.id,
+        created_time: session.createdAt,
+        expiration_time: session.expiresAt,
+        ...(reason === null ? {} : { expiration_reason: reason }),
+      },
+    },
+  };
+}
+
+/** A lease lets a job act on behalf of its owner: that is the privilege. */
+function leaseEvent(does: Activity, lease: LeaseRecord, reason: string | null, by: Attribution): Described {
+  return {
+    class: classes.authorizeSession,
+    activity: does,
+    attributes: {
+      user: userOfId(lease.jobId, by.tenantId),
+      privileges: [`act on behalf of ${lease.ownerId}`],
+      session: { uid: lease.id, ...(reason === null ? {} : { expiration_reason: reason }) },
+    },
+    jobId: lease.jobId,
+  };
+}
+
+function bucket(does: Activity, scope: string, by: Attribution): Described {
+  return {
+    class: classes.datastoreActivity,
+    activity: does,
+    attributes: {
+      databucket: bucketObject(scope),
+      type_id: 2,
+      src_endpoint: sourceEndpoint(by.sourceAddress),
+    },
+  };
+}

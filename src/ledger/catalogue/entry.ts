@@ -1,0 +1,128 @@
+import { canonicalJson, type JsonObject } from '../../lib/canonical-json.ts';
+import { failure } from '../../lib/errors.ts';
+import type { EventId } from '../../lib/ids.ts';
+import type { Attribution } from '../../store/changes.ts';
+import type { Fact } from '../events.ts';
+import { maxEntryBytes } from '../tlog/bundle.ts';
+import { describeChange } from './changes.ts';
+import { cleanObject } from './clean.ts';
+import { shortenObject } from './fit.ts';
+import { actorObject, contextUser, ocsfVersion, sourceEndpoint, type Described } from './ocsf.ts';
+import { describeRequest } from './requests.ts';
+
+export interface EntryContext {
+  readonly id: EventId;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly origin: string;
+  readonly productVersion: string;
+}
+
+/** One event, ready to be a row and a log entry. */
+export interface Entry {
+  readonly id: EventId;
+  readonly time: number;
+  readonly classUid: number;
+  readonly decisionId: string | null;
+  readonly jobId: string | null;
+  readonly principalId: string | null;
+  /** Canonical JSON, UTF-8, at most 65 535 bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The OCSF 1.8.0 event of a fact. Free text too long for a log entry is cut with a marker and `is_truncated` set;
+ * a change is what the feed is replayed from, so one that does not fit whole throws `too_large`.
+ */
+export function entryOf(fact: Fact, context: EntryContext): Entry {
+  const by = fact.attribution;
+  const described = fact.kind === 'change' ? describeChange(fact.change, by) : describeRequest(fact);
+  const event = cleanObject(eventOf(fact, described, context));
+  return {
+    id: context.id,
+    time: context.time,
+    classUid: described.class.uid,
+    decisionId: by.decisionId,
+    jobId: described.jobId ?? by.chain.find((link) => link.kind === 'job')?.id ?? null,
+    principalId: by.chain.length === 0 ? null : contextUser(by.chain).id,
+    bytes: fitted(event),
+  };
+}
+
+function eventOf(fact: Fact, described: Described, context: EntryContext): object {
+  const { class: of, activity, outcome = 'success' } = described;
+  const by = fact.attribution;
+  const decided = fact.kind === 'request.decided' ? (fact.allowed ? 'allow' : 'deny') : null;
+  const code = fact.kind === 'change' ? fact.change.kind : fact.kind;
+  return {
+    activity_id: activity.id,
+    activity_name: activity.name,
+    category_uid: of.category,
+    class_name: of.name,
+    class_uid: of.uid,
+    severity_id: outcome === 'failure' ? 2 : 1,
+    status_id: outcome === 'failure' ? 2 : 1,
+    time: context.time,
+    type_uid: of.uid * 100 + activity.id,
+    ...(of.uid === 6002 ? {} : { actor: actorObject(by, decided) }),
+    ...(by.sourceAddress === null || of.uid === 6002 ? {} : { src_endpoint: sourceEndpoint(by.sourceAddress) }),
+    ...described.attributes,
+    metadata: {
+      version: ocsfVersion,
+      uid: context.id,
+      event_code: code,
+      log_name: context.origin,
+      tenant_uid: by.tenantId,
+      product: { name: 'Lockstep', vendor_name: 'Lockstep', version: context.productVersion },
+      ...(by.requestId === null ? {} : { correlation_uid: by.requestId }),
+      ...(decided === null ? {} : { profiles: ['security_control'] }),
+    },
+    unmapped: {
+      lockstep: {
+        ...described.unmapped,
+        kind: fact.kind,
+        ...attributionFacts(by),
+        ...(fact.kind === 'change' ? { change: fact.change } : {}),
+      },
+    },
+  };
+}
+
+function attributionFacts(by: Attribution): JsonObject {
+  return {
+    chain: by.chain.map(({ kind, id, name }) => ({ kind, id, name })),
+    decisionId: by.decisionId,
+    leaseId: by.leaseId,
+    policyId: by.policyId,
+    requestId: by.requestId,
+    sessionId: by.sessionId,
+    snapshotVersion: by.snapshotVersion,
+    sourceAddress: by.sourceAddress,
+    tokenId: by.tokenId,
+  };
+}
+
+const textLimits = [4_096, 1_024, 256];
+const neverCut = new Set(['change']);
+
+function fitted(event: JsonObject): Uint8Array {
+  const whole = Buffer.from(canonicalJson(event));
+  if (whole.length <= maxEntryBytes) return whole;
+  const flagged = cleanObject({
+    ...event,
+    metadata: { ...objectAt(event, 'metadata'), is_truncated: true, untruncated_size: whole.length },
+  });
+  for (const limit of textLimits) {
+    const cut = Buffer.from(canonicalJson(shortenObject(flagged, limit, neverCut)));
+    if (cut.length <= maxEntryBytes) return cut;
+  }
+  throw failure('too_large', 'This is more than one entry of the ledger can hold, so it cannot be recorded.', {
+    bytes: whole.length,
+    maxBytes: maxEntryBytes,
+  });
+}
+
+function objectAt(event: JsonObject, name: string): object {
+  const member = event[name];
+  return typeof member === 'object' && member !== null ? member : {};
+}

@@ -1,0 +1,20 @@
+/** The places where storage is touched, in the order of an event's way through them. */
+export const storageSteps = [
+  'commit.commit',
+  'record.commit',
+  'sequence.commit',
+  'tile.write',
+  'tile.rename',
+  'tile.sync',
+  'checkpoint.write',
+  'checkpoint.rename',
+  'checkpoint.sync',
+  'published.commit',
+] as const;
+
+export type StorageStep = (typeof storageSteps)[number];
+
+/** Called around every storage step. Tests throw from it, or end the process; nothing else passes one in. */
+export type Fault = (step: StorageStep, moment: 'before' | 'after') => void;
+
+export const noFault: Fault = () => undefined;

@@ -1,0 +1,31 @@
+import type { Clock } from '../lib/clock.ts';
+
+export type LedgerHealth =
+  { readonly state: 'ok' } | { readonly state: 'failing'; readonly since: number; readonly error: string };
+
+type LedgerPart = 'append' | 'publish' | 'follow';
+
+/** Remembers, for each part of the ledger, since when it has been failing and what it last said. */
+export class Health {
+  readonly #clock: Clock;
+  readonly #failing = new Map<string, { since: number; error: string }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  failed(part: LedgerPart, error: unknown): void {
+    const since = this.#failing.get(part)?.since ?? this.#clock.now();
+    const message = error instanceof Error ? error.message : String(error);
+    this.#failing.set(part, { since, error: `${part}: ${message}` });
+  }
+
+  worked(part: LedgerPart): void {
+    this.#failing.delete(part);
+  }
+
+  read(): LedgerHealth {
+    const [first] = [...this.#failing.values()].sort((a, b) => a.since - b.since);
+    return first === undefined ? { state: 'ok' } : { state: 'failing', ...first };
+  }
+}

@@ -1,0 +1,167 @@
+import { mkdir } from 'node:fs/promises';
+import type { Clock } from '../lib/clock.ts';
+import { failure, LockstepError } from '../lib/errors.ts';
+import { newEventId, type EventId, type TenantId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import type { Commit, Follower } from '../store/changes.ts';
+import type { Store } from '../store/sqlite.ts';
+import { Appender } from './appender.ts';
+import { entryOf } from './catalogue/entry.ts';
+import type { RecordFact } from './events.ts';
+import { noFault, type Fault } from './faults.ts';
+import { Health, type LedgerHealth } from './health.ts';
+import type { NoteSigner } from './note.ts';
+import { Sequencer } from './sequence/sequencer.ts';
+import { directorySource } from './sources/directory-source.ts';
+import { eventQueries, type EventQueries, type StoredEvent } from './stored-events.ts';
+import { inclusionProof } from './tlog/proof.ts';
+import { formatReceipt } from './tlog/receipt.ts';
+import { subtreesOf } from './verify/read-tile.ts';
+import { verifyReceipt } from './verify/verify-receipt.ts';
+
+export interface LedgerOptions {
+  readonly store: Store;
+  /** Where the checkpoint and the tiles are published. */
+  readonly directory: string;
+  /** The log's name in its checkpoints, and the name of its key: `lockstep.local/<tenant>`. */
+  readonly origin: string;
+  readonly signer: NoteSigner;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly productVersion: string;
+  readonly tenantId: TenantId;
+  /** From an event to the checkpoint that covers it, about; default 200. */
+  readonly publishIntervalMilliseconds?: number;
+  /** For tests. */
+  readonly fault?: Fault;
+}
+
+export interface Ledger extends EventQueries {
+  /**
+   * A state change and its events in one transaction. Throws what `work` throws, `storage_full` or
+   * `ledger_unavailable` when the database cannot write, `too_large` for a change that no entry can hold.
+   */
+  readonly commit: Commit;
+  /** What happened where no state changes; what arrives together shares one transaction. Rejects like `commit`. */
+  readonly record: RecordFact;
+  /** Calls the follower after every commit, in the order of the feed; the answer ends it. */
+  follow(follower: Follower): () => void;
+  /** The key that the log is verified with, in C2SP's form. */
+  readonly verifierKey: string;
+  /** Sequence of the newest event; 0 for an empty ledger. */
+  lastSequence(): number;
+  /** Resolves once all that is durable now is under a published, signed checkpoint. */
+  integrate(): Promise<void>;
+  /** A self-contained c2sp.org/tlog-proof@v1 of one event. Waits for its checkpoint. Throws `not_found`. */
+  receipt(eventId: EventId): Promise<string>;
+  health(): LedgerHealth;
+  /** Refuses new work, then makes everything durable and publishes it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the ledger over a store: resumes an interrupted publication and publishes what is outstanding.
+ * Throws `ledger_unavailable` when what has been published contradicts the database, rather than sign a fork.
+ */
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const { store, clock, log, directory, origin, productVersion, signer } = options;
+  if (signer.name !== origin) throw new TypeError(`the signing key is of ${signer.name}, not of ${origin}`);
+  await mkdir(directory, { recursive: true });
+  const fault = options.fault ?? noFault;
+  const health = new Health(clock);
+  const sequencer = new Sequencer({ store, directory, origin, signer, clock, health, fault });
+  await sequencer.open();
+  const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
+  const appender = new Appender({
+    store,
+    health,
+    fault,
+    onAppended: () => timer.schedule(),
+    entryOf: (fact) => {
+      const time = clock.now();
+      return entryOf(fact, { id: newEventId(time), time, origin, productVersion });
+    },
+  });
+  const queries = eventQueries(store);
+  const source = directorySource(directory);
+
+  const placed = async (id: EventId): Promise<StoredEvent & { readonly leafIndex: number }> => {
+    for (const attempt of ['as it stands', 'integrated']) {
+      if (attempt === 'integrated') await sequencer.integrate();
+      const event = await queries.eventById(id);
+      if (event === null) throw failure('not_found', `There is no event ${id}.`);
+      const { leafIndex } = event;
+      if (leafIndex !== null && leafIndex < (sequencer.published()?.size ?? 0)) return { ...event, leafIndex };
+    }
+    throw new LockstepError({ code: 'ledger_unavailable', internalMessage: `event ${id} cannot be published` });
+  };
+
+  return {
+    ...queries,
+    commit: appender.commit,
+    record: appender.record,
+    follow: (follower) => appender.follow(follower),
+    verifierKey: signer.verifierKey,
+    lastSequence: () => appender.lastSequence,
+    integrate: () => sequencer.integrate(),
+    receipt: async (id) => {
+      const event = await placed(id);
+      const published = sequencer.published();
+      if (published === null) throw new LockstepError({ code: 'ledger_unavailable' });
+      const text = formatReceipt({
+        extra: event.entry,
+        index: event.leafIndex,
+        proof: await inclusionProof(event.leafIndex, published.size, subtreesOf(source, published.size)),
+        checkpoint: published.note,
+      });
+      const verdict = verifyReceipt(text, event.entry, signer.verifierKey);
+      if (!verdict.ok) {
+        throw new LockstepError({ code: 'internal', internalMessage: `the log contradicts event ${id}: ${verdict.reason}` });
+      }
+      return text;
+    },
+    health: () => health.read(),
+    close: async () => {
+      await appender.close();
+      timer.stop();
+      await sequencer.integrate().catch((error: unknown) => {
+        log.error({ err: error }, 'the last events could not be published; they will be at the next start');
+      });
+    },
+  };
+}
+
+/** Publishes a while after an append, again and again while it fails. */
+function publishTimer(
+  sequencer: Sequencer,
+  milliseconds: number,
+  log: Log,
+): { schedule(): void; stop(): void } {
+  let timer: NodeJS.Timeout | null = null;
+  let stopped = false;
+  let failing = false;
+  const schedule = (): void => {
+    if (timer !== null || stopped) return;
+    timer = setTimeout(() => {
+      timer = null;
+      sequencer.integrate().then(
+        () => {
+          if (failing) log.info('the ledger publishes again');
+          failing = false;
+        },
+        (error: unknown) => {
+          if (!failing) log.error({ err: error }, 'the ledger cannot publish; it keeps trying');
+          failing = true;
+          schedule();
+        },
+      );
+    }, milliseconds).unref();
+  };
+  return {
+    schedule,
+    stop: () => {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}

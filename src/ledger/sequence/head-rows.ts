@@ -1,0 +1,139 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Store } from '../../store/sqlite.ts';
+import type { Fault, StorageStep } from '../faults.ts';
+import { fromBase64, toBase64 } from '../tlog/base64.ts';
+import { emptyRoot } from '../tlog/hash.ts';
+
+/** What the sequencer has decided on: persisted before any checkpoint of it is signed. */
+export interface Head {
+  readonly size: number;
+  readonly root: Uint8Array;
+  /** Entries under the newest checkpoint known to be published. */
+  readonly publishedSize: number;
+}
+
+/** A row of the feed that has no place in the tree yet. */
+export interface Unsequenced {
+  readonly sequence: number;
+  readonly entry: Uint8Array;
+}
+
+/** The sequencer's statements. Each method takes one turn of the database and does not leave it half-way. */
+export class HeadRows {
+  readonly #store: Store;
+  readonly #fault: Fault;
+  readonly #statements: Record<
+    'head' | 'begin' | 'unsequenced' | 'place' | 'advance' | 'published' | 'entries' | 'placed',
+    StatementSync
+  >;
+
+  constructor(store: Store, fault: Fault) {
+    this.#store = store;
+    this.#fault = fault;
+    const { raw } = store;
+    this.#statements = {
+      head: raw.prepare(`select size, root, published_size from ledger_head where id = 1`),
+      begin: raw.prepare(
+        `insert into ledger_head (id, size, root, published_size, updated_at) values (1, 0, ?, 0, ?)
+         on conflict (id) do nothing`,
+      ),
+      unsequenced: raw.prepare(
+        `select sequence, entry from ledger_events where leaf_index is null order by sequence limit ?`,
+      ),
+      place: raw.prepare(
+        `update ledger_events set leaf_index = ? where sequence = ? and leaf_index is null`,
+      ),
+      advance: raw.prepare(
+        `update ledger_head set size = ?, root = ?, updated_at = ? where id = 1 and size = ? and root = ?`,
+      ),
+      published: raw.prepare(
+        `update ledger_head set published_size = ? where id = 1 and published_size < ?`,
+      ),
+      entries: raw.prepare(
+        `select leaf_index, entry from ledger_events where leaf_index >= ? and leaf_index < ? order by leaf_index`,
+      ),
+      placed: raw.prepare(`select coalesce(max(leaf_index) + 1, 0) as size from ledger_events`),
+    };
+  }
+
+  /** The head, made on first use, and how far rows have been placed. */
+  async read(now: number): Promise<{ head: Head; placed: number }> {
+    return this.#turn(() => {
+      this.#statements.begin.run(toBase64(emptyRoot), now);
+      const row = this.#statements.head.get() ?? {};
+      const root = fromBase64(String(row['root']));
+      if (root === null) throw new Error('the root of the ledger in the database is not a hash');
+      return {
+        head: { size: Number(row['size']), root, publishedSize: Number(row['published_size']) },
+        placed: Number(this.#statements.placed.get()?.['size'] ?? 0),
+      };
+    });
+  }
+
+  async unsequenced(limit: number): Promise<Unsequenced[]> {
+    return this.#turn(() =>
+      this.#statements.unsequenced
+        .all(limit)
+        .map((row) => ({ sequence: Number(row['sequence']), entry: bytesOf(row['entry']) })),
+    );
+  }
+
+  /** Entries `start` ≤ leaf index < `end`. Throws unless every one of them is there. */
+  async entries(start: number, end: number): Promise<Uint8Array[]> {
+    return this.#turn(() => {
+      const rows = this.#statements.entries.all(start, end);
+      return Array.from({ length: end - start }, (_, i) => {
+        const row = rows[i];
+        if (row === undefined || Number(row['leaf_index']) !== start + i) {
+          throw new Error(`entry ${start + i} of the ledger is not in the database`);
+        }
+        return bytesOf(row['entry']);
+      });
+    });
+  }
+
+  /** Gives the rows their leaf indices and moves the head, in one transaction; another writer's head refuses it. */
+  async advance(from: Head, rows: readonly Unsequenced[], root: Uint8Array, now: number): Promise<void> {
+    const size = from.size + rows.length;
+    await this.#transaction('sequence.commit', () => {
+      for (const [i, row] of rows.entries()) {
+        const { changes } = this.#statements.place.run(from.size + i, row.sequence);
+        if (Number(changes) !== 1) throw new Error(`event ${row.sequence} was given a place by another writer`);
+      }
+      const moved = this.#statements.advance.run(size, toBase64(root), now, from.size, toBase64(from.root));
+      if (Number(moved.changes) !== 1) throw new Error('the head of the ledger was moved by another writer');
+    });
+  }
+
+  async published(size: number): Promise<void> {
+    await this.#transaction('published.commit', () => {
+      this.#statements.published.run(size, size);
+    });
+  }
+
+  async #transaction(step: StorageStep, act: () => void): Promise<void> {
+    await this.#turn(() => {
+      const { raw } = this.#store;
+      if (raw.isTransaction) raw.exec('rollback');
+      raw.exec('begin immediate');
+      try {
+        act();
+        this.#fault(step, 'before');
+        raw.exec('commit');
+        this.#fault(step, 'after');
+      } catch (error) {
+        if (raw.isTransaction) raw.exec('rollback');
+        throw error;
+      }
+    });
+  }
+
+  async #turn<T>(act: () => T): Promise<T> {
+    return this.#store.db.connection().execute(async () => act());
+  }
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new Error('an entry of the ledger is not a blob');
+}

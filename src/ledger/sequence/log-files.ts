@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Fault } from '../faults.ts';
+import { isMissing } from '../sources/directory-source.ts';
+import { parseTilePath } from '../tlog/tile.ts';
+
+export interface LogFile {
+  /** Relative to the log's directory. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The directory that a log is published in: every file appears whole or not at all, and stays. */
+export class LogFiles {
+  readonly directory: string;
+  readonly #fault: Fault;
+  readonly #scratch: string;
+
+  constructor(directory: string, fault: Fault) {
+    this.directory = directory;
+    this.#fault = fault;
+    this.#scratch = join(directory, '.tmp');
+  }
+
+  /** Makes the directory and clears away what an interrupted write left. */
+  async prepare(): Promise<void> {
+    await rm(this.#scratch, { recursive: true, force: true });
+    await mkdir(this.#scratch, { recursive: true });
+  }
+
+  /** Writes the files so that all are on the disk, under their names, when it returns. Idempotent. */
+  async write(kind: 'tile' | 'checkpoint', files: readonly LogFile[]): Promise<void> {
+    const touched = new Set<string>();
+    for (const file of files) {
+      const target = join(this.directory, file.path);
+      const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
+      await this.#around(`${kind}.write`, () => writeDurably(scratch, file.bytes));
+      await this.#makeDirectory(dirname(target), touched);
+      await this.#around(`${kind}.rename`, () => rename(scratch, target));
+      touched.add(dirname(target));
+    }
+    await this.#around(`${kind}.sync`, async () => {
+      for (const directory of touched) await syncDirectory(directory);
+    });
+  }
+
+  async remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await rm(join(this.directory, path), { recursive: true, force: true });
+  }
+
+  /** The paths of all tiles and bundles that are there. */
+  async list(): Promise<Set<string>> {
+    const tiles = join(this.directory, 'tile');
+    const found = new Set<string>();
+    let entries;
+    try {
+      entries = await readdir(tiles, { recursive: true, withFileTypes: true });
+    } catch (error) {
+      if (isMissing(error)) return found;
+      throw error;
+    }
+    for (const entry of entries) {
+      if (!entry.isFile()) continue;
+      const path = `tile${join(entry.parentPath, entry.name).slice(tiles.length)}`;
+      if (parseTilePath(path) !== null) found.add(path);
+    }
+    return found;
+  }
+
+  /** A new directory's own entry is durable only once its parent has been synced. */
+  async #makeDirectory(directory: string, touched: Set<string>): Promise<void> {
+    const firstMade = await mkdir(directory, { recursive: true });
+    if (firstMade === undefined) return;
+    for (let made = directory; made.length >= firstMade.length; made = dirname(made)) touched.add(dirname(made));
+  }
+
+  async #around(step: Parameters<Fault>[0], act: () => Promise<void>): Promise<void> {
+    this.#fault(step, 'before');
+    await act();
+    this.#fault(step, 'after');
+  }
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o644);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,152 @@
+import { LockstepError } from '../../lib/errors.ts';
+import { directorySource } from '../sources/directory-source.ts';
+import type { Checkpoint } from '../tlog/checkpoint.ts';
+import { Frontier } from '../tlog/frontier.ts';
+import { sameBytes } from '../tlog/hash.ts';
+import { tileAt, tilePath, tilesOf, tileWidth } from '../tlog/tile.ts';
+import { openCheckpoint } from '../verify/open-checkpoint.ts';
+import { readTile, TileProblem } from '../verify/read-tile.ts';
+import { GrowingLog } from './growing-log.ts';
+import type { Head, HeadRows } from './head-rows.ts';
+import type { LogFile, LogFiles } from './log-files.ts';
+
+export interface Resumed {
+  readonly log: GrowingLog;
+  readonly head: Head;
+  /** The checkpoint that stands published, if any. */
+  readonly published: { readonly note: string; readonly size: number } | null;
+}
+
+export interface ResumeOptions {
+  readonly rows: HeadRows;
+  readonly files: LogFiles;
+  readonly verifierKey: string;
+  readonly now: number;
+}
+
+/** More than one interrupted run can leave: then the log's directory is being made anew. */
+const maxUnpublished = 32_768;
+
+/**
+ * Brings the tree back to the head that the database holds. The published tiles are taken for the part that the
+ * published checkpoint covers when they are all there and lead to its root; otherwise everything is computed again
+ * from the rows, and every tile that is missing or differs is written again.
+ * Throws `ledger_unavailable`, changing nothing, when what has been published contradicts the database: going on
+ * would sign a fork.
+ */
+export async function resume(options: ResumeOptions): Promise<Resumed> {
+  const { rows, files } = options;
+  const { head, placed } = await rows.read(options.now);
+  if (placed !== head.size) {
+    throw refuse(`its head counts ${head.size} entries, but its rows have ${placed} places`);
+  }
+  const published = await readPublished(files, options.verifierKey);
+  if (published !== null && published.checkpoint.size > head.size) {
+    throw refuse(
+      `a checkpoint of ${published.checkpoint.size} entries has been published, but the database holds ${head.size}: ` +
+        `it is older than the log. Restore the newer database, or start a new log under another origin`,
+    );
+  }
+  const log =
+    (await fromTiles(options, head, published?.checkpoint ?? null)) ??
+    (await fromRows(options, head, published?.checkpoint ?? null));
+  return {
+    log,
+    head,
+    published: published === null ? null : { note: published.note, size: published.checkpoint.size },
+  };
+}
+
+async function readPublished(
+  files: LogFiles,
+  verifierKey: string,
+): Promise<{ note: string; checkpoint: Checkpoint } | null> {
+  const bytes = await directorySource(files.directory).read('checkpoint');
+  if (bytes === null) return null;
+  const note = Buffer.from(bytes).toString('utf8');
+  const opened = openCheckpoint(note, verifierKey);
+  if (!opened.ok) throw refuse(`what is published in ${files.directory} is not of this log: ${opened.reason}`);
+  return { note, checkpoint: opened.checkpoint };
+}
+
+/** Null when the tiles are not complete or do not lead to the published root and on to the head's. */
+async function fromTiles(
+  { rows, files }: ResumeOptions,
+  head: Head,
+  published: Checkpoint | null,
+): Promise<GrowingLog | null> {
+  const size = published?.size ?? 0;
+  if (head.size - size > maxUnpublished) return null;
+  const present = await files.list();
+  for (const tile of tilesOf(size)) if (!present.has(tilePath(tile))) return null;
+  const partials: Uint8Array[][] = [];
+  try {
+    for (let level = 0, width = size; width > 0; level++, width = Math.floor(width / tileWidth)) {
+      const partial = width % tileWidth > 0 ? tileAt(level, width - 1, size) : null;
+      partials.push(partial === null ? [] : await readTile(directorySource(files.directory), partial));
+    }
+  } catch (error) {
+    if (error instanceof TileProblem) return null;
+    throw error;
+  }
+  const frontier = Frontier.at(size, partials);
+  if (published !== null && !sameBytes(frontier.root(), published.root)) return null;
+  const log = new GrowingLog(frontier, await rows.entries(size - (size % tileWidth), size));
+  for (let start = size; start < head.size; start += tileWidth) {
+    for (const entry of await rows.entries(start, Math.min(start + tileWidth, head.size))) log.append(entry);
+  }
+  return sameBytes(log.root(), head.root) ? log : null;
+}
+
+/** Reads everything twice: once to be sure that nothing is contradicted, then to write what is missing. */
+async function fromRows(
+  { rows, files }: ResumeOptions,
+  head: Head,
+  published: Checkpoint | null,
+): Promise<GrowingLog> {
+  const checked = new GrowingLog(new Frontier(), []);
+  const checkPublished = (): void => {
+    if (published?.size === checked.size && !sameBytes(checked.root(), published.root)) {
+      throw refuse(
+        `the checkpoint of ${published.size} entries that has been published is not of the entries in the database`,
+      );
+    }
+  };
+  checkPublished();
+  for await (const entries of allEntries(rows, head.size)) {
+    for (const entry of entries) {
+      checked.append(entry);
+      checkPublished();
+    }
+    checked.takeFiles();
+  }
+  if (!sameBytes(checked.root(), head.root)) {
+    throw refuse(`the entries in the database do not add up to its own root of ${head.size} entries`);
+  }
+
+  const source = directorySource(files.directory);
+  const log = new GrowingLog(new Frontier(), []);
+  for await (const entries of allEntries(rows, head.size)) {
+    for (const entry of entries) log.append(entry);
+    const missing: LogFile[] = [];
+    for (const file of log.takeFiles().files) {
+      const there = await source.read(file.path);
+      if (there === null || !sameBytes(there, file.bytes)) missing.push(file);
+    }
+    await files.write('tile', missing);
+  }
+  return log;
+}
+
+async function* allEntries(rows: HeadRows, size: number): AsyncGenerator<Uint8Array[]> {
+  for (let start = 0; start < size; start += tileWidth) {
+    yield await rows.entries(start, Math.min(start + tileWidth, size));
+  }
+}
+
+function refuse(reason: string): LockstepError {
+  return new LockstepError({
+    code: 'ledger_unavailable',
+    internalMessage: `the ledger cannot be continued: ${reason}`,
+  });
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Store } from '../../store/sqlite.ts';
+import type { Fault } from '../faults.ts';
+import type { Health } from '../health.ts';
+import type { NoteSigner } from '../note.ts';
+import { formatCheckpoint } from '../tlog/checkpoint.ts';
+import { HeadRows } from './head-rows.ts';
+import { LogFiles } from './log-files.ts';
+import { resume, type Resumed } from './resume.ts';
+
+/** Rows placed in one transaction: bounds how long the event loop is held. */
+const chunkRows = 512;
+/** Chunks under one checkpoint: bounds what waits in memory to be written. */
+const chunksPerCheckpoint = 16;
+
+export interface SequencerOptions {
+  readonly store: Store;
+  readonly directory: string;
+  readonly origin: string;
+  readonly signer: NoteSigner;
+  readonly clock: Clock;
+  readonly health: Health;
+  readonly fault: Fault;
+}
+
+export interface Published {
+  /** The signed checkpoint. */
+  readonly note: string;
+  readonly size: number;
+}
+
+/**
+ * Turns the feed into the log: (a) rows get their leaf index and the new head is durable, in one transaction;
+ * (b) tiles and bundles are on the disk; (c) only then a checkpoint is signed and takes the place of the last one.
+ * One run at a time. After any failure the next run begins from what is stored, not from what was in memory.
+ */
+export class Sequencer {
+  readonly #options: SequencerOptions;
+  readonly #rows: HeadRows;
+  readonly #files: LogFiles;
+  /** Null after a failure: to be resumed. */
+  #state: Resumed | null = null;
+  #published: Published | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
+
+  constructor(options: SequencerOptions) {
+    this.#options = options;
+    this.#rows = new HeadRows(options.store, options.fault);
+    this.#files = new LogFiles(options.directory, options.fault);
+  }
+
+  /** Resumes and publishes what was left unpublished. Throws `ledger_unavailable` when the log cannot be continued. */
+  async open(): Promise<void> {
+    await this.#files.prepare();
+    await this.integrate();
+  }
+
+  /** The newest checkpoint known to be published. */
+  published(): Published | null {
+    return this.#published;
+  }
+
+  /** Resolves once all that was durable when it was called is under a published checkpoint. */
+  async integrate(): Promise<void> {
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = null;
+        this.#running = this.#run();
+        return this.#running;
+      });
+    return this.#next;
+  }
+
+  async #run(): Promise<void> {
+    const { health } = this.#options;
+    try {
+      let state = this.#state ?? (await this.#resume());
+      this.#state = null;
+      for (let more = true; more; ) {
+        ({ state, more } = await this.#place(state));
+        state = await this.#publish(state);
+      }
+      this.#state = state;
+      health.worked('publish');
+    } catch (error) {
+      health.failed('publish', error);
+      throw error;
+    }
+  }
+
+  async #resume(): Promise<Resumed> {
+    const { signer, clock } = this.#options;
+    const { verifierKey } = signer;
+    return resume({ rows: this.#rows, files: this.#files, verifierKey, now: clock.now() });
+  }
+
+  /** Step (a), in chunks. */
+  async #place(from: Resumed): Promise<{ state: Resumed; more: boolean }> {
+    let { head } = from;
+    for (let chunk = 0; chunk < chunksPerCheckpoint; chunk++) {
+      const rows = await this.#rows.unsequenced(chunkRows);
+      if (rows.length === 0) return { state: { ...from, head }, more: false };
+      for (const row of rows) from.log.append(row.entry);
+      const root = from.log.root();
+      await this.#rows.advance(head, rows, root, this.#options.clock.now());
+      head = { ...head, size: from.log.size, root };
+      if (rows.length < chunkRows) return { state: { ...from, head }, more: false };
+    }
+    return { state: { ...from, head }, more: true };
+  }
+
+  /** Steps (b) and (c). */
+  async #publish(state: Resumed): Promise<Resumed> {
+    const { head, published } = state;
+    this.#published = published;
+    if (published?.size === head.size) {
+      if (head.publishedSize < head.size) await this.#rows.published(head.size);
+      return { ...state, head: { ...head, publishedSize: head.size } };
+    }
+    const { files, obsolete } = state.log.takeFiles();
+    await this.#files.write('tile', files);
+    const { origin, signer } = this.#options;
+    const note = signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
+    await this.#files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(note) }]);
+    this.#published = { note, size: head.size };
+    await this.#rows.published(head.size);
+    await this.#files.remove(obsolete);
+    return { ...state, head: { ...head, publishedSize: head.size }, published: this.#published };
+  }
+}

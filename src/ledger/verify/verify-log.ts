@@ -1,0 +1,79 @@
+import { Frontier, type TileContent } from '../tlog/frontier.ts';
+import { sameBytes } from '../tlog/hash.ts';
+import { tilePath, tileWidth, tileAt } from '../tlog/tile.ts';
+import { openCheckpoint, refusal, type Refusal } from './open-checkpoint.ts';
+import { readTile, TileProblem } from './read-tile.ts';
+import type { TileSource } from './tile-source.ts';
+
+export type LogVerdict =
+  | { readonly ok: true; readonly origin: string; readonly size: number; readonly root: Uint8Array }
+  | Refusal;
+
+export interface VerifyLogOptions {
+  /** Called now and then with how many entries have been checked. */
+  readonly onProgress?: (checked: number, size: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Checks a whole log against the one thing that is trusted, its verifier key: the checkpoint's signature, every
+ * entry against its leaf hash, every tile on every level, and the root. Memory does not grow with the log.
+ * A finding is a value with its reason; only the source's own failures (network, file system) and an abort throw.
+ */
+export async function verifyLog(
+  source: TileSource,
+  verifierKey: string,
+  options: VerifyLogOptions = {},
+): Promise<LogVerdict> {
+  const note = await source.read('checkpoint');
+  if (note === null) return refusal('there is no checkpoint');
+  const opened = openCheckpoint(Buffer.from(note).toString('utf8'), verifierKey);
+  if (!opened.ok) return opened;
+  const { origin, size, root } = opened.checkpoint;
+  try {
+    const rebuilt = await rebuild(source, size, options);
+    if (!sameBytes(rebuilt, root)) return refusal('the entries do not add up to the root in the checkpoint');
+  } catch (error) {
+    if (error instanceof TileProblem) return refusal(error.message);
+    throw error;
+  }
+  return { ok: true, origin, size, root };
+}
+
+/** Hashes every entry, comparing every tile on the way; the root of it all. */
+async function rebuild(source: TileSource, size: number, options: VerifyLogOptions): Promise<Uint8Array> {
+  const frontier = new Frontier();
+  for (let start = 0; start < size; start += tileWidth) {
+    options.signal?.throwIfAborted();
+    const leaves = tileAt(0, start, size);
+    const [entries, hashes] = await Promise.all([
+      readTile(source, { ...leaves, level: 'entries' }),
+      readTile(source, leaves),
+    ]);
+    const filled = entries.flatMap((entry) => frontier.append(entry));
+    const [own = lastPartial(frontier), ...above] = filled;
+    compare(own, hashes);
+    for (const tile of above) compare(tile, await readTile(source, tile.tile));
+    options.onProgress?.(frontier.size, size);
+  }
+  for (const partial of frontier.partials()) {
+    if (partial.tile.level !== 0) compare(partial, await readTile(source, partial.tile));
+  }
+  return frontier.root();
+}
+
+function lastPartial(frontier: Frontier): TileContent {
+  const [partial] = frontier.partials();
+  if (partial === undefined) throw new TileProblem('an entry bundle is empty');
+  return partial;
+}
+
+function compare(own: TileContent, published: readonly Uint8Array[]): void {
+  const at = own.hashes.findIndex((hash, i) => !sameBytes(hash, published[i] ?? new Uint8Array()));
+  if (at < 0) return;
+  const what =
+    own.tile.level === 0
+      ? `entry ${own.tile.index * tileWidth + at} does not have the hash that the log gives it`
+      : `hash ${at} is not that of the tile below`;
+  throw new TileProblem(`${tilePath(own.tile)}: ${what}`);
+}
