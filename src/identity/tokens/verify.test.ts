@@ -174,7 +174,7 @@ test.each<[string, () => string]>([
     (error: Error) => error,
   );
   expect(refused).toMatchObject({ code: 'invalid_token' });
-  if (token.length > 20) expect(JSON.stringify([refused!.message, refused])).not.toContain(token.slice(-20));
+  expect(JSON.stringify([refused!.message, refused])).not.toContain(token.slice(-20) || 'nothing');
 });
 
 test('refuses HS256 with the public key as the secret', async () => {

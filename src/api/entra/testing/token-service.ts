@@ -11,7 +11,7 @@ import {
 } from '../../../identity/testing/identity-room.ts';
 import type { RequestFact } from '../../../ledger/events.ts';
 import { asLockstepError, failure } from '../../../lib/errors.ts';
-import { newDecisionId, newEventId, newGuid, type PrincipalId, type RequestId } from '../../../lib/ids.ts';
+import { newDecisionId, newEventId, newGuid, type RequestId } from '../../../lib/ids.ts';
 import type { PrincipalRecord } from '../../../store/changes.ts';
 import { TestGateway } from '../../../gateway/testing/gateway.ts';
 import type { Exchange, Reply, RequestHead, Surface } from '../../../gateway/types.ts';
@@ -47,14 +47,18 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** The token service with an application `CI` and a local CI issuer, behind the real gateway. */
-export async function startTokenService(
-  options: { readonly time?: 'manual' | 'real' } = {},
-): Promise<TokenService> {
+/**
+ * The token service with an application `CI` and a local CI issuer: in real time behind the real gateway, for
+ * unmodified clients; in manual time through the surface alone.
+ */
+export async function startTokenService(options: {
+  readonly time: 'manual' | 'real';
+}): Promise<TokenService> {
   const late: { surface: Surface | null } = { surface: null };
-  const gateway = await TestGateway.start({ surfaces: [lateBound(late)] });
-  const publicUrl = `https://localhost:${gateway.listener.address.port}`;
-  const room = await openIdentityRoom({ time: options.time ?? 'real', publicUrl });
+  const listens = options.time === 'real';
+  const gateway = listens ? await TestGateway.start({ surfaces: [lateBound(late)] }) : null;
+  const publicUrl = `https://localhost:${gateway?.port ?? 8443}`;
+  const room = await openIdentityRoom({ time: options.time, publicUrl });
   const facts: RequestFact[] = [];
   const ci = await startCiIssuer(() => room.clock.now());
   const tokenEndpoint = new TokenEndpoint({
@@ -84,7 +88,7 @@ export async function startTokenService(
     ci,
     facts,
     publicUrl,
-    certificatePem: gateway.ca,
+    certificatePem: gateway?.ca ?? '',
     sponsor,
     application: { ...application, clientId: application.signInName ?? '' },
     post: (
@@ -103,7 +107,7 @@ export async function startTokenService(
         Buffer.alloc(0),
       ),
     async close() {
-      await gateway.close();
+      await gateway?.close();
       await ci.close();
       await room.close();
     },
@@ -178,7 +182,7 @@ export function exchangeOf(head: RequestHead, bytes: Buffer): Exchange {
     },
     attribution: {
       ...by,
-      chain: [{ kind: 'anonymous', id: '' as PrincipalId, name: 'anonymous' }],
+      chain: [{ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }],
       sourceAddress: head.remoteAddress,
     },
     bytes,
