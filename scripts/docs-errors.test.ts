@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { errorTable, type ErrorCode } from '../src/lib/errors.ts';
+import { errorTable } from '../src/lib/errors.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'reference', 'errors.md'), 'utf8');
 
@@ -15,9 +15,9 @@ const documented = new Map(
 );
 
 test('every code of the error table is documented as it is', () => {
-  for (const [code, row] of Object.entries(errorTable)) expect(documented.get(code), code).toEqual(row);
+  for (const [code, row] of Object.entries(errorTable)) expect([code, documented.get(code)]).toEqual([code, row]);
 });
 
 test('every documented code exists', () => {
-  for (const code of documented.keys()) expect(errorTable[code as ErrorCode], code).toBeDefined();
+  expect([...documented.keys()].filter((code) => !Object.hasOwn(errorTable, code))).toEqual([]);
 });

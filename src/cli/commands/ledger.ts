@@ -124,7 +124,7 @@ async function verifyWhole(call: Invocation, source: string | undefined, key: st
 interface LogSource {
   readonly log: TileSource;
   readonly where: string;
-  serverKey(): Promise<string>;
+  readonly serverKey: () => Promise<string>;
 }
 
 async function sourceOf(call: Invocation, source: string | undefined): Promise<LogSource> {

@@ -98,7 +98,7 @@ function refused(): CliError {
     'not-signed-in',
     'The sign-in link was not accepted: each works once, and for a short time.',
     {
-      hint: 'Ask for a new one: `lockstep user link NAME`, or `lockstep serve` of a fresh server prints one.',
+      hint: 'Ask for a new one: `lockstep user link NAME`, or on the server `lockstep serve --link`.',
     },
   );
 }

@@ -5,7 +5,12 @@ import { createLog } from '../../lib/log.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 
-const schema = z.object({ home: z.string().optional(), config: z.string().optional(), init: z.boolean() });
+const schema = z.object({
+  home: z.string().optional(),
+  config: z.string().optional(),
+  init: z.boolean(),
+  link: z.boolean(),
+});
 
 export function addServe(program: Command, context: CliContext): void {
   program
@@ -14,9 +19,10 @@ export function addServe(program: Command, context: CliContext): void {
     .option('--home <directory>', 'Where its state lives. Default: $LOCKSTEP_HOME, or ./.lockstep.')
     .option('--config <file>', 'Configuration file. Default: $LOCKSTEP_CONFIG, or config.json in the home.')
     .option('--init', 'Create the state first if there is none.', false)
+    .option('--link', 'Print a link that signs the first administrator in, once, within 15 minutes.', false)
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { home, config: file, init } = call.options(schema);
+      const { home, config: file, init, link } = call.options(schema);
       const config = loadConfig({
         ...(home === undefined ? {} : { home }),
         ...(file === undefined ? {} : { file }),
@@ -28,10 +34,10 @@ export function addServe(program: Command, context: CliContext): void {
       }
       const { startLockstep } = await import('../../main.ts');
       const server = await startLockstep(config, log);
-      call.line(
-        { url: server.url, home: config.home },
-        `Lockstep serves ${server.url}; its state is in ${config.home}.`,
-      );
+      const signIn = link ? await server.adminLink() : null;
+      const shown = [`Lockstep serves ${server.url}; its state is in ${config.home}.`];
+      if (signIn !== null) shown.push(`Sign in, once: ${signIn}`);
+      call.line({ url: server.url, home: config.home, signIn }, shown.join('\n'));
       await stopAsked(context.signal);
       call.note('Draining; Ctrl-C again stops at once.');
       await server.drain();

@@ -19,7 +19,7 @@ export interface Trust {
  * turned off.
  */
 export function trustFor(settings: ClientSettings, named: string | null, remembered: string | null): Trust {
-  const local = join(settings.home, 'tls', 'ca.pem');
+  const local = join(settings.home, 'tls', 'authority.pem');
   const chosen = named ?? settings.caFile ?? firstPresent([remembered, local]);
   const ca = [...getCACertificates('default')];
   if (chosen !== null) ca.push(readPem(chosen));

@@ -41,10 +41,9 @@ export async function submitJob(
         ? { jobInputType: 'literal', value: input.literal }
         : await assetInput(call, client, workspaceId, job, name, input);
   }
-  const outputs = Object.entries(job.outputs ?? {}).map(([name, output]) => [
-    name,
-    { jobOutputType: output?.type ?? 'uri_folder' },
-  ]);
+  const outputs = Object.entries(job.outputs ?? {}).map(
+    ([name, output]) => [name, { jobOutputType: output?.type ?? 'uri_folder' }] as const,
+  );
   const name = job.name ?? newJobName();
   return client.json('arm', 'PUT', `${workspaceId}/jobs/${encodeURIComponent(name)}`, jobSchema, {
     query: apiVersion,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CliError } from '../cli-error.ts';
 import { parseYaml } from './yaml.ts';
@@ -127,11 +127,8 @@ test('any text is either read or refused with a sentence', () => {
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
-      try {
-        parseYaml(pieces.join(''), 'job.yml');
-      } catch (error) {
-        expect(error).toBeInstanceOf(CliError);
-      }
+      // `refusal` passes on whatever is not a refusal.
+      expect(typeof refusal(pieces.join(''))).toBe('string');
     }),
     { numRuns: 2000 },
   );

@@ -136,7 +136,9 @@ class Reader {
       body.push(raw);
     }
     const lines = body.map((line) => line.slice(inner ?? 0));
-    while (chomp !== '+' && lines.at(-1)?.trim() === '') lines.pop();
+    if (chomp !== '+') {
+      while (lines.at(-1)?.trim() === '') lines.pop();
+    }
     const text = style === '|' ? lines.join('\n') : fold(lines);
     return lines.length === 0 || chomp === '-' ? text : text + '\n';
   }
