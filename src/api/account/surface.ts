@@ -353,7 +353,11 @@ function renderError(error: LockstepError, head: RequestHead, now: number): Repl
   }
   const body = entraError({ error: error.code, description: error.publicMessage }, { now, traceId: head.id });
   if (!wantsPage) return jsonReply(error.status, body);
-  return errorPage(error.status, { ...body, error_description: error.publicMessage });
+  return errorPage(error.status, {
+    error: error.code,
+    error_description: error.publicMessage,
+    requestId: head.id,
+  });
 }
 
 function redirect(location: string, setCookies: readonly string[] = []): Reply {

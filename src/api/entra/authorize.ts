@@ -126,7 +126,7 @@ function answerClient(
 function refuse(parts: InteractiveParts, head: RequestHead, error: StandardError, status: number): Reply {
   const body = entraError(error, parts.traceOf(head));
   const wantsPage = (head.headers.accept ?? '').includes('text/html');
-  return wantsPage ? errorPage(status, body) : jsonReply(status, body);
+  return wantsPage ? errorPage(status, { ...body, requestId: head.id }) : jsonReply(status, body);
 }
 
 export function redirect(location: string): Reply {

@@ -90,12 +90,8 @@ function rolesSection(roles: readonly HeldRole[]): Html {
               (role) =>
                 html`<li>
                   <div class="what">
-                    <strong>${role.roleName}</strong
-                    ><span
-                      >at
-                      <code>${role.scope}</code
-                      >${role.throughGroup === null ? null : html`, through ${role.throughGroup}`}</span
-                    >
+                    <strong>${role.roleName}</strong><span>at <code>${breakable(role.scope)}</code></span
+                    >${role.throughGroup === null ? null : html`<span>through ${role.throughGroup}</span>`}
                   </div>
                 </li>`,
             )}
@@ -108,10 +104,8 @@ function sessionItem(session: OpenSession, now: number, aside: Html): Html {
   return html`<li>
     <div class="what">
       <strong>${browserOf(session.userAgent)}</strong
-      ><span
-        >${session.sourceAddress ?? 'unknown address'} · since ${day(session.createdAt)} · used
-        ${ago(now - session.lastSeenAt)}</span
-      >
+      ><span>${session.sourceAddress ?? 'unknown address'}, used ${ago(now - session.lastSeenAt)}</span
+      ><span>since ${day(session.createdAt)}</span>
     </div>
     ${aside}
   </li>`;
@@ -139,6 +133,11 @@ function initials(name: string): string {
     .map((word) => [...(word ?? '')][0] ?? '')
     .join('')
     .toUpperCase();
+}
+
+/** A scope may be longer than the line; it breaks between its segments. */
+function breakable(scope: string): Html[] {
+  return scope.split(/(?<=\/)/).map((segment) => html`${segment}<wbr />`);
 }
 
 const browsers: readonly (readonly [RegExp, string])[] = [

@@ -53,12 +53,12 @@ button, .button {
 }
 button:hover, .button:hover { background: var(--accent-deep); }
 button.full { width: 100%; margin-top: .25rem; }
-button.quiet { color: var(--ink); background: transparent; border-color: var(--line); padding: .4rem .8rem; font-weight: 550; }
+button.quiet { color: var(--ink); background: transparent; border-color: var(--line); padding: .4rem .8rem; font-weight: 550; font-size: .95rem; }
 button.quiet:hover { background: var(--chip); }
 a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
 input:focus-visible { outline-offset: 0; border-color: var(--accent); }
-.notice { margin: 0 0 1.25rem; padding: .75rem .9rem; border-radius: 9px; border-left: 4px solid currentColor; }
+.notice { margin: .9rem 0 1.25rem; padding: .75rem .9rem; border-radius: 9px; border-left: 4px solid currentColor; }
 .notice.bad { color: var(--bad); background: var(--bad-ground); }
 .notice.good { color: var(--good); background: var(--good-ground); }
 .notice p { margin: 0; } .notice p + p { margin-top: .25rem; }
@@ -70,8 +70,9 @@ code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mo
 .list li:first-child { border-top: 0; padding-top: 0; } .list li:last-child { padding-bottom: 0; }
 .list form { flex: none; }
 .what { min-width: 0; } .what strong { display: block; font-weight: 600; overflow-wrap: anywhere; }
-.what span { color: var(--soft); font-size: .92rem; overflow-wrap: anywhere; }
+.what span { display: block; color: var(--soft); font-size: .92rem; overflow-wrap: anywhere; }
 .chips { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0; padding: 0; list-style: none; }
+.chip { white-space: nowrap; }
 .chips li, .chip { padding: .18rem .6rem; background: var(--chip); border-radius: 999px; font-size: .9rem; }
 .head { display: flex; align-items: center; justify-content: space-between; gap: 1rem; margin-bottom: 1.25rem; }
 .head .brand { margin: 0; }

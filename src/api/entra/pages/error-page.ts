@@ -5,7 +5,8 @@ import { brand, page } from './layout.ts';
 export interface ErrorView {
   readonly error: string;
   readonly error_description: string;
-  readonly trace_id: string;
+  /** The request's, under which the ledger has it. */
+  readonly requestId: string;
 }
 
 /** Shown when there is no trustworthy place to send the browser back to. */
@@ -26,8 +27,8 @@ export function errorPage(status: number, view: ErrorView): Reply {
         <dl>
           <dt>Error</dt>
           <dd><code>${view.error}</code></dd>
-          <dt>Trace id</dt>
-          <dd><code>${view.trace_id}</code></dd>
+          <dt>Request id</dt>
+          <dd><code>${view.requestId}</code></dd>
         </dl>
       </section>
     </main>`,

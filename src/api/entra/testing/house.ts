@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Directory } from '../../../identity/directory/directory.ts';
@@ -16,6 +16,12 @@ import { TokenIssuer } from '../../../identity/tokens/issue.ts';
 import { defaultRotation } from '../../../identity/tokens/rotation.ts';
 import { SigningKeys } from '../../../identity/tokens/signing-keys.ts';
 import { TokenVerifier } from '../../../identity/tokens/verify.ts';
+import { listenTls } from '../../../gateway/listener.ts';
+import { LiveSessions } from '../../../gateway/live-sessions.ts';
+import { ensureLocalAuthority } from '../../../gateway/local-authority.ts';
+import { createPipeline, type Pipeline } from '../../../gateway/pipeline.ts';
+import { createRecogniser } from '../../../gateway/recognise.ts';
+import type { Caller } from '../../../identity/caller.ts';
 import type { RequestFact } from '../../../ledger/events.ts';
 import { ManualClock } from '../../../lib/clock.ts';
 import { newEventId, newGuid, type PrincipalId, type Secret, type TenantId } from '../../../lib/ids.ts';
@@ -28,9 +34,7 @@ import { interactive } from '../interactive.ts';
 import { knowsResource, standardResources } from '../resources.ts';
 import { entraSurface } from '../surface.ts';
 import { TokenEndpoint } from '../token/endpoint.ts';
-import { localhostCertificate } from './localhost-certificate.ts';
 import { plainCommit } from './plain-commit.ts';
-import { plainPipeline } from './plain-pipeline.ts';
 
 export const adaPassword = 'correct horse battery staple';
 
@@ -42,10 +46,19 @@ export type House = Awaited<ReturnType<typeof openHouse>>;
  */
 export async function openHouse(options: { accessTokenSeconds?: number; idleMinutes?: number } = {}) {
   const directoryPath = await mkdtemp(join(tmpdir(), 'lockstep-house-'));
-  const certificate = await localhostCertificate();
-  const server = createServer({ key: certificate.key, cert: certificate.certificate });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const publicUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const authority = await ensureLocalAuthority(directoryPath, []);
+  let pipeline: Pipeline | undefined;
+  const listener = await listenTls({
+    host: '127.0.0.1',
+    port: 0,
+    key: authority.key,
+    cert: authority.cert,
+    pipeline: Object.assign(
+      (request: IncomingMessage, response: ServerResponse) => pipeline?.(request, response),
+      { unparsed: (error: Error, socket: Duplex) => pipeline?.unparsed(error, socket) },
+    ),
+  });
+  const publicUrl = `https://localhost:${listener.address.port}`;
 
   const clock = new ManualClock(Date.now());
   const tenantId = newGuid() as TenantId;
@@ -136,7 +149,42 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
       ],
     }),
   ];
-  server.on('request', plainPipeline({ surfaces, tenantId, clock, verifier, liveness, sessions }));
+  const liveSessions = new LiveSessions(clock);
+  pipeline = createPipeline({
+    edge: { hosts: { names: ['localhost', '127.0.0.1'], baseDomain: 'localhost' } },
+    surfaces,
+    recognise: createRecogniser({
+      verifyToken: async (token, audiences) => verifier.verify(token, audiences),
+      callerFromCookie: (value) => callerFromCookie(value),
+    }),
+    decide: () => ({ allowed: false, cause: { kind: 'missing-grant' }, decidedFor: null }),
+    snapshotVersion: () => 0,
+    checkLive: (caller) => liveness.check(caller),
+    record,
+    sessions: liveSessions,
+    tenantId,
+    clock,
+    log,
+  });
+
+  function callerFromCookie(value: string): Caller | null {
+    const session = sessions.fromCookie(value);
+    const person = session === null ? undefined : liveness.principal(session.principalId);
+    if (session === null || person === undefined) return null;
+    return {
+      tenantId,
+      subject: { id: person.id, kind: 'user', name: person.displayName },
+      chain: [{ kind: 'user', id: person.id, name: person.displayName }],
+      authorities: [person.id],
+      credential: {
+        kind: 'session-cookie',
+        tokenId: session.id,
+        sessionId: session.id,
+        leaseId: null,
+        expiresAt: Math.floor(session.expiresAt / 1000),
+      },
+    };
+  }
 
   const by = systemAttribution(tenantId, 'test');
   const ada = await directory.createUser(by, {
@@ -173,10 +221,11 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
     ada,
     adaId: ada.id as PrincipalId,
     webAppId: web.signInName ?? '',
-    ca: certificate.certificate,
+    ca: await readFile(authority.caCertificatePath, 'utf8'),
+    certificate: authority.cert,
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await listener.close();
+      liveSessions.stop();
       await store.close();
       await rm(directoryPath, { recursive: true, force: true });
     },
