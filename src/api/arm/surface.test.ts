@@ -506,6 +506,101 @@ describe('a job', () => {
   });
 });
 
+const identityProgram = `
+import { AzureMachineLearningWorkspaces } from '@azure/arm-machinelearning';
+import { DefaultAzureCredential } from '@azure/identity';
+import { BlobClient, BlockBlobClient } from '@azure/storage-blob';
+const [input, output, foreign] = process.argv.slice(2);
+const credential = new DefaultAzureCredential();
+const say = (facts) => console.log(JSON.stringify(facts));
+const status = async (work) => { try { await work(); return 200; } catch (error) { return error.statusCode ?? String(error); } };
+say({ read: (await new BlobClient(input, credential).downloadToBuffer()).toString() });
+const put = (url) => status(() => new BlockBlobClient(url, credential, { retryOptions: { maxTries: 1 } }).uploadData(Buffer.from('m')));
+say({ own: await put(output + '/model.json'), foreign: await put(foreign), overInput: await put(input) });
+const ml = new AzureMachineLearningWorkspaces(credential, process.env.AZUREML_ARM_SUBSCRIPTION, {
+  endpoint: process.env.LOCKSTEP_URL, credentialScopes: process.env.LOCKSTEP_URL + '/.default', retryOptions: { maxRetries: 0 } });
+const where = [process.env.AZUREML_ARM_RESOURCEGROUP, process.env.AZUREML_ARM_WORKSPACE_NAME];
+const model = await ml.modelVersions.createOrUpdate(...where, 'penguins', '1', {
+  properties: { modelUri: output + '/model.json', modelType: 'custom_model', jobName: process.env.AZUREML_RUN_ID } });
+say({ model: model.id });
+say({ submit: await status(() => ml.jobs.createOrUpdate(...where, 'child', { properties: {
+  jobType: 'Command', command: 'true', environmentId: 'azureml:node:1', computeId: 'local' } })) });
+const { token } = await credential.getToken('https://storage.azure.com/.default');
+say({ token });
+`;
+
+describe('the identity of a job', () => {
+  it('does what the job declared and no more, and nothing once the job has ended', async () => {
+    await upload('survey/table.csv', 'x,y');
+    await upload('identity/main.mjs', identityProgram);
+    const code = await ml.codeVersions.createOrUpdate(group, ws, 'identity', '1', {
+      properties: { codeUri: `${paths}identity` },
+    });
+    const foreign = `${house.publicUrl}/${account}/azureml/ExperimentRun/dcid.reader-1/model/stolen`;
+    await ml.jobs.createOrUpdate(
+      group,
+      ws,
+      'itself',
+      await command(`node main.mjs \${{inputs.table}} \${{outputs.model}} ${foreign}`, {
+        codeId: code.id,
+        inputs: { table: { jobInputType: 'uri_file', uri: `${paths}survey/table.csv`, mode: 'Direct' } },
+        outputs: { model: { jobOutputType: 'uri_folder' } },
+      }),
+    );
+    const job = await finished('itself');
+    const log = await logOf('itself');
+    expect([log, job.properties.status]).toEqual([log, 'Completed']);
+    const said = Object.assign(
+      {},
+      ...log
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    ) as Record<string, unknown>;
+    expect(said).toMatchObject({
+      read: 'x,y',
+      own: 200,
+      foreign: 403,
+      overInput: 403,
+      model: `${workspaceId(workspace)}/models/penguins/versions/1`,
+      submit: 403,
+    });
+    const model = await ml.modelVersions.get(group, ws, 'penguins', '1');
+    expect(model).toMatchObject({
+      systemData: { createdBy: 'itself', createdByType: 'ManagedIdentity' },
+      properties: { jobName: 'itself' },
+    });
+    const after = await request(`${house.publicUrl}/${account}/azureml-blobstore/survey/table.csv`, {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${String(said['token'])}`, 'x-ms-version': '2024-11-04' },
+    });
+    expect(after.statusCode).toBe(401);
+    await after.body.dump();
+  });
+
+  it('ends, and the job is reported lost, when the process beside the job is killed', async () => {
+    await ml.jobs.createOrUpdate(group, ws, 'orphan', await command('sleep 60'));
+    await until(
+      async () => (await ml.jobs.get(group, ws, 'orphan')).properties.status === 'Running',
+      'it to run',
+    );
+    const row = await house.room.store.db
+      .selectFrom('jobs')
+      .selectAll()
+      .where('name', '=', 'orphan')
+      .executeTakeFirstOrThrow();
+    const killed = Date.now();
+    process.kill(given(row.pid, 'a pid'), 'SIGKILL');
+    const job = await finished('orphan');
+    expect(Date.now() - killed).toBeLessThan(1_000);
+    expect(job.properties).toMatchObject({
+      status: 'Failed',
+      properties: { 'lockstep.errorCode': 'JobLost' },
+    });
+    expect(house.leases.list()).toEqual([]);
+  });
+});
+
 describe('the endpoint of a lease', () => {
   it('gives nothing to a wrong secret, a foreign lease or a lease that has ended', async () => {
     await ml.jobs.createOrUpdate(group, ws, 'target', await command('sleep 60'));

@@ -61,7 +61,7 @@ export const commandJob = z
     tags: dictionary,
     properties: dictionary,
   })
-  .catchall(json);
+  .catchall(z.unknown());
 
 export type CommandJob = z.infer<typeof commandJob>;
 export type JobInput = z.infer<typeof literalInput> | z.infer<typeof assetInput>;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import { array, assert, constantFrom, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bindCommand, checkPlaceholders } from './placeholders.ts';
 
@@ -53,7 +53,7 @@ describe('a placeholder', () => {
   });
 
   it('never runs a value, wherever in a command it stands', () => {
-    const piece = fc.constantFrom(
+    const piece = constantFrom(
       '"',
       "'",
       '\\',
@@ -68,8 +68,8 @@ describe('a placeholder', () => {
       ')',
       '`',
     );
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+    assert(
+      property(array(piece, { maxLength: 12 }), (pieces) => {
         const bound = bindCommand(pieces.join(''), { inputs: { x: 'VALUE' }, outputs: {} });
         expect(bound.command).not.toContain('VALUE');
       }),

@@ -155,7 +155,7 @@ export async function openMlHouse(
       clock,
       principal: (id) => liveness.principal(id),
     }),
-    principalName: (id) => liveness.principal(id as PrincipalId)?.displayName,
+    principalName: (id) => liveness.principal(id)?.displayName,
     ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
   });
   const workload = workloadSurface({

@@ -6,7 +6,7 @@ import {
   readFileSync,
   renameSync,
   symlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
@@ -45,10 +45,14 @@ export function createJobDirectory(directory: string, nodeModules: string | unde
 
 /** The file or its absence after a crash, never a part of it: written aside, synced, renamed. */
 export function writeWhole(file: string, value: unknown): void {
+  writeFileAtomically(file, JSON.stringify(value));
+}
+
+export function writeFileAtomically(file: string, content: string): void {
   const aside = `${file}.new`;
   const descriptor = openSync(aside, 'w', 0o600);
   try {
-    writeSync(descriptor, JSON.stringify(value));
+    writeFileSync(descriptor, content);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { failure } from '../../../lib/errors.ts';
@@ -10,6 +10,7 @@ import { checkEnvironmentVariables, loopbackExceptions } from './environment-var
 import { createJobDirectory, jobFiles, readProcess, readStatus, wasAccepted } from './job-directory.ts';
 import { isAlive, processStart, signalGroup, signalProcess } from './process-identity.ts';
 import type { ShimSpec } from './shim-spec.ts';
+import { writeTrustBundle } from './trust-bundle.ts';
 
 /** A host toolchain that stands for an image. */
 export interface Toolchain {
@@ -40,8 +41,15 @@ export class LocalRunner implements Runner {
   readonly compute = 'local';
   readonly #options: LocalRunnerOptions;
 
+  readonly #trustBundle: string | null;
+
   constructor(options: LocalRunnerOptions) {
     this.#options = options;
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    const authority = options.gateway.certificateAuthorityFile;
+    // A name that no job can have.
+    const bundle = join(options.directory, '.trusted.pem');
+    this.#trustBundle = authority === null ? null : writeTrustBundle(bundle, authority);
   }
 
   check(wish: RunWish): void {
@@ -159,6 +167,7 @@ export class LocalRunner implements Runner {
     const toolchain = environments[job.image];
     const { subscriptionId, resourceGroup, name } = job.workspace;
     const authority = gateway.certificateAuthorityFile;
+    const bundle = this.#trustBundle;
     return {
       LANG: 'C.UTF-8',
       NO_PROXY: loopbackExceptions,
@@ -169,9 +178,8 @@ export class LocalRunner implements Runner {
       PATH: (toolchain?.path ?? []).join(delimiter),
       HOME: directory,
       TMPDIR: join(directory, jobFiles.temporary),
-      ...(authority === null
-        ? {}
-        : { NODE_EXTRA_CA_CERTS: authority, REQUESTS_CA_BUNDLE: authority, SSL_CERT_FILE: authority }),
+      ...(authority !== null && { NODE_EXTRA_CA_CERTS: authority }),
+      ...(bundle !== null && { REQUESTS_CA_BUNDLE: bundle, SSL_CERT_FILE: bundle }),
       AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential',
       AZUREML_RUN_ID: job.name,
       AZUREML_ROOT_RUN_ID: job.name,
