@@ -154,9 +154,9 @@ function roles(count: number, actions: readonly string[], random: () => number):
     const patterns = Array.from({ length: 5 + Math.floor(random() * 36) }, () => {
       const parts = actions[Math.floor(random() * actions.length)]!.split('/');
       const roll = random();
-      if (roll < 0.3) return `${parts.slice(0, 3).join('/')}/*`;
-      if (roll < 0.5) return `${parts.slice(0, 2).join('/')}/*/read`;
-      if (roll < 0.6) return `${parts[0]}/*/read`;
+      if (roll < 0.04) return `${parts[0]}/*`;
+      if (roll < 0.22) return `${parts.slice(0, 2).join('/')}/*`;
+      if (roll < 0.32) return `${parts[0]}/*/read`;
       return parts.join('/');
     });
     return {

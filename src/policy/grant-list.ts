@@ -2,22 +2,26 @@ import { contained, roleContains, type ActionEntry } from './action-table.ts';
 import { insertAssigned, takeAssigned } from './assigned-list.ts';
 import { reached, type Marks } from './marks.ts';
 import type { Grant, Reach } from './nodes.ts';
+import { buildPrincipalTable, slotOf, type PrincipalTable } from './principal-table.ts';
 
-/** Beyond this many grants at one scope, each of the caller's identities is looked up; up to it, all are scanned. */
-const scanLimit = 512;
+/** Up to this many grants at one scope, all are scanned; beyond it each identity of the caller is looked up. */
+const scanLimit = 12;
+/** Beyond this many, the look-up is changed in place instead of being built anew after a change. */
+const rebuildLimit = 2_048;
 
 /** The role assignments at one scope, in order of id. */
 export class GrantList {
   readonly grants: Grant[] = [];
-  /** The principals and roles of `grants` as plain numbers, side by side in memory; built when first asked for. */
+  /** Principals and roles of `grants` as plain numbers, side by side in memory. */
   #flat: { readonly principals: Int32Array; readonly roles: Int32Array } | null = null;
+  #table: PrincipalTable | null = null;
   #byPrincipal: Map<number, Grant[]> | null = null;
 
   add(grant: Grant): void {
     insertAssigned(this.grants, grant);
-    this.#flat = null;
+    this.#forget();
     if (this.#byPrincipal) file(this.#byPrincipal, grant);
-    else if (this.grants.length > scanLimit) {
+    else if (this.grants.length > rebuildLimit) {
       this.#byPrincipal = new Map();
       for (const each of this.grants) file(this.#byPrincipal, each);
     }
@@ -26,31 +30,55 @@ export class GrantList {
   remove(id: string): void {
     const removed = takeAssigned(this.grants, id);
     if (!removed) return;
-    this.#flat = null;
+    this.#forget();
     const own = this.#byPrincipal?.get(removed.principal.index);
     if (!own) return;
     takeAssigned(own, id);
     if (own.length === 0) this.#byPrincipal?.delete(removed.principal.index);
   }
 
-  /** The grant with the lowest id that gives a marked principal this action. */
+  /** The grant with the lowest id that gives one of the caller's identities this action. */
   find(marks: Marks, reach: Reach, action: ActionEntry): Grant | null {
-    return this.#byPrincipal ? lookUp(this.#byPrincipal, reach, action) : this.#scan(marks, action);
+    if (this.#byPrincipal) return lookUp(this.#byPrincipal, reach, action);
+    return this.grants.length > scanLimit ? this.#probe(reach, action) : this.#scan(marks, action);
   }
 
   #scan(marks: Marks, action: ActionEntry): Grant | null {
-    const { principals, roles } = (this.#flat ??= flatten(this.grants));
+    const { principals } = (this.#flat ??= flatten(this.grants));
     const { bytes } = marks;
-    const { verdicts } = action;
     for (let i = 0; i < principals.length; i++) {
-      if (bytes[principals[i] ?? 0] !== reached) continue;
-      const verdict = verdicts[roles[i] ?? 0];
-      if (verdict === contained) return this.grants[i] ?? null;
-      if (verdict !== 0) continue;
-      const grant = this.grants[i];
-      if (grant && roleContains(action, grant.role)) return grant;
+      if (bytes[principals[i] ?? 0] === reached && this.#gives(i, action)) return this.grants[i] ?? null;
     }
     return null;
+  }
+
+  #probe({ active }: Reach, action: ActionEntry): Grant | null {
+    this.#flat ??= flatten(this.grants);
+    const table = (this.#table ??= buildPrincipalTable(this.#flat.principals));
+    let lowest = this.grants.length;
+    for (let i = 0; i < active.length; i++) {
+      const slot = slotOf(table, active[i] ?? 0);
+      if (slot < 0) continue;
+      const end = table.ends[slot] ?? 0;
+      for (let at = table.starts[slot] ?? 0; at < end; at++) {
+        const position = table.positions[at] ?? 0;
+        if (position >= lowest) break;
+        if (this.#gives(position, action)) lowest = position;
+      }
+    }
+    return this.grants[lowest] ?? null;
+  }
+
+  #gives(position: number, action: ActionEntry): boolean {
+    const known = action.verdicts[this.#flat?.roles[position] ?? 0];
+    if (known !== undefined && known !== 0) return known === contained;
+    const grant = this.grants[position];
+    return grant !== undefined && roleContains(action, grant.role);
+  }
+
+  #forget(): void {
+    this.#flat = null;
+    this.#table = null;
   }
 }
 
