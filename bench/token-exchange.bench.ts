@@ -1,6 +1,5 @@
 // Exchanges a second at the token service, in process through the surface, against what the signatures alone cost.
 import { generateKeyPairSync, sign, verify } from 'node:crypto';
-import { cpus } from 'node:os';
 import { SignJWT } from 'jose';
 import {
   exchangeOf,
@@ -76,10 +75,10 @@ async function measureAll(service: TokenService): Promise<BenchRow[]> {
   });
   const { floor } = measured;
   return [
-    against('token exchange, certificate', measured.certificate, floor, 0.5),
-    against('token exchange, client secret', measured.secret, floor, 0.5),
-    against('token exchange, federated, reusable', measured.reusable, floor, 0.5),
-    against('token exchange, federated, once (with its row)', measured.once, floor, null),
+    against('token exchange, certificate', measured.certificate, floor),
+    against('token exchange, client secret', measured.secret, floor),
+    against('token exchange, federated, reusable', measured.reusable, floor),
+    against('token exchange, federated, once (with its row)', measured.once, floor),
     ...latency('certificate', measured.certificate, floor),
     ...latency('federated, once', measured.once, floor),
     ...(await verification(service)),
@@ -139,8 +138,8 @@ async function verification(service: TokenService): Promise<BenchRow[]> {
   });
   const peer = 'one RS256 verify with node:crypto';
   return [
-    { ...row('token verification, first time', cold), ...ratioTo(floor, peer, cold, 0.5) },
-    { ...row('token verification, remembered, with liveness', cached), ...ratioTo(floor, peer, cached, 20) },
+    { ...row('token verification, first time', cold), ...ratioTo(floor, peer, cold) },
+    { ...row('token verification, remembered, with liveness', cached), ...ratioTo(floor, peer, cached) },
   ];
 }
 
@@ -186,19 +185,12 @@ function row(name: string, { perSecond, spread }: Measured) {
   return { name, value: perSecond, unit: '1/s', spread };
 }
 
-function against(name: string, measured: Measured, floor: Measured, least: number | null): BenchRow {
-  return { ...row(name, measured), ...ratioTo(floor, floorName, measured, least) };
+function against(name: string, measured: Measured, floor: Measured): BenchRow {
+  return { ...row(name, measured), ...ratioTo(floor, floorName, measured) };
 }
 
-function ratioTo(floor: Measured, peer: string, { perSecond }: Measured, least: number | null) {
-  const ratio = perSecond / floor.perSecond;
-  return {
-    peer,
-    peerValue: floor.perSecond,
-    ratio,
-    target: least === null ? null : `≥ ${least} × on one core of ${cpus().length}`,
-    met: least === null ? null : ratio >= least,
-  };
+function ratioTo(floor: Measured, peer: string, { perSecond }: Measured) {
+  return { peer, peerValue: floor.perSecond, ratio: perSecond / floor.perSecond, target: null, met: null };
 }
 
 function latency(name: string, measured: Measured, floor: Measured): BenchRow[] {

@@ -53,6 +53,8 @@ export class ExternalIssuers {
   readonly #refetch: number;
   readonly #timeoutSeconds: number;
   readonly #known = new Map<string, Known>();
+  /** Gone with the key set that they were published in. */
+  readonly #importedKeys = new WeakMap<OutsideJwk, Map<string, CryptoKey>>();
 
   constructor(options: ExternalIssuersOptions) {
     this.#clock = options.clock;
@@ -91,6 +93,9 @@ export class ExternalIssuers {
   }
 
   async #imported(issuer: string, key: OutsideJwk, algorithm: string): Promise<CryptoKey> {
+    const known = this.#importedKeys.get(key) ?? new Map<string, CryptoKey>();
+    const before = known.get(algorithm);
+    if (before !== undefined) return before;
     const { kty, n, e, crv, x, y } = key;
     const imported = await importJWK(
       kty === 'RSA' ? { kty, n: n ?? '', e: e ?? '' } : { kty, crv: crv ?? '', x: x ?? '', y: y ?? '' },
@@ -99,6 +104,7 @@ export class ExternalIssuers {
       throw refused(`the key ${printable(key.kid ?? '')} of ${issuer} is malformed`, cause);
     });
     if (imported instanceof Uint8Array) throw refused(`the key of ${issuer} is not a public key`);
+    this.#importedKeys.set(key, known.set(algorithm, imported));
     return imported;
   }
 

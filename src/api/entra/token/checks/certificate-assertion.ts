@@ -1,10 +1,10 @@
 // RFC 7523 §3: signed by a registered certificate's key, about the client itself, for this endpoint, for a short time.
 import { X509Certificate } from 'node:crypto';
-import { compactVerify, errors } from 'jose';
 import { z } from 'zod';
 import type { StoredCertificate } from '../../../../identity/directory/credentials.ts';
 import type { Workload } from '../../../../identity/directory/workloads.ts';
 import { readAssertion, requireTimes } from '../../../../identity/federation/outside-token.ts';
+import { rsaSignatureFits } from '../../../../identity/tokens/rsa-signature.ts';
 import { epochSeconds } from '../../../../lib/clock.ts';
 import { issuerOf } from '../../discovery.ts';
 import { refusal } from '../../errors.ts';
@@ -13,7 +13,6 @@ import type { Proof, TokenRequestForm } from '../request.ts';
 
 /** MSAL asks for 10 minutes; older clients of azure-identity for 30. */
 const longestLifeSeconds = 1800;
-const algorithms = ['RS256', 'PS256'];
 
 /** A key or certificate that the assertion brings along (`x5c`, `jwk`, …) is never looked at. RFC 8725 §3.10. */
 const headerSchema = z
@@ -36,8 +35,8 @@ export async function certificateAssertion(
   assertion: string,
 ): Promise<Proof> {
   const { claims, audience, header } = readAssertion(assertion, { needsKid: false });
-  const certificate = await registered(parts, client, header);
-  await requireSignature(assertion, certificate);
+  const { alg, certificate } = await registered(parts, client, header);
+  requireSignature(assertion, alg, certificate);
   if (claims.iss.toLowerCase() !== client.clientId || claims.sub.toLowerCase() !== client.clientId)
     throw refusal('invalid_client', 700_021, 'The assertion must name the client id as issuer and subject.');
   if (!endpointsOf(parts, request).includes(audience))
@@ -62,7 +61,7 @@ export async function certificateAssertion(
   };
 }
 
-async function registered(parts: TokenParts, client: Workload, header: unknown): Promise<StoredCertificate> {
+async function registered(parts: TokenParts, client: Workload, header: unknown) {
   const parsed = headerSchema.safeParse(header);
   if (!parsed.success)
     throw refusal(
@@ -85,16 +84,15 @@ async function registered(parts: TokenParts, client: Workload, header: unknown):
     );
   if (found.expiresAt <= parts.clock.now())
     throw refusal('invalid_client', 700_027, 'The certificate has expired; register its successor.');
-  return found;
+  return { alg: parsed.data.alg, certificate: found };
 }
 
-async function requireSignature(assertion: string, certificate: StoredCertificate): Promise<void> {
-  try {
-    await compactVerify(assertion, new X509Certificate(certificate.pem).publicKey, { algorithms });
-  } catch (cause) {
-    if (!(cause instanceof errors.JOSEError) && !(cause instanceof TypeError)) throw cause;
+function requireSignature(assertion: string, alg: 'RS256' | 'PS256', certificate: StoredCertificate): void {
+  const end = assertion.lastIndexOf('.');
+  const key = new X509Certificate(certificate.pem).publicKey;
+  const signature = Buffer.from(assertion.slice(end + 1), 'base64url');
+  if (!rsaSignatureFits(alg, Buffer.from(assertion.slice(0, end)), key, signature))
     throw refusal('invalid_client', 700_027, "The assertion was not signed with the certificate's key.");
-  }
 }
 
 /** The spellings of this endpoint that clients use: by tenant id or as called, and the issuer (RFC 7523bis). */
