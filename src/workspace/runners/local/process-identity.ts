@@ -36,7 +36,7 @@ export function signalProcess(pid: number, started: string | null, signal: NodeJ
  */
 export function signalGroup(leader: number, started: string, signal: NodeJS.Signals): boolean {
   const now = processStart(leader);
-  if (now !== null && now !== started) return false;
+  if (now === null ? !isOfThisBoot(started) : now !== started) return false;
   return send(-leader, signal);
 }
 
@@ -47,6 +47,11 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+
+/** Before a restart of the machine, every number meant something else. */
+function isOfThisBoot(started: string): boolean {
+  return process.platform !== 'linux' || started.startsWith(`${bootId()}:`);
 }
 
 function bootId(): string {
