@@ -127,6 +127,8 @@ export class InFlight {
     if (allowed.described.effect === 'change') await durable;
     this.#mustLive(session);
     const preparing = allowed.described.serve(this.#exchange(allowed, session, body, bytes));
+    // It may fail while the record is still on its way to the disk; the failure is taken up below.
+    preparing.catch(() => undefined);
     try {
       await durable;
     } catch (thrown) {
@@ -263,6 +265,8 @@ export class InFlight {
       request: this.#request,
       response: this.#response,
       signal: this.#abort.signal,
+      // A head that breaks the rules says nothing sure about where the next request begins.
+      last: this.refused !== null,
       sent: (bytes: number): void => {
         if (session !== null) session.responseBytes += bytes;
       },

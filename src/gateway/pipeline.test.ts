@@ -4,9 +4,9 @@ import type { Response } from 'undici';
 import { z } from 'zod';
 import { failure } from '../lib/errors.ts';
 import { newEventId } from '../lib/ids.ts';
-import type { Access, Verdict } from '../policy/types.ts';
+import type { Access } from '../policy/types.ts';
 import type { RequestFact } from '../ledger/events.ts';
-import { alice, callerOf, TestGateway, type GatewayParts } from './testing/gateway.ts';
+import { alice, allow, callerOf, TestGateway, until, type GatewayParts } from './testing/gateway.ts';
 import { actionGuard, route, streamText, thingsSurface } from './testing/things-surface.ts';
 import type { Route } from './routes.ts';
 import type { Surface } from './types.ts';
@@ -16,18 +16,6 @@ afterEach(async () => {
   while (open.length > 0) await open.pop()?.close();
 });
 
-const allow = (): Verdict & { decidedFor: typeof alice } => ({
-  allowed: true,
-  cause: {
-    kind: 'role-assignment',
-    id: 'a1',
-    roleDefinitionId: 'r1',
-    roleName: 'Reader',
-    scope: '/',
-    principalId: alice,
-  },
-  decidedFor: alice,
-});
 const bearer = { authorization: 'Bearer good' };
 const tokens = new Map([['good', callerOf(alice)]]);
 
@@ -64,14 +52,6 @@ async function problem(
 
 function decided(gateway: TestGateway): Extract<RequestFact, { kind: 'request.decided' }>[] {
   return gateway.facts.filter((fact) => fact.kind === 'request.decided');
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const limit = Date.now() + 5000;
-  while (!condition()) {
-    if (Date.now() > limit) throw new Error('the condition never came true');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 describe('deciding', () => {

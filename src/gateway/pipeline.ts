@@ -224,11 +224,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 
   const busy = new WeakSet<Duplex>();
+  const condemned = new WeakSet<Duplex>();
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
+    // Behind a request that the edge refused, the parser may read a body as requests: none of them counts.
+    if (condemned.has(socket)) return;
     busy.add(socket);
     response.once('close', () => busy.delete(socket));
     const admission = admit(request, options.edge, clock);
+    if (admission.kind === 'refused') condemned.add(socket);
     const flight = new InFlight(options, request, response, admission);
     carry(flight).catch((thrown: unknown) => {
       log.error(

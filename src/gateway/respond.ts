@@ -14,6 +14,8 @@ export interface Responding {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
+  /** Whether the connection ends with this answer. */
+  readonly last: boolean;
   /** Told of every piece of the body that is sent. */
   sent(bytes: number): void;
   /** Told when the body itself broke off, before the connection is given up for it. */
@@ -28,7 +30,7 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
   const { request, response, head } = to;
   const unread = announcesBody(request.headers) && !request.complete;
   const headers = withDefaults(reply, head);
-  if (unread) headers['connection'] = 'close';
+  if (unread || to.last) headers['connection'] = 'close';
   const { body } = reply;
   const bodiless = head.method === 'HEAD' || reply.status === 204 || reply.status === 304;
 

@@ -131,8 +131,8 @@ export class TestGateway {
   }
 
   /** Sends these very bytes on a TLS connection of their own and resolves with all that comes back. */
-  async raw(bytes: string | Buffer, waitMilliseconds = 5000): Promise<string> {
-    const socket = await this.connect();
+  async raw(bytes: string | Buffer, waitMilliseconds = 5000, servername = 'localhost'): Promise<string> {
+    const socket = await this.connect(servername);
     const { promise, resolve } = Promise.withResolvers<string>();
     const chunks: Buffer[] = [];
     const done = (): void => resolve(Buffer.concat(chunks).toString('latin1'));
@@ -145,8 +145,8 @@ export class TestGateway {
     return answer;
   }
 
-  async connect(): Promise<TLSSocket> {
-    const socket = connectTls({ host: '127.0.0.1', port: this.port, ca: this.ca, servername: 'localhost' });
+  async connect(servername = 'localhost'): Promise<TLSSocket> {
+    const socket = connectTls({ host: '127.0.0.1', port: this.port, ca: this.ca, servername });
     await new Promise((resolve, reject) => {
       socket.once('secureConnect', () => resolve(undefined)).once('error', reject);
     });
@@ -157,5 +157,29 @@ export class TestGateway {
     await this.agent.destroy();
     await this.listener.close();
     this.sessions.stop();
+  }
+}
+
+/** A policy that allows everything to Alice. */
+export function allow(): Verdict & { decidedFor: PrincipalId } {
+  return {
+    allowed: true,
+    cause: {
+      kind: 'role-assignment',
+      id: 'a1',
+      roleDefinitionId: 'r1',
+      roleName: 'Reader',
+      scope: '/',
+      principalId: alice,
+    },
+    decidedFor: alice,
+  };
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  const limit = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > limit) throw new Error('the condition never came true');
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
