@@ -6,7 +6,7 @@ export async function armCollection<T>(
   client: Client,
   path: string,
   item: z.ZodType<T>,
-  query: Readonly<Record<string, string>>,
+  query: Readonly<Record<string, string>> = {},
 ): Promise<T[]> {
   const page = z.object({ value: z.array(item), nextLink: z.string().nullish() });
   const out: T[] = [];

@@ -6,7 +6,7 @@ import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { readJobFile, type JobFile } from '../jobs/job-file.ts';
-import { apiVersion, hasEnded, jobSchema, type Job } from '../jobs/job-resource.ts';
+import { hasEnded, jobSchema, type Job } from '../jobs/job-resource.ts';
 import { streamJob } from '../jobs/stream.ts';
 import { submitJob } from '../jobs/submit.ts';
 import { moment } from '../output/amounts.ts';
@@ -87,7 +87,7 @@ export function addJob(program: Command, context: CliContext): void {
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, workspaceId } = await place(call);
-      const jobs = await armCollection(client, `${workspaceId}/jobs`, jobSchema, apiVersion);
+      const jobs = await armCollection(client, `${workspaceId}/jobs`, jobSchema);
       const shown = table(
         jobs,
         [
@@ -111,9 +111,7 @@ export function addJob(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, workspaceId } = await place(call);
-      const found = await client.json('arm', 'GET', jobPath(workspaceId, name), jobSchema, {
-        query: apiVersion,
-      });
+      const found = await client.json('arm', 'GET', jobPath(workspaceId, name), jobSchema);
       call.result(found, shownJob(call, found));
     });
 
@@ -136,7 +134,7 @@ export function addJob(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, workspaceId } = await place(call);
-      await client.done('arm', 'POST', `${jobPath(workspaceId, name)}/cancel`, { query: apiVersion });
+      await client.done('arm', 'POST', `${jobPath(workspaceId, name)}/cancel`);
       call.result({ canceling: name }, `canceling  ${name}`);
     });
 }

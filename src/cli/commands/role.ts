@@ -12,8 +12,6 @@ import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed } from '../scopes.ts';
 
-const apiVersion = '2022-04-01';
-
 const definitionSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -66,7 +64,6 @@ export function addRole(program: Command, context: CliContext): void {
       const assignee = await principalNamed(client, options.assignee);
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
       const made = await client.json('arm', 'PUT', path, assignmentSchema, {
-        query: { 'api-version': apiVersion },
         json: {
           properties: {
             roleDefinitionId: definition.id,
@@ -120,7 +117,6 @@ export function addRole(program: Command, context: CliContext): void {
           : `assignedTo('${(await principalNamed(client, options.assignee)).id}')`;
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
       const assignments = await armCollection(client, path, assignmentSchema, {
-        'api-version': apiVersion,
         $filter: filter,
       });
       const names = await principalNames(
@@ -162,7 +158,7 @@ export function addRole(program: Command, context: CliContext): void {
       const path = isGuid(name)
         ? await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, name)
         : name;
-      await client.done('arm', 'DELETE', path, { query: { 'api-version': apiVersion } });
+      await client.done('arm', 'DELETE', path);
       call.result({ removed: path }, `removed  ${path}`);
     });
 }
@@ -171,7 +167,6 @@ async function assignmentPath(client: Client, scopeName: string, id: string): Pr
   const scope = scopeNamed(scopeName, await client.discovery());
   const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
   const held = await armCollection(client, path, assignmentSchema, {
-    'api-version': apiVersion,
     $filter: 'atScope()',
   });
   return held.find((row) => row.name.toLowerCase() === id.toLowerCase())?.id ?? `${path}/${id}`;
@@ -179,7 +174,7 @@ async function assignmentPath(client: Client, scopeName: string, id: string): Pr
 
 async function definitionsAt(client: Client, scope: string): Promise<Definition[]> {
   const path = `${at(scope)}/providers/Microsoft.Authorization/roleDefinitions`;
-  return armCollection(client, path, definitionSchema, { 'api-version': apiVersion });
+  return armCollection(client, path, definitionSchema);
 }
 
 async function definitionNamed(client: Client, scope: string, name: string): Promise<Definition> {

@@ -11,6 +11,9 @@ import { accessToken } from './tokens.ts';
 export type Face = 'admin' | 'arm' | 'directory' | 'storage' | 'open';
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
+/** Any is accepted here; a real resource manager would know this one. */
+const apiVersion = '2024-04-01';
+
 export interface Ask {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -33,6 +36,14 @@ const decisionSchema = z.object({
     policyId: z.string(),
   }),
 });
+
+/** The short of it, where policy was asked; the facts beneath say what and where. */
+const sentences: Readonly<Record<string, (name: string) => string>> = {
+  'missing-grant': (name) => `No role assignment allows this to ${name}.`,
+  'deny-assignment': (name) => `A deny assignment forbids this to ${name}.`,
+  'disabled-principal': (name) => `${name} is disabled.`,
+  'unknown-principal': (name) => `${name} is not in the directory.`,
+};
 
 export interface ClientOptions {
   /** Origin of the server, without a trailing slash. */
@@ -100,6 +111,8 @@ export class Client {
   async attempt(face: Face, method: Method, path: string, ask: Ask = {}): Promise<Answer> {
     const url = new URL(path, this.options.server);
     for (const [name, value] of Object.entries(ask.query ?? {})) url.searchParams.set(name, value);
+    if (face === 'arm' && !url.searchParams.has('api-version'))
+      url.searchParams.set('api-version', apiVersion);
     const token = face === 'open' ? null : await this.#token(face);
     const headers: Record<string, string> = {
       'user-agent': `lockstep-cli/${this.options.version}`,
@@ -139,6 +152,7 @@ export class Client {
   /** The one policy behind a denial, and what it was about; as much of it as can be had. */
   async #withPolicy(error: CliError, decisionId: string): Promise<CliError> {
     const facts: [string, string][] = [];
+    let message = error.message;
     try {
       const answer = await this.attempt('admin', 'GET', `/admin/v1/decisions/${decisionId}`, {
         signal: AbortSignal.timeout(3000),
@@ -147,13 +161,14 @@ export class Client {
         answer.status === 200 ? await answer.body.json() : await answer.body.dump(),
       );
       if (told.success) {
-        const { action, dataAction, scope, policyId } = told.data.decision;
+        const { action, dataAction, scope, policyId, reason, decidedFor } = told.data.decision;
+        message = sentences[reason]?.(decidedFor?.displayName ?? 'The caller') ?? message;
         facts.push([dataAction ? 'data action' : 'action', action], ['scope', scope], ['policy', policyId]);
       }
     } catch {
       // The denial itself is what matters; it is reported with what it says.
     }
-    return new CliError('denied', error.message, {
+    return new CliError('denied', message, {
       facts: [...facts, ['decision', decisionId]],
       hint: `lockstep explain ${decisionId}`,
       decisionId,

@@ -40,5 +40,3 @@ const ended = new Set(['Completed', 'Failed', 'Canceled', 'NotResponding', 'Lost
 export function hasEnded(status: string): boolean {
   return ended.has(status);
 }
-
-export const apiVersion = { 'api-version': '2024-04-01' };

@@ -6,7 +6,7 @@ import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { Invocation } from '../invocation.ts';
 import type { JobFile } from './job-file.ts';
-import { apiVersion, jobSchema, type Job } from './job-resource.ts';
+import { jobSchema, type Job } from './job-resource.ts';
 import { upload } from './upload.ts';
 
 const versionSchema = z.object({ id: z.string() });
@@ -46,7 +46,6 @@ export async function submitJob(
   );
   const name = job.name ?? newJobName();
   return client.json('arm', 'PUT', `${workspaceId}/jobs/${encodeURIComponent(name)}`, jobSchema, {
-    query: apiVersion,
     json: {
       properties: {
         jobType: 'Command',
@@ -88,7 +87,6 @@ async function codeVersion(
     `${workspaceId}/codes/${digest.slice(0, 32)}/versions/1`,
     versionSchema,
     {
-      query: apiVersion,
       json: {
         properties: {
           codeUri: uri,
@@ -124,7 +122,6 @@ async function environmentVersion(
   const digest = createHash('sha256').update(image).digest('hex').slice(0, 32);
   const path = `${workspaceId}/environments/CliV2AnonymousEnvironment/versions/${digest}`;
   const { id } = await client.json('arm', 'PUT', path, versionSchema, {
-    query: apiVersion,
     json: { properties: { image, isAnonymous: true } },
   });
   return id;
@@ -132,7 +129,7 @@ async function environmentVersion(
 
 async function latestVersion(client: Client, container: string): Promise<string> {
   const schema = z.object({ properties: z.object({ latestVersion: z.string() }) });
-  return (await client.json('arm', 'GET', container, schema, { query: apiVersion })).properties.latestVersion;
+  return (await client.json('arm', 'GET', container, schema)).properties.latestVersion;
 }
 
 async function assetInput(
