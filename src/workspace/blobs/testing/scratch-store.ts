@@ -14,6 +14,8 @@ export interface Scratch {
   /** Every change that was committed, in order. */
   readonly changes: Change[];
   readonly commit: Commit;
+  /** Runs once, when the next commit is asked for and before its transaction begins. */
+  beforeNextCommit(work: () => Promise<void>): void;
   /** The same database and directory, opened anew, as after a restart. */
   reopen(clock?: Clock): Promise<BlobStore>;
   close(): Promise<void>;
@@ -25,7 +27,11 @@ export async function scratchStore(clock: Clock = systemClock): Promise<Scratch>
   const directory = join(root, 'content');
   const store = await openSqliteStore({ path: join(root, 'lockstep.db'), dangerouslyNotDurable: true });
   const changes: Change[] = [];
+  let before: (() => Promise<void>) | null = null;
   const commit: Commit = async (_by, work) => {
+    const interposed = before;
+    before = null;
+    await interposed?.();
     const recorded: Change[] = [];
     const result = await store.db.transaction().execute(async (tx) =>
       work(tx, (change) => {
@@ -42,6 +48,9 @@ export async function scratchStore(clock: Clock = systemClock): Promise<Scratch>
     store,
     changes,
     commit,
+    beforeNextCommit: (work) => {
+      before = work;
+    },
     blobs: await open(clock),
     reopen: async (later = clock) => open(later),
     close: async () => {
