@@ -14,8 +14,8 @@ export interface Peer {
   allows(question: Question): boolean;
 }
 
-/** CASL's index of one user's rules takes tens of megabytes here. */
-const compiledUsers = 10;
+/** CASL's index of one user's rules takes about a hundred megabytes here. */
+const compiledUsers = 5;
 
 /**
  * CASL: two abilities per user (granted, denied) compiled beforehand from flattened groups and expanded wildcards,

@@ -32,8 +32,8 @@ export async function run(): Promise<BenchRow[]> {
   ];
   for (const [build, count, target] of [
     [caslPeer, 20_000, null],
-    [cedarPeer, 2_000, 100],
-    [casbinPeer, 10, 100],
+    [cedarPeer, 500, 100],
+    [casbinPeer, 5, 100],
   ] as const) {
     const peer = await build(workload, snapshot);
     const perSecond = measurePeer(peer, snapshot, peer.questions.slice(0, count));
@@ -101,8 +101,12 @@ function measurePeer(peer: Peer, snapshot: PolicySnapshot, questions: readonly Q
   );
   if (wrong.length > 0) throw new Error(`${peer.name} disagrees on ${wrong.length} of ${questions.length}`);
   const start = performance.now();
-  for (const question of questions) peer.allows(question);
-  return questions.length / ((performance.now() - start) / 1_000);
+  let asked = 0;
+  do {
+    for (const question of questions) peer.allows(question);
+    asked += questions.length;
+  } while (performance.now() - start < 500);
+  return asked / ((performance.now() - start) / 1_000);
 }
 
 /** One user joins and leaves a group; one group of users is nested and taken out: each followed by a decision. */

@@ -80,6 +80,18 @@ describe('a role assignment', () => {
   });
 });
 
+describe('an Owner and a Reader', () => {
+  test('manage and see, as Ben and Cleo do in the README', () => {
+    expect(ask(rows, ben, act('Microsoft.Storage/storageAccounts/delete', group))).toMatch(/^roleAssignment/);
+    expect(ask(rows, cleo, act('Microsoft.Authorization/roleAssignments/read', workspace))).toMatch(
+      /^roleAssignment/,
+    );
+    expect(ask(rows, cleo, act('Microsoft.Authorization/roleAssignments/write', workspace))).toBe(
+      'default:missing-grant',
+    );
+  });
+});
+
 describe('a deny assignment', () => {
   const with_ = (...denyAssignments: PolicyRows['denyAssignments']): PolicyRows => ({
     ...rows,
