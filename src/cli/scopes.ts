@@ -4,17 +4,54 @@ import type { Discovery } from './connection/discovery.ts';
 /** What `--scope` accepts; shown in the help. */
 export const scopeHelp =
   'A scope, such as /subscriptions/…; or `workspace`, `resource-group`, `subscription`, `storage`, ' +
-  '`container:NAME` of the default storage account, `directory` (users, groups, applications), or `/`.';
+  '`container:NAME` of the default storage account, `directory` (users, groups, applications), or `/`. ' +
+  'A longer path may follow a short name: `workspace/jobs/NAME`.';
+
+type Places = Pick<Discovery, 'workspaceId' | 'storageAccountId'>;
 
 /** The scope that a command line names, by its short name or in full. Throws CliError `usage`. */
-export function scopeNamed(name: string, { workspaceId, storageAccountId }: Discovery): string {
+export function scopeNamed(name: string, places: Places): string {
   if (name.startsWith('/')) return name;
-  if (name === 'workspace') return workspaceId;
-  if (name === 'storage') return storageAccountId;
-  if (name === 'subscription') return workspaceId.split('/').slice(0, 3).join('/');
-  if (name === 'resource-group') return workspaceId.split('/').slice(0, 5).join('/');
-  if (name === 'directory') return '/providers/Lockstep.Access';
-  const container = /^container:([a-z0-9$][a-z0-9-]{1,62})$/.exec(name)?.[1];
-  if (container !== undefined) return `${storageAccountId}/blobServices/default/containers/${container}`;
-  throw new CliError('usage', `\`${name}\` is not a scope.`, { hint: scopeHelp });
+  const [head = '', ...rest] = name.split('/');
+  const base = shortNames(places).get(head) ?? containerScope(head, places);
+  if (base === null) throw new CliError('usage', `\`${name}\` is not a scope.`, { hint: scopeHelp });
+  return [base, ...rest].join('/');
+}
+
+/** The short form of a scope, as `--scope` takes it; one that has none is shown whole. */
+export function shortScope(scope: string, places: Places): string {
+  const lower = scope.toLowerCase();
+  const containers = `${containersOf(places)}/`.toLowerCase();
+  if (lower.startsWith(containers)) return `container:${scope.slice(containers.length)}`;
+  for (const [name, base] of shortNames(places)) {
+    if (lower === base.toLowerCase()) return name;
+    if (lower.startsWith(`${base.toLowerCase()}/`) && name !== 'subscription' && name !== 'resource-group') {
+      return name + scope.slice(base.length);
+    }
+  }
+  return scope;
+}
+
+function shortNames({ workspaceId, storageAccountId }: Places): Map<string, string> {
+  const upTo = (segments: number) =>
+    workspaceId
+      .split('/')
+      .slice(0, segments + 1)
+      .join('/');
+  return new Map([
+    ['workspace', workspaceId],
+    ['storage', storageAccountId],
+    ['resource-group', upTo(4)],
+    ['subscription', upTo(2)],
+    ['directory', '/providers/Lockstep.Access'],
+  ]);
+}
+
+function containerScope(head: string, places: Places): string | null {
+  const container = /^container:([a-z0-9$][a-z0-9-]{1,62})$/.exec(head)?.[1];
+  return container === undefined ? null : `${containersOf(places)}/${container}`;
+}
+
+function containersOf({ storageAccountId }: Places): string {
+  return `${storageAccountId}/blobServices/default/containers`;
 }

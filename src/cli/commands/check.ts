@@ -31,7 +31,7 @@ export function addCheck(program: Command, context: CliContext): void {
           ...(options.dataAction === undefined ? {} : { dataAction: options.dataAction }),
         },
       });
-      call.result(checked, shownExplanation(call, checked));
+      call.result(checked, shownExplanation(call, checked, await client.discovery()));
       if (!checked.decision.allowed) context.ending = 'denied';
     });
 }

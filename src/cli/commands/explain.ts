@@ -16,6 +16,6 @@ export function addExplain(program: Command, context: CliContext): void {
       }
       const client = await call.client();
       const explained = await client.json('admin', 'GET', `/admin/v1/decisions/${id}`, explainedSchema);
-      call.result(explained, shownExplanation(call, explained));
+      call.result(explained, shownExplanation(call, explained, await client.discovery()));
     });
 }

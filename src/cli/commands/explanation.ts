@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { Invocation } from '../invocation.ts';
 import { moment } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
+import { shortScope } from '../scopes.ts';
+import type { Discovery } from '../connection/discovery.ts';
 
 const who = z.object({ id: z.string(), kind: z.string(), name: z.string() });
 const party = z.object({ id: z.string(), kind: z.string(), displayName: z.string() });
@@ -74,7 +76,8 @@ type Assignment = z.infer<typeof assignment>;
 type Remedy = z.infer<typeof remedy>;
 
 /** A decision for a person: the answer, the one policy, and the way on. */
-export function shownExplanation(call: Invocation, explained: Explained): string {
+export function shownExplanation(call: Invocation, explained: Explained, places: Discovery): string {
+  const short = (scope: string) => shortScope(scope, places);
   const { decision, explanation, warnings } = explained;
   const { style } = call;
   const verdict = decision.allowed ? style.good('allowed') : style.bad('denied');
@@ -101,9 +104,9 @@ export function shownExplanation(call: Invocation, explained: Explained): string
         ),
       );
     }
-    parts.push(explanation.authorities.map((one) => authorityLine(call, one)).join('\n'));
+    parts.push(explanation.authorities.map((one) => authorityLine(call, one, short)).join('\n'));
     for (const one of explanation.authorities) {
-      if (one.remedy !== null) parts.push(...remedyParts(call, one, one.remedy));
+      if (one.remedy !== null) parts.push(...remedyParts(call, one, one.remedy, short));
     }
   }
   for (const warning of warnings) parts.push(style.notice(warning));
@@ -117,33 +120,35 @@ function ruleSentence(reason: string, policyId: string): string {
   return `Refused before policy was asked: ${reason}.`;
 }
 
-function authorityLine({ style }: Invocation, one: Authority): string {
+type Short = (scope: string) => string;
+
+function authorityLine({ style }: Invocation, one: Authority, short: Short): string {
   const mark = one.allowed ? style.good('yes') : style.bad('no ');
-  return `${mark}  ${one.principal.name}: ${why(one)}`;
+  return `${mark}  ${one.principal.name}: ${why(one, short)}`;
 }
 
-function why(one: Authority): string {
-  if (one.grantedBy !== null) return `${heldAs(one.grantedBy)} allows it.`;
+function why(one: Authority, short: Short): string {
+  if (one.grantedBy !== null) return `${heldAs(one.grantedBy, short)} allows it.`;
   if (one.deniedBy !== null) {
     const { name, scope, description } = one.deniedBy;
-    return `the deny assignment “${name}” at ${scope} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}`;
+    return `the deny assignment “${name}” at ${short(scope)} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}`;
   }
   if (one.remedy !== null)
     return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
   return one.policyId;
 }
 
-function heldAs({ roleName, scope, through }: Assignment): string {
+function heldAs({ roleName, scope, through }: Assignment, short: Short): string {
   const group = through.at(-1);
-  return `${roleName} at ${scope}${group === undefined ? '' : `, held through ${through.map((one) => one.name).join(' → ')},`}`;
+  return `${roleName} at ${short(scope)}${group === undefined ? '' : `, held through ${through.map((one) => one.name).join(' → ')},`}`;
 }
 
-function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy): string[] {
+function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy, short: Short): string[] {
   const { style } = call;
   const out: string[] = [];
   if (remedy.nearest.length > 0) {
     const lines = remedy.nearest.map(
-      ({ assignment: near, shortfall: short }) => `  ${nearLine(near, short)}`,
+      ({ assignment: near, shortfall: fall }) => `  ${nearLine(near, fall, short)}`,
     );
     out.push(['What came nearest:', ...lines].join('\n'));
   }
@@ -152,7 +157,7 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy)
   const grants = facts(
     [
       ['  role', roles.length === 0 ? 'none there is contains it; define one' : shown],
-      ['  at', remedy.scopes.join('\n')],
+      ['  at', remedy.scopes.map(short).join('\n')],
     ],
     style,
   );
@@ -177,19 +182,21 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy)
   const [scope] = remedy.scopes.slice(-1);
   if (roles[0] !== undefined && scope !== undefined) {
     out.push(
-      style.dim(`lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${scope}`),
+      style.dim(
+        `lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${short(scope)}`,
+      ),
     );
   }
   return out;
 }
 
-function nearLine(near: Assignment, short: z.infer<typeof shortfall>): string {
-  const held = `${near.roleName} at ${near.scope}`;
-  switch (short.kind) {
+function nearLine(near: Assignment, fall: z.infer<typeof shortfall>, short: Short): string {
+  const held = `${near.roleName} at ${short(near.scope)}`;
+  switch (fall.kind) {
     case 'taken-away':
-      return `${held}: its notActions take it away again (${short.pattern}).`;
+      return `${held}: its notActions take it away again (${fall.pattern}).`;
     case 'disabled-group':
-      return `${held}: held through ${short.group.name}, which is disabled.`;
+      return `${held}: held through ${fall.group.name}, which is disabled.`;
     case 'other-scope':
       return `${held}: it does not cover this scope.`;
     case 'role-lacks-action':

@@ -13,6 +13,7 @@ import { invocation, type Invocation } from '../invocation.ts';
 import { count, duration, moment } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
+import { shortScope } from '../scopes.ts';
 
 const verifySchema = z.object({ key: z.string().optional(), receipt: z.string().optional() });
 const receiptSchema = z.object({ out: z.string().optional() });
@@ -251,6 +252,7 @@ async function tail(call: Invocation, client: Client, follow: boolean, lines: nu
   const { signal } = call.context;
   const status = z.looseObject({ ledger: z.looseObject({ lastSequence: z.number() }) });
   const { lastSequence } = (await client.json('admin', 'GET', '/admin/v1/status', status)).ledger;
+  const places = await client.discovery();
   const answer = await client.send('admin', 'GET', '/admin/v1/events', {
     query: {
       after: String(Math.max(0, lastSequence - lines)),

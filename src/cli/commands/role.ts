@@ -10,7 +10,7 @@ import type { CliContext } from '../context.ts';
 import { objectsById, principalNamed } from '../directory.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
-import { scopeHelp, scopeNamed } from '../scopes.ts';
+import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
 
 const definitionSchema = z.object({
   id: z.string(),
@@ -59,7 +59,8 @@ export function addRole(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const options = call.options(assignOptions);
       const client = await call.client();
-      const scope = scopeNamed(options.scope, await client.discovery());
+      const places = await client.discovery();
+      const scope = scopeNamed(options.scope, places);
       const definition = await definitionNamed(client, scope, options.role);
       const assignee = await principalNamed(client, options.assignee);
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
@@ -78,7 +79,7 @@ export function addRole(program: Command, context: CliContext): void {
           [
             ['assigned', definition.properties.roleName],
             ['to', `${assignee.displayName} (${assignee.type})`],
-            ['at', made.properties.scope],
+            ['at', shortScope(made.properties.scope, places)],
             ['assignment', made.name],
           ],
           call.style,
@@ -96,7 +97,8 @@ export function addRole(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const options = call.options(listOptions);
       const client = await call.client();
-      const scope = scopeNamed(options.scope, await client.discovery());
+      const places = await client.discovery();
+      const scope = scopeNamed(options.scope, places);
       const definitions = await definitionsAt(client, scope);
       if (options.definitions) {
         const shown = table(
@@ -139,12 +141,12 @@ export function addRole(program: Command, context: CliContext): void {
           },
           { title: 'TYPE', value: (row) => row.properties.principalType ?? null },
           { title: 'ASSIGNMENT', value: (row) => row.name },
-          { title: 'SCOPE', value: (row) => row.properties.scope },
+          { title: 'SCOPE', value: (row) => shortScope(row.properties.scope, places) },
         ],
         call.style,
         call.width,
       );
-      call.result(assignments, shown === '' ? `No role is assigned at ${scope}.` : shown);
+      call.result(assignments, shown === '' ? `No role is assigned at ${shortScope(scope, places)}.` : shown);
     });
 
   role

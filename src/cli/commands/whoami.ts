@@ -4,6 +4,7 @@ import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 import { moment } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
+import { shortScope } from '../scopes.ts';
 
 const actor = z.object({ kind: z.string(), id: z.string(), name: z.string() });
 
@@ -36,6 +37,7 @@ export function addWhoami(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const client = await call.client();
       const me = await client.json('admin', 'GET', '/admin/v1/me', meSchema);
+      const places = await client.discovery();
       const { style } = call;
       const { principal, chain, groups } = me;
       const head = facts(
@@ -59,7 +61,7 @@ export function addWhoami(program: Command, context: CliContext): void {
             title: 'THROUGH',
             value: (row) => (row.through.id === principal.id ? 'directly' : row.through.displayName),
           },
-          { title: 'SCOPE', value: (row) => row.scope },
+          { title: 'SCOPE', value: (row) => shortScope(row.scope, places) },
         ],
         style,
         call.width,

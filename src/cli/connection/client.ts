@@ -34,6 +34,8 @@ const decisionSchema = z.object({
     dataAction: z.boolean(),
     scope: z.string(),
     policyId: z.string(),
+    reason: z.string(),
+    decidedFor: z.object({ displayName: z.string() }).nullable(),
   }),
 });
 

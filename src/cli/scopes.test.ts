@@ -1,0 +1,40 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CliError } from './cli-error.ts';
+import { scopeNamed, shortScope } from './scopes.ts';
+
+const group = '/subscriptions/s1/resourceGroups/ml/providers';
+const places = {
+  workspaceId: `${group}/Microsoft.MachineLearningServices/workspaces/lab`,
+  storageAccountId: `${group}/Microsoft.Storage/storageAccounts/labstore`,
+};
+
+test.each([
+  ['/', '/'],
+  ['workspace', places.workspaceId],
+  ['workspace/jobs/j1', `${places.workspaceId}/jobs/j1`],
+  ['resource-group', '/subscriptions/s1/resourceGroups/ml'],
+  ['subscription', '/subscriptions/s1'],
+  ['storage', places.storageAccountId],
+  ['container:data', `${places.storageAccountId}/blobServices/default/containers/data`],
+  ['container:data/blobs/a/b', `${places.storageAccountId}/blobServices/default/containers/data/blobs/a/b`],
+  ['directory', '/providers/Lockstep.Access'],
+])('%s is %s, and is shown as it was written', (name, scope) => {
+  expect(scopeNamed(name, places)).toBe(scope);
+  expect(shortScope(scope.toLowerCase(), places)).toBe(name);
+});
+
+test.each(['workspaces', 'container:', 'container:../x', ''])('%j is no scope', (name) => {
+  expect(() => scopeNamed(name, places)).toThrow(CliError);
+});
+
+test('whatever is shown short names the same scope again', () => {
+  const segment = fc.stringMatching(/^[a-z0-9-]{1,8}$/);
+  const base = fc.constantFrom(places.workspaceId, places.storageAccountId, '/subscriptions/s1', `${group}x/a`);
+  fc.assert(
+    fc.property(base, fc.array(segment, { maxLength: 4 }), (start, more) => {
+      const scope = [start, ...more].join('/');
+      expect(scopeNamed(shortScope(scope, places), places).toLowerCase()).toBe(scope.toLowerCase());
+    }),
+  );
+});
