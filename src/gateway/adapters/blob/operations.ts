@@ -2,7 +2,7 @@ import { getBlockList, putBlock, putBlockList } from './operations/blocks.ts';
 import { containerProperties, createContainer, deleteContainer, listBlobs } from './operations/containers.ts';
 import { copyBlob } from './operations/copy-blob.ts';
 import { blobMetadata, blobProperties, getBlob } from './operations/read-blob.ts';
-import { listContainers, serviceProperties } from './operations/service.ts';
+import { listContainers, serviceProperties } from './operations/account.ts';
 import { deleteBlob, putBlob, setBlobMetadata, setBlobProperties } from './operations/write-blob.ts';
 import type { BlobOperation, ContainerOperation, ServiceOperation } from './operation.ts';
 
