@@ -30,7 +30,10 @@ export function routeTable(
   const find = (method: HTTPMethod, path: string): { route: Route; params: Params } | null => {
     const found = router.find(method, path);
     if (found === null) return null;
-    return { route: found.store as Route, params: definedParams(found.params) };
+    const params = definedParams(found.params);
+    // The router lets a value be empty; a name never is. What a wildcard takes may be.
+    if (Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return null;
+    return { route: found.store as Route, params };
   };
 
   return (head) => {

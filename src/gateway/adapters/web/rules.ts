@@ -20,7 +20,10 @@ export function compileRules(rules: readonly WebRule[]): FindRule {
   }
   return (method, path) => {
     const found = router.find(method as HTTPMethod, path);
-    return found === null ? null : (found.store as WebRule);
+    if (found === null) return null;
+    // The router lets a value be empty; a segment never is. What a wildcard takes may be.
+    const empty = Object.entries(found.params).some(([name, value]) => value === '' && name !== '*');
+    return empty ? null : (found.store as WebRule);
   };
 }
 

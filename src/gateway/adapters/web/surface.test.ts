@@ -162,6 +162,7 @@ describe('rules', () => {
     ['OPTIONS', '/runs/7', 403],
     ['DELETE', '/runs/7', 403],
     ['GET', '/runs', 403],
+    ['GET', '/runs/', 403],
     ['GET', '/runs/7/artifacts', 403],
     ['GET', '/RUNS/7', 403],
     ['GET', '/runs/7/', 403],
