@@ -18,6 +18,8 @@ export interface Interactive {
   token(exchange: Exchange): Promise<Reply>;
   /** What a path of ours that a sign-in page leads on to is about; null for any other path or host. */
   destination(path: string): Promise<Destination | null>;
+  /** Removes codes, tokens and grants that have lapsed. Call it every few minutes. */
+  sweep(): Promise<void>;
   /** Where a sign-out leads, when a registered application asked for it; else null. */
   afterSignOut(query: URLSearchParams): Promise<string | null>;
 }
@@ -42,6 +44,10 @@ export function interactive(options: InteractiveOptions): Interactive {
     describe: (head) => describe(parts, head),
     token: async (exchange) => redeem(parts, exchange),
     destination: async (path) => destination(parts, path),
+    async sweep() {
+      const now = options.clock.now();
+      await options.store.db.deleteFrom('oidc_artifacts').where('expires_at', '<=', now).execute();
+    },
     afterSignOut: async (query) => afterSignOut(parts, query),
   };
 }

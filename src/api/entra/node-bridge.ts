@@ -1,6 +1,9 @@
-import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Reply } from '../../gateway/types.ts';
+
+/** What `createServer` takes, if it says when it is done. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
 
 /** A request for a listener that expects Node's own pair of objects. */
 export interface BridgedRequest {
@@ -18,7 +21,7 @@ export interface BridgedRequest {
  * Rejects if the listener fails to end its response.
  */
 export async function throughListener(
-  listener: RequestListener,
+  listener: Listener,
   bridged: BridgedRequest,
   onRequest?: (request: IncomingMessage) => void,
 ): Promise<Reply & { readonly body: string }> {

@@ -80,7 +80,8 @@ function sessionAdapter(parts: AdapterParts): Adapter {
   };
 }
 
-function artifactAdapter({ db, clock, grantRevoked }: AdapterParts, model: string): Adapter {
+function artifactAdapter(parts: AdapterParts, model: string): Adapter {
+  const { db, clock } = parts;
   const row = (id: string) =>
     db.selectFrom('oidc_artifacts').selectAll().where('model', '=', model).where('id', '=', digest(id));
   return {
@@ -126,7 +127,7 @@ function artifactAdapter({ db, clock, grantRevoked }: AdapterParts, model: strin
           .where('id', '=', digest(grantId))
           .where('model', '=', 'Grant')
           .execute();
-        await grantRevoked(grantId);
+        await parts.grantRevoked(grantId);
         await db.deleteFrom('oidc_artifacts').where('grant_id', '=', grantId).execute();
       }
       throw new errors.InvalidGrant('already used');

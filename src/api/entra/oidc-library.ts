@@ -119,7 +119,7 @@ function configuration(options: LibraryOptions): Configuration {
       const nbf = Math.floor(Date.now() / 1000);
       return { accountId: id, claims: () => ({ sub: id, ver: '2.0', nbf, ...person }) };
     },
-    loadExistingGrant: async (context) => grantAll(context, options),
+    loadExistingGrant: async (context) => grantAll(context),
     issueRefreshToken: (_context, client, code) =>
       client.grantTypeAllowed('refresh_token') && code.scopes.has(keepSignedInScope),
     rotateRefreshToken: true,
@@ -155,7 +155,7 @@ function otherAccountPrompt(): interactionPolicy.Prompt {
 }
 
 /** There is no consent to ask for: what a person may do through an application, policy says. */
-async function grantAll(context: KoaContextWithOIDC, options: LibraryOptions) {
+async function grantAll(context: KoaContextWithOIDC) {
   const { client, session, provider } = context.oidc;
   if (client === undefined || session?.accountId === undefined) throw new errors.AccessDenied();
   const known = session.grantIdFor(client.clientId);

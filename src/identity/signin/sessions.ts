@@ -177,7 +177,7 @@ export class Sessions {
   /** Closes what has lapsed and saves when sessions were last used. Call it every half minute or so. */
   async sweep(): Promise<void> {
     const by = systemAttribution(this.#options.tenantId, 'sign-in');
-    for (const entry of [...this.#open.values()]) {
+    for (const entry of Array.from(this.#open.values())) {
       const reason = this.#lapse(entry);
       if (reason !== null) await this.close(by, entry.record.id, reason);
       else if (entry.unsaved) {
@@ -198,29 +198,18 @@ export class Sessions {
   }
 
   #apply(change: Change): void {
-    switch (change.kind) {
-      case 'session.opened': {
-        const { session } = change;
-        if (this.#open.has(session.id)) return;
-        const lastSeenAt = session.createdAt;
-        const unknown = { sourceAddress: null, userAgent: null };
-        this.#open.set(session.id, { record: session, ...unknown, lastSeenAt, unsaved: false });
-        return;
-      }
-      case 'session.closed':
-        this.#open.delete(change.session.id);
-        return;
-      case 'principal.updated':
-        if (!change.principal.enabled) this.#forget(change.principal.id);
-        return;
-      case 'principal.deleted':
-        this.#forget(change.id);
-        return;
-      case 'credential.added':
-        if (change.credential.kind === 'password') this.#forget(change.principal);
-        return;
-      default:
-    }
+    if (change.kind === 'session.opened') this.#admit(change.session);
+    if (change.kind === 'session.closed') this.#open.delete(change.session.id);
+    const ended = whoseSessionsEnd(change);
+    if (ended !== null) this.#forget(ended);
+  }
+
+  /** One that another process opened: where from is not in the feed. */
+  #admit(session: SessionRecord): void {
+    if (this.#open.has(session.id)) return;
+    const lastSeenAt = session.createdAt;
+    const unknown = { sourceAddress: null, userAgent: null };
+    this.#open.set(session.id, { record: session, ...unknown, lastSeenAt, unsaved: false });
   }
 
   #forget(principalId: PrincipalId): void {
@@ -228,6 +217,14 @@ export class Sessions {
       if (entry.record.principalId === principalId) this.#open.delete(id);
     }
   }
+}
+
+/** The person whose every sign-in ends with this change, whoever closes the rows. */
+function whoseSessionsEnd(change: Change): PrincipalId | null {
+  if (change.kind === 'principal.deleted') return change.id;
+  if (change.kind === 'principal.updated') return change.principal.enabled ? null : change.principal.id;
+  if (change.kind === 'credential.added' && change.credential.kind === 'password') return change.principal;
+  return null;
 }
 
 /**

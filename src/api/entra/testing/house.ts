@@ -24,7 +24,7 @@ import { createRecogniser } from '../../../gateway/recognise.ts';
 import type { Caller } from '../../../identity/caller.ts';
 import type { RequestFact } from '../../../ledger/events.ts';
 import { ManualClock } from '../../../lib/clock.ts';
-import { newEventId, newGuid, type PrincipalId, type Secret, type TenantId } from '../../../lib/ids.ts';
+import { newEventId, newGuid, type Secret, type TenantId } from '../../../lib/ids.ts';
 import { createLog } from '../../../lib/log.ts';
 import { createSealer } from '../../../store/sealer.ts';
 import { openSqliteStore } from '../../../store/sqlite.ts';
@@ -73,7 +73,7 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
   };
   const sealer = createSealer(randomBytes(32));
   const parts = { store, commit: ledger.commit, clock, sealer, tenantId };
-  const log = createLog(process.env['LOCKSTEP_TEST_LOG'] ?? 'silent');
+  const log = createLog('silent');
   const directory = new Directory(parts);
   const liveness = await Liveness.load(store, clock);
   ledger.follow(liveness.follower);
@@ -123,7 +123,7 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
     resources,
     clock,
     applicationSeconds: 3600,
-    interactiveToken: signIn.token,
+    interactiveToken: async (exchange) => signIn.token(exchange),
   });
   const surfaces = [
     entraSurface({ publicUrl, tenantId, keys: signingKeys, tokenEndpoint, clock, interactive: signIn }),
@@ -219,7 +219,7 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
     oneTimeLinks,
     signIn,
     ada,
-    adaId: ada.id as PrincipalId,
+    adaId: ada.id,
     webAppId: web.signInName ?? '',
     ca: await readFile(authority.caCertificatePath, 'utf8'),
     certificate: authority.cert,
