@@ -94,7 +94,7 @@ export class Appender {
     tx: Tx,
     by: Attribution,
     work: (tx: Tx, record: (change: Change) => void) => Promise<T>,
-    end: { commit(): Promise<void>; rollback(): Promise<void> },
+    end: { readonly commit: () => Promise<void>; readonly rollback: () => Promise<void> },
   ): Promise<T> {
     const recorded: { entry: Entry; change: Change }[] = [];
     let appended: Appended[] = [];
@@ -266,7 +266,9 @@ export class Appender {
   #refuseWhenStopped(): void {
     if (this.#closed) throw ledgerFailure(new Error('it is closed'));
     if (this.#drifted !== null) {
-      throw ledgerFailure(new Error('a follower has lost step with the feed; restart', { cause: this.#drifted }));
+      throw ledgerFailure(
+        new Error('a follower has lost step with the feed; restart', { cause: this.#drifted }),
+      );
     }
   }
 

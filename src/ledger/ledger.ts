@@ -91,9 +91,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const event = await queries.eventById(id);
       if (event === null) throw failure('not_found', `There is no event ${id}.`);
       const { leafIndex } = event;
-      if (leafIndex !== null && leafIndex < (sequencer.published()?.size ?? 0)) return { ...event, leafIndex };
+      if (leafIndex !== null && leafIndex < (sequencer.published()?.size ?? 0))
+        return { ...event, leafIndex };
     }
-    throw new LockstepError({ code: 'ledger_unavailable', internalMessage: `event ${id} cannot be published` });
+    throw new LockstepError({
+      code: 'ledger_unavailable',
+      internalMessage: `event ${id} cannot be published`,
+    });
   };
 
   return {
@@ -116,7 +120,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       });
       const verdict = verifyReceipt(text, event.entry, signer.verifierKey);
       if (!verdict.ok) {
-        throw new LockstepError({ code: 'internal', internalMessage: `the log contradicts event ${id}: ${verdict.reason}` });
+        throw new LockstepError({
+          code: 'internal',
+          internalMessage: `the log contradicts event ${id}: ${verdict.reason}`,
+        });
       }
       return text;
     },

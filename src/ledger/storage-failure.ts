@@ -1,4 +1,4 @@
-import { isDiskFull, LockstepError } from '../lib/errors.ts';
+import { asLockstepError, isDiskFull, LockstepError } from '../lib/errors.ts';
 
 /** SQLite's primary result codes for a store that cannot write, rather than a statement that is wrong. */
 const storeIsFailing = new Set([
@@ -22,7 +22,7 @@ export function isStoreFailing(thrown: unknown): boolean {
 
 /** What a caller is told when the ledger could not write: `storage_full` or `ledger_unavailable`. */
 export function ledgerFailure(thrown: unknown): LockstepError {
-  if (thrown instanceof LockstepError) return thrown;
+  if (thrown instanceof LockstepError) return asLockstepError(thrown);
   return new LockstepError({
     code: isDiskFull(thrown) ? 'storage_full' : 'ledger_unavailable',
     internalMessage: `the ledger cannot write: ${thrown instanceof Error ? thrown.message : String(thrown)}`,

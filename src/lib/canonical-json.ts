@@ -32,13 +32,20 @@ export function canonicalJson(value: Json): string {
     return out + ']';
   }
   let out = '{';
-  for (const key of Object.keys(value).sort()) {
+  const keys = Object.keys(value);
+  if (!areInOrder(keys)) keys.sort();
+  for (const key of keys) {
     const member = value[key];
     if (member === undefined) continue;
     if (out.length > 1) out += ',';
     out += canonicalJson(key) + ':' + canonicalJson(member);
   }
   return out + '}';
+}
+
+function areInOrder(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? '') > (keys[i] ?? '')) return false;
+  return true;
 }
 
 function isArray(value: readonly Json[] | JsonObject): value is readonly Json[] {

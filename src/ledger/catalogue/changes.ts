@@ -56,8 +56,7 @@ const rows: Rows = {
   'role-definition.put': ({ definition }) =>
     entity(activity(3, 'Update'), { uid: definition.id, name: definition.roleName, type: 'Role Definition' }),
   'role-definition.deleted': ({ id }) => entity(activity(4, 'Delete'), { uid: id, type: 'Role Definition' }),
-  'role-assignment.put': ({ assignment }, by) =>
-    privileges(activity(1, 'Assign Privileges'), assignment, by),
+  'role-assignment.put': ({ assignment }, by) => privileges(activity(1, 'Assign Privileges'), assignment, by),
   'role-assignment.deleted': ({ assignment }, by) =>
     privileges(activity(2, 'Revoke Privileges'), assignment, by),
   'deny-assignment.put': ({ assignment }) => denial(activity(3, 'Update'), assignment),
@@ -137,7 +136,11 @@ function group(does: Activity, target: JsonObject, more: JsonObject = {}): Descr
 }
 
 function entity(does: Activity, target: JsonObject): Described {
-  return { class: classes.entityManagement, activity: does, attributes: { entity: { type_id: 99, ...target } } };
+  return {
+    class: classes.entityManagement,
+    activity: does,
+    attributes: { entity: { type_id: 99, ...target } },
+  };
 }
 
 function denial(does: Activity, assignment: DenyAssignment): Described {

@@ -8,30 +8,24 @@ export const withheld = '[credential withheld]';
  * looks like a credential is taken out, whoever put it there. Keys keep their place; nothing can add structure.
  */
 export function clean(value: unknown): Json {
-  switch (typeof value) {
-    case 'string':
-      return cleanText(value);
-    case 'number':
-      return Number.isFinite(value) ? value : null;
-    case 'boolean':
-      return value;
-    case 'object':
-      break;
-    default:
-      return null;
-  }
-  if (value === null) return null;
+  if (typeof value === 'string') return cleanText(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null) return null;
   if (Array.isArray(value)) return value.map(clean);
   return cleanObject(value);
 }
 
 /** The same, for an object: its members in the same order, those that are undefined left out. */
 export function cleanObject(value: object): JsonObject {
-  const out: [string, Json][] = [];
+  const out: Record<string, Json> = {};
   for (const [key, member] of Object.entries(value)) {
-    if (member !== undefined) out.push([key.toWellFormed(), secretKeys.has(key.toLowerCase()) ? withheld : clean(member)]);
+    if (member === undefined) continue;
+    const cleaned = secretKeys.has(key.toLowerCase()) ? withheld : clean(member);
+    if (key === '__proto__') Object.defineProperty(out, key, { value: cleaned, enumerable: true });
+    else out[key.isWellFormed() ? key : key.toWellFormed()] = cleaned;
   }
-  return Object.fromEntries(out);
+  return out;
 }
 
 /** Members that no event has a use for. */
@@ -57,15 +51,18 @@ const secretKeys = new Set([
 function cleanText(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
   if (!mayHoldCredential.test(wellFormed)) return wellFormed;
+  if (wholeIsCredential.test(wellFormed)) return withheld;
   return wellFormed.replaceAll(tokenRun, (run) => (isCredential(run) ? withheld : run));
 }
 
-const mayHoldCredential = /eyJ|PRIVATE|sig=/i;
+const mayHoldCredential = /eyJ|PRIVATE|[sS][iI][gG]=/;
+const wholeIsCredential = /PRIVATE\+KEY\+|-----BEGIN [A-Z ]{0,32}PRIVATE KEY/;
 /** Runs of the characters that tokens and query members are made of; every character is read once. */
 const tokenRun = /[\w.=%+~-]+/g;
 
+/** A signature of a signed URL, or a JSON Web Token. */
 function isCredential(run: string): boolean {
-  if (/^sig=./i.test(run)) return true;
+  if (run.toLowerCase().startsWith('sig=')) return true;
   const jwtAt = run.indexOf('eyJ');
-  return (jwtAt >= 0 && run.slice(jwtAt).split('.').length >= 3) || /^PRIVATE\+KEY\+/.test(run);
+  return jwtAt >= 0 && run.slice(jwtAt).split('.').length >= 3;
 }

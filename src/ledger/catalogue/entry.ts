@@ -65,7 +65,9 @@ function eventOf(fact: Fact, described: Described, context: EntryContext): objec
     time: context.time,
     type_uid: of.uid * 100 + activity.id,
     ...(of.uid === 6002 ? {} : { actor: actorObject(by, decided) }),
-    ...(by.sourceAddress === null || of.uid === 6002 ? {} : { src_endpoint: sourceEndpoint(by.sourceAddress) }),
+    ...(by.sourceAddress === null || of.uid === 6002
+      ? {}
+      : { src_endpoint: sourceEndpoint(by.sourceAddress) }),
     ...described.attributes,
     metadata: {
       version: ocsfVersion,
@@ -116,10 +118,14 @@ function fitted(event: JsonObject): Uint8Array {
     const cut = Buffer.from(canonicalJson(shortenObject(flagged, limit, neverCut)));
     if (cut.length <= maxEntryBytes) return cut;
   }
-  throw failure('too_large', 'This is more than one entry of the ledger can hold, so it cannot be recorded.', {
-    bytes: whole.length,
-    maxBytes: maxEntryBytes,
-  });
+  throw failure(
+    'too_large',
+    'This is more than one entry of the ledger can hold, so it cannot be recorded.',
+    {
+      bytes: whole.length,
+      maxBytes: maxEntryBytes,
+    },
+  );
 }
 
 function objectAt(event: JsonObject, name: string): object {

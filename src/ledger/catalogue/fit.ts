@@ -13,7 +13,10 @@ export function shorten(value: Json, limit: number, keep: ReadonlySet<string>): 
 
 export function shortenObject(value: JsonObject, limit: number, keep: ReadonlySet<string>): JsonObject {
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, keep.has(key) ? member : shorten(member, limit, keep)]),
+    Object.entries(value).map(([key, member]) => [
+      key,
+      keep.has(key) ? member : shorten(member, limit, keep),
+    ]),
   );
 }
 

@@ -40,15 +40,11 @@ export class HeadRows {
       unsequenced: raw.prepare(
         `select sequence, entry from ledger_events where leaf_index is null order by sequence limit ?`,
       ),
-      place: raw.prepare(
-        `update ledger_events set leaf_index = ? where sequence = ? and leaf_index is null`,
-      ),
+      place: raw.prepare(`update ledger_events set leaf_index = ? where sequence = ? and leaf_index is null`),
       advance: raw.prepare(
         `update ledger_head set size = ?, root = ?, updated_at = ? where id = 1 and size = ? and root = ?`,
       ),
-      published: raw.prepare(
-        `update ledger_head set published_size = ? where id = 1 and published_size < ?`,
-      ),
+      published: raw.prepare(`update ledger_head set published_size = ? where id = 1 and published_size < ?`),
       entries: raw.prepare(
         `select leaf_index, entry from ledger_events where leaf_index >= ? and leaf_index < ? order by leaf_index`,
       ),
@@ -98,7 +94,8 @@ export class HeadRows {
     await this.#transaction('sequence.commit', () => {
       for (const [i, row] of rows.entries()) {
         const { changes } = this.#statements.place.run(from.size + i, row.sequence);
-        if (Number(changes) !== 1) throw new Error(`event ${row.sequence} was given a place by another writer`);
+        if (Number(changes) !== 1)
+          throw new Error(`event ${row.sequence} was given a place by another writer`);
       }
       const moved = this.#statements.advance.run(size, toBase64(root), now, from.size, toBase64(from.root));
       if (Number(moved.changes) !== 1) throw new Error('the head of the ledger was moved by another writer');

@@ -72,7 +72,8 @@ export class LogFiles {
   async #makeDirectory(directory: string, touched: Set<string>): Promise<void> {
     const firstMade = await mkdir(directory, { recursive: true });
     if (firstMade === undefined) return;
-    for (let made = directory; made.length >= firstMade.length; made = dirname(made)) touched.add(dirname(made));
+    for (let made = directory; made.length >= firstMade.length; made = dirname(made))
+      touched.add(dirname(made));
   }
 
   async #around(step: Parameters<Fault>[0], act: () => Promise<void>): Promise<void> {

@@ -65,7 +65,8 @@ async function readPublished(
   if (bytes === null) return null;
   const note = Buffer.from(bytes).toString('utf8');
   const opened = openCheckpoint(note, verifierKey);
-  if (!opened.ok) throw refuse(`what is published in ${files.directory} is not of this log: ${opened.reason}`);
+  if (!opened.ok)
+    throw refuse(`what is published in ${files.directory} is not of this log: ${opened.reason}`);
   return { note, checkpoint: opened.checkpoint };
 }
 

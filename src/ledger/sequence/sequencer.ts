@@ -78,7 +78,7 @@ export class Sequencer {
     try {
       let state = this.#state ?? (await this.#resume());
       this.#state = null;
-      for (let more = true; more; ) {
+      for (let more = true; more;) {
         ({ state, more } = await this.#place(state));
         state = await this.#publish(state);
       }

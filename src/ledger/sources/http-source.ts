@@ -31,7 +31,8 @@ export function httpSource(prefix: string, options: { signal?: AbortSignal } = {
 async function readBounded(response: Response, what: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.body ?? []) {
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  for await (const chunk of body ?? []) {
     length += chunk.length;
     if (length > maxBytes) throw new Error(`${what} is longer than any part of a log can be`);
     chunks.push(chunk);

@@ -70,7 +70,9 @@ export function attribution(more: Partial<Attribution> = {}): Attribution {
   };
 }
 
-export function decidedFact(more: Partial<Extract<RequestFact, { kind: 'request.decided' }>> = {}): RequestFact {
+export function decidedFact(
+  more: Partial<Extract<RequestFact, { kind: 'request.decided' }>> = {},
+): RequestFact {
   return {
     kind: 'request.decided',
     attribution: attribution(),

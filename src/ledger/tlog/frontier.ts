@@ -22,7 +22,8 @@ export class Frontier {
     let rest = size;
     for (let level = 0; rest > 0; level++, rest = Math.floor(rest / tileWidth)) {
       const hashes = partials[level] ?? [];
-      if (hashes.length !== rest % tileWidth) throw new RangeError(`level ${level} is not that of size ${size}`);
+      if (hashes.length !== rest % tileWidth)
+        throw new RangeError(`level ${level} is not that of size ${size}`);
       frontier.#levels.push([...hashes]);
     }
     frontier.#size = size;

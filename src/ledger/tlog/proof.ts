@@ -4,7 +4,11 @@ import { largestPowerOfTwoBelow, nodeHash, sameBytes } from './hash.ts';
 export type SubtreeHash = (start: number, end: number) => Promise<Uint8Array>;
 
 /** The audit path of entry `index` in the tree of `size` entries, leaf's sibling first. RFC 6962 §2.1.1. */
-export async function inclusionProof(index: number, size: number, subtree: SubtreeHash): Promise<Uint8Array[]> {
+export async function inclusionProof(
+  index: number,
+  size: number,
+  subtree: SubtreeHash,
+): Promise<Uint8Array[]> {
   if (!(index >= 0 && index < size)) throw new RangeError(`no entry ${index} in a log of ${size}`);
   const siblings: [number, number][] = [];
   let start = 0;

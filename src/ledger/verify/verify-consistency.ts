@@ -33,7 +33,9 @@ export async function verifyConsistency(
     throw error;
   }
   if (!provesConsistency(from.size, from.root, to.size, to.root, proof)) {
-    return refusal(`the log of ${to.size} entries does not contain the one of ${from.size} that was signed before`);
+    return refusal(
+      `the log of ${to.size} entries does not contain the one of ${from.size} that was signed before`,
+    );
   }
   return { ok: true, oldSize: from.size, newSize: to.size, proof };
 }

@@ -6,8 +6,7 @@ import { readTile, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
 export type LogVerdict =
-  | { readonly ok: true; readonly origin: string; readonly size: number; readonly root: Uint8Array }
-  | Refusal;
+  { readonly ok: true; readonly origin: string; readonly size: number; readonly root: Uint8Array } | Refusal;
 
 export interface VerifyLogOptions {
   /** Called now and then with how many entries have been checked. */

@@ -18,7 +18,11 @@ export type ReceiptVerdict =
  * Checks offline that an entry is in the log of this verifier key. `entry` null takes the copy that the receipt
  * carries; when both are there they must be the same. A finding is a value with its reason.
  */
-export function verifyReceipt(receiptText: string, entry: Uint8Array | null, verifierKey: string): ReceiptVerdict {
+export function verifyReceipt(
+  receiptText: string,
+  entry: Uint8Array | null,
+  verifierKey: string,
+): ReceiptVerdict {
   const receipt = parseReceipt(receiptText);
   if (receipt === null) return refusal('this is not a receipt (c2sp.org/tlog-proof@v1)');
   const proven = entry ?? receipt.extra;

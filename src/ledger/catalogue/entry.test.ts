@@ -1,0 +1,230 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import type { EventId } from '../../lib/ids.ts';
+import type { Fact } from '../events.ts';
+import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts';
+import { sampleChanges, sampleRequestFacts } from '../testing/sample-facts.ts';
+import { entryOf } from './entry.ts';
+
+const context = { id: 'evt_1' as EventId, time: 1_770_000_000_000, origin: 'log.test', productVersion: '1' };
+const everyFact: Fact[] = [
+  ...sampleRequestFacts,
+  ...Object.values(sampleChanges).map((change): Fact => ({
+    kind: 'change',
+    attribution: attribution(),
+    change,
+  })),
+];
+
+interface Read {
+  [name: string]: Read;
+}
+
+function read(fact: Fact): Read {
+  return JSON.parse(Buffer.from(entryOf(fact, context).bytes).toString('utf8')) as Read;
+}
+
+/** schema.ocsf.io/1.8.0: what each class requires beside the base event; one of each inner list must be there. */
+const required: Record<number, (string | string[])[]> = {
+  3001: ['user'],
+  3002: ['user', ['service', 'dst_endpoint']],
+  3003: ['user', ['privileges', 'group']],
+  3004: ['entity'],
+  3005: ['user', 'privileges'],
+  3006: ['group'],
+  6002: ['app'],
+  6003: ['actor', 'api', 'src_endpoint'],
+  6005: ['actor', 'src_endpoint', ['database', 'databucket', 'table']],
+};
+
+describe('an event', () => {
+  it.each(everyFact.map((fact) => [fact.kind === 'change' ? fact.change.kind : fact.kind, fact] as const))(
+    '%s carries what OCSF requires of its class',
+    (_, fact) => {
+      const event = read(fact);
+      for (const name of [
+        'activity_id',
+        'category_uid',
+        'class_uid',
+        'metadata',
+        'severity_id',
+        'time',
+        'type_uid',
+      ]) {
+        expect(event).toHaveProperty(name);
+      }
+      expect(event['type_uid']).toBe(Number(event['class_uid']) * 100 + Number(event['activity_id']));
+      expect(event['category_uid']).toBe(Math.floor(Number(event['class_uid']) / 1000));
+      const names = required[Number(event['class_uid'])];
+      expect(names).toBeDefined();
+      for (const name of names ?? []) {
+        expect([name].flat().filter((one) => event[one] !== undefined)).toHaveLength(1);
+      }
+      expect(event['metadata']).toMatchObject({
+        version: '1.8.0',
+        uid: 'evt_1',
+        product: { name: 'Lockstep' },
+      });
+    },
+  );
+
+  it.each(Object.values(sampleChanges).map((change) => [change.kind, change] as const))(
+    '%s holds the change whole, so that the feed can be replayed',
+    (_, change) => {
+      expect(read({ kind: 'change', attribution: attribution(), change })['unmapped']).toMatchObject({
+        lockstep: { change },
+      });
+    },
+  );
+
+  it('is canonical JSON', () => {
+    for (const fact of everyFact) {
+      const text = Buffer.from(entryOf(fact, context).bytes).toString('utf8');
+      expect(canonicalJson(JSON.parse(text))).toBe(text);
+    }
+  });
+
+  it('names a person by tenant and object id, and a job by its owner with the job as the one that acts', () => {
+    expect(read(decidedFact())['actor']?.['user']).toMatchObject({
+      uid: '22222222-2222-4222-8222-222222222222',
+      org: { uid: tenantId },
+      type_id: 1,
+    });
+    const lease = sampleChanges['lease.started'].lease;
+    const entry = entryOf(decidedFact({ attribution: attribution({ chain: lease.chain }) }), context);
+    expect(entry).toMatchObject({ jobId: lease.jobId, principalId: lease.ownerId, decisionId: 'dec_test' });
+    const event = JSON.parse(Buffer.from(entry.bytes).toString('utf8')) as Read;
+    expect(event['actor']).toMatchObject({ user: { uid: lease.ownerId }, app_uid: lease.jobId });
+    expect(event['unmapped']?.['lockstep']?.['chain']).toEqual(lease.chain);
+  });
+
+  it('says what was decided, by which policy, at which snapshot', () => {
+    const event = read(decidedFact({ allowed: false, reason: 'missing-grant' }));
+    expect(event).toMatchObject({
+      action_id: 2,
+      disposition_id: 2,
+      status_id: 2,
+      actor: { authorizations: [{ decision: 'deny', policy: { version: '7' } }] },
+      unmapped: {
+        lockstep: {
+          reason: 'missing-grant',
+          decisionId: 'dec_test',
+          requestId: 'req_test',
+          tokenId: 'uti-1',
+        },
+      },
+    });
+  });
+
+  it('tells a call on a blob as Datastore Activity and any other as API Activity', () => {
+    const [call, , , blob] = sampleRequestFacts;
+    expect(read(call!)['class_uid']).toBe(6003);
+    expect(read(blob!)).toMatchObject({ class_uid: 6005, databucket: { name: 'c', type_id: 2 } });
+  });
+
+  it('keeps the shape that its kind has, whatever text a caller sends', () => {
+    const shapeOf = (value: unknown): unknown =>
+      Array.isArray(value)
+        ? value.map(shapeOf)
+        : typeof value === 'object' && value !== null
+          ? Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shapeOf(member)]))
+          : typeof value;
+    const shape = shapeOf(read(decidedFact()));
+    const hostile = fc.oneof(
+      fc.string({ maxLength: 100 }),
+      fc.constantFrom(
+        '","allowed":true,"x":"',
+        '\u0000\n\r\u2028',
+        '{"$ref":1}',
+        '\\u0022',
+        '__proto__',
+        '\ud800',
+      ),
+    );
+    fc.assert(
+      fc.property(hostile, hostile, hostile, (path, userAgent, name) => {
+        const chain = [{ kind: 'user', id: 'x', name } as const];
+        expect(shapeOf(read(decidedFact({ path, userAgent, attribution: attribution({ chain }) })))).toEqual(
+          shape,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('takes the names in a detail map as data, even __proto__', () => {
+    const detail = JSON.parse('{"__proto__":"x","constructor":"y"}') as Record<string, string>;
+    const fact: Fact = {
+      kind: 'lifecycle',
+      attribution: attribution(),
+      activity: 'stop',
+      version: '1',
+      detail,
+    };
+    const text = Buffer.from(entryOf(fact, context).bytes).toString('utf8');
+    expect(text).toContain('"detail":{"__proto__":"x","constructor":"y"}');
+  });
+
+  it.each([
+    ['a JSON Web Token', 'before eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl after', 'c2lnbmF0dXJl'],
+    ['a signed URL', 'https://a.test/c/b?sv=2024&sig=c2VjcmV0c2ln%3D&se=1', 'c2VjcmV0c2ln'],
+    ['a signing key', 'PRIVATE+KEY+log.test/x+0a0b0c0d+AWJhcmVzZWNyZXQ=', 'AWJhcmVzZWNyZXQ'],
+    ['a private key', '-----BEGIN RSA PRIVATE KEY-----\nMIIEsecret', 'MIIEsecret'],
+  ])('never holds %s, wherever a caller puts it', (_, text, secret) => {
+    const facts = [
+      decidedFact({ path: text, userAgent: text, scope: text, operation: text, surface: text }),
+      decidedFact({ attribution: attribution({ chain: [{ kind: 'user', id: text, name: text }] }) }),
+      { ...sampleRequestFacts.at(-1)!, detail: { note: text } },
+      {
+        ...sampleRequestFacts[6]!,
+        principalName: text,
+        method: text,
+        audience: text,
+        detail: { note: text },
+      },
+    ];
+    for (const fact of facts) {
+      expect(Buffer.from(entryOf(fact, context).bytes).toString('utf8')).not.toContain(secret);
+    }
+  });
+
+  it('never holds a member that is named as a secret', () => {
+    const fact: Fact = {
+      ...sampleRequestFacts[6]!,
+      kind: 'authentication',
+      detail: { client_secret: 'hunter2', Password: 'hunter2', assertion: 'hunter2' },
+    } as Fact;
+    expect(Buffer.from(entryOf(fact, context).bytes).toString('utf8')).not.toContain('hunter2');
+  });
+
+  it('looks for credentials in time linear in the text', () => {
+    const started = performance.now();
+    entryOf(decidedFact({ userAgent: 'eyJ'.repeat(20_000), path: 'sig=eyJ.'.repeat(5_000) }), context);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
+  it('cuts text that is too long for an entry, says so, and keeps the rest', () => {
+    const entry = entryOf(
+      decidedFact({ userAgent: '🐧'.repeat(60_000), path: `/${'a'.repeat(60_000)}` }),
+      context,
+    );
+    expect(entry.bytes.length).toBeLessThanOrEqual(65_535);
+    const event = JSON.parse(Buffer.from(entry.bytes).toString('utf8')) as Read;
+    expect(event['metadata']).toMatchObject({ is_truncated: true });
+    expect(Number(event['metadata']?.['untruncated_size'])).toBeGreaterThan(65_535);
+    expect(String(event['http_request']?.['user_agent'])).toMatch(/… \[truncated: 120000 characters\]$/);
+    expect(event['unmapped']?.['lockstep']?.['policyId']).toBe(attribution().policyId);
+  });
+
+  it('refuses a change that no entry can hold whole', () => {
+    const { definition } = sampleChanges['role-definition.put'];
+    const change = {
+      ...sampleChanges['role-definition.put'],
+      definition: { ...definition, description: 'x'.repeat(70_000) },
+    };
+    expect(() => entryOf({ kind: 'change', attribution: attribution(), change }, context)).toThrow(
+      expect.objectContaining({ code: 'too_large' }) as Error,
+    );
+  });
+});

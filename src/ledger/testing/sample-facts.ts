@@ -1,0 +1,194 @@
+import type { LeaseId, PrincipalId, SessionId } from '../../lib/ids.ts';
+import type { Change, ChangeKind } from '../../store/changes.ts';
+import type { RequestFact } from '../events.ts';
+import { attribution, decidedFact } from './ledger-fixture.ts';
+
+const ada = '22222222-2222-4222-8222-222222222222' as PrincipalId;
+const job = '44444444-4444-4444-8444-444444444444' as PrincipalId;
+const team = '55555555-5555-4555-8555-555555555555' as PrincipalId;
+const role = '66666666-6666-4666-8666-666666666666';
+const container =
+  '/subscriptions/s/providers/microsoft.storage/storageaccounts/a/blobservices/default/containers/c';
+
+const credential = { id: 'cred-1', kind: 'certificate', hint: 'thumbprint' } as const;
+const definition = {
+  id: role,
+  roleName: 'Reader of penguins',
+  description: 'May look.',
+  type: 'CustomRole',
+  permissions: [{ actions: ['*/read'], notActions: [], dataActions: [], notDataActions: [] }],
+  assignableScopes: ['/'],
+} as const;
+const assignment = {
+  id: '77777777-7777-4777-8777-777777777777',
+  scope: '/subscriptions/s',
+  roleDefinitionId: role,
+  principalId: ada,
+  principalType: 'User',
+  description: '',
+  createdOn: '2026-01-01T00:00:00Z',
+  createdBy: ada,
+} as const;
+const denial = {
+  id: '88888888-8888-4888-8888-888888888888',
+  name: 'nobody deletes',
+  description: '',
+  scope: '/subscriptions/s',
+  permissions: definition.permissions,
+  doNotApplyToChildScopes: false,
+  principals: [ada],
+  excludePrincipals: [],
+} as const;
+const session = {
+  id: 'ses_1' as SessionId,
+  principalId: ada,
+  createdAt: 1_770_000_000_000,
+  expiresAt: 1_770_000_600_000,
+  authenticationMethods: ['pwd'],
+} as const;
+const lease = {
+  id: 'lea_1' as LeaseId,
+  jobId: job,
+  jobScope: '/subscriptions/s/jobs/j',
+  ownerId: ada,
+  submitterId: ada,
+  chain: [
+    { kind: 'user', id: ada, name: 'Ada' },
+    { kind: 'job', id: job, name: 'train' },
+  ],
+  state: 'running',
+} as const;
+const principal = {
+  id: ada,
+  kind: 'user',
+  displayName: 'Ada',
+  enabled: true,
+  sponsorId: null,
+  signInName: 'ada@example.test',
+} as const;
+
+/** One of every kind of change; a kind without a sample does not compile. */
+export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { kind: Kind }> } = {
+  'principal.created': { kind: 'principal.created', principal },
+  'principal.updated': { kind: 'principal.updated', principal: { ...principal, enabled: false } },
+  'principal.deleted': { kind: 'principal.deleted', id: ada, principalKind: 'user' },
+  'group.member-added': { kind: 'group.member-added', group: team, member: ada },
+  'group.member-removed': { kind: 'group.member-removed', group: team, member: ada },
+  'credential.added': { kind: 'credential.added', principal: ada, credential },
+  'credential.removed': { kind: 'credential.removed', principal: ada, credential },
+  'role-definition.put': { kind: 'role-definition.put', definition },
+  'role-definition.deleted': { kind: 'role-definition.deleted', id: role },
+  'role-assignment.put': { kind: 'role-assignment.put', assignment },
+  'role-assignment.deleted': {
+    kind: 'role-assignment.deleted',
+    assignment: { ...assignment, principalId: team, principalType: 'Group' },
+  },
+  'deny-assignment.put': { kind: 'deny-assignment.put', assignment: denial },
+  'deny-assignment.deleted': { kind: 'deny-assignment.deleted', assignment: denial },
+  'session.opened': { kind: 'session.opened', session },
+  'session.closed': { kind: 'session.closed', session, reason: 'sign-out' },
+  'token.revoked': { kind: 'token.revoked', tokenId: 'uti-9', principal: ada, expiresAt: 1 },
+  'assertion.used': {
+    kind: 'assertion.used',
+    principal: ada,
+    issuer: 'https://ci.example.test',
+    digest: 'ab'.repeat(32),
+    expiresAt: 1,
+  },
+  'lease.opened': { kind: 'lease.opened', lease: { ...lease, state: 'queued' } },
+  'lease.started': { kind: 'lease.started', lease },
+  'lease.ended': { kind: 'lease.ended', lease: { ...lease, state: 'ended' }, reason: 'completed' },
+  'signing-key.added': { kind: 'signing-key.added', kid: 'k1', algorithm: 'RS256' },
+  'signing-key.retired': { kind: 'signing-key.retired', kid: 'k1', algorithm: 'RS256' },
+  'resource.put': { kind: 'resource.put', id: '/subscriptions/s/x', type: 'x', created: true },
+  'resource.deleted': { kind: 'resource.deleted', id: '/subscriptions/s/x', type: 'x' },
+  'job.status': {
+    kind: 'job.status',
+    job,
+    resourceId: '/subscriptions/s/jobs/j',
+    status: 'Completed',
+    detail: { exitCode: 0 },
+  },
+  'container.created': { kind: 'container.created', scope: container },
+  'container.deleted': { kind: 'container.deleted', scope: container },
+  'blob.written': {
+    kind: 'blob.written',
+    scope: `${container}/blobs/data/penguins.csv`,
+    bytes: 12,
+    sha256: 'cd'.repeat(32),
+    etag: '"1"',
+  },
+  'blob.deleted': { kind: 'blob.deleted', scope: `${container}/blobs/data/penguins.csv` },
+};
+
+/** Requests in the variety that the catalogue tells apart. */
+export const sampleRequestFacts: readonly RequestFact[] = [
+  decidedFact(),
+  decidedFact({ allowed: false, reason: 'missing-grant', effect: 'change', method: 'POST', userAgent: null }),
+  decidedFact({ attribution: attribution({ sourceAddress: null, policyId: null, chain: [] }) }),
+  decidedFact({
+    surface: 'blob',
+    operation: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    scope: `${container}/blobs/data/penguins.csv`,
+    attribution: attribution({ chain: lease.chain, leaseId: lease.id }),
+  }),
+  {
+    kind: 'request.ended',
+    attribution: attribution(),
+    surface: 'arm',
+    operation: 'Microsoft.MachineLearningServices/workspaces/jobs/write',
+    scope: '/subscriptions/s',
+    status: 201,
+    requestBytes: 10,
+    responseBytes: 20,
+    durationMilliseconds: 1.5,
+    ending: 'completed',
+  },
+  {
+    kind: 'request.ended',
+    attribution: attribution({ chain: lease.chain }),
+    surface: 'blob',
+    operation: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    scope: container,
+    status: 200,
+    requestBytes: 0,
+    responseBytes: 1_000,
+    durationMilliseconds: 3,
+    ending: 'policy-changed',
+  },
+  {
+    kind: 'authentication',
+    attribution: attribution(),
+    activity: 'sign-in',
+    succeeded: true,
+    failureCode: null,
+    principalId: ada,
+    principalName: 'Ada',
+    method: 'password',
+    audience: null,
+    tokenId: null,
+    expiresAt: null,
+    detail: {},
+  },
+  {
+    kind: 'authentication',
+    attribution: attribution({ chain: [{ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }] }),
+    activity: 'token-issue',
+    succeeded: false,
+    failureCode: 'federation_mismatch',
+    principalId: null,
+    principalName: null,
+    method: 'federated',
+    audience: 'https://management.azure.com',
+    tokenId: 'uti-2',
+    expiresAt: 1_770_000_000,
+    detail: { issuer: 'https://ci.example.test' },
+  },
+  {
+    kind: 'lifecycle',
+    attribution: attribution(),
+    activity: 'start',
+    version: '1.0.0',
+    detail: { pid: '1' },
+  },
+];

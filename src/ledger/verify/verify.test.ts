@@ -1,0 +1,177 @@
+import { randomInt } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { memorySource } from '../sources/memory-source.ts';
+import { entries, entryNumber, MemoryLog } from '../testing/memory-log.ts';
+import { generateNoteKey } from '../note.ts';
+import { inclusionProof } from '../tlog/proof.ts';
+import { formatReceipt } from '../tlog/receipt.ts';
+import { subtreesOf } from './read-tile.ts';
+import { verifyConsistency } from './verify-consistency.ts';
+import { verifyLog } from './verify-log.ts';
+import { verifyReceipt } from './verify-receipt.ts';
+
+async function receiptOf(log: MemoryLog, index: number, size: number, note: string): Promise<string> {
+  const proof = await inclusionProof(index, size, subtreesOf(memorySource(log.files), size));
+  return formatReceipt({ extra: entryNumber(index), index, proof, checkpoint: note });
+}
+
+/** The same bytes with one of them changed. */
+function mutated(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  const at = randomInt(copy.length);
+  copy[at] = (copy[at] ?? 0) ^ randomInt(1, 256);
+  return copy;
+}
+
+describe('verifying a log', () => {
+  it('accepts every size from 0 to 1000, grown one entry at a time', async () => {
+    const log = new MemoryLog();
+    for (let size = 0; size <= 1000; size++) {
+      log.grow(size === 0 ? [] : [entryNumber(size - 1)]);
+      if (size % 7 !== 0 && size > 20 && size % 256 > 2) continue;
+      const verdict = await verifyLog(memorySource(log.files), log.signer.verifierKey);
+      expect(verdict).toMatchObject({ ok: true, size });
+    }
+  });
+
+  it('takes a partial tile that is gone from the full one', async () => {
+    const log = new MemoryLog();
+    const older = log.grow(entries(0, 300));
+    log.grow(entries(300, 600));
+    for (const path of log.files.keys()) if (path.includes('/001.p/')) log.files.delete(path);
+    log.files.set('checkpoint', Buffer.from(older));
+    expect(await verifyLog(memorySource(log.files), log.signer.verifierKey)).toMatchObject({
+      ok: true,
+      size: 300,
+    });
+  });
+
+  describe('of 600 entries', () => {
+    const log = new MemoryLog();
+    const pristine = new Map<string, Uint8Array>();
+    beforeAll(() => {
+      log.grow(entries(0, 600));
+      for (const [path, bytes] of log.files) pristine.set(path, bytes);
+    });
+    const verdictWith = (path: string, bytes: Uint8Array | null) => {
+      const files = new Map(pristine);
+      if (bytes === null) files.delete(path);
+      else files.set(path, bytes);
+      return verifyLog(memorySource(files), log.signer.verifierKey);
+    };
+
+    it('detects every single changed byte in tiles, bundles and the checkpoint (1,000 tried)', async () => {
+      const paths = [...pristine.keys()];
+      const missed: string[] = [];
+      for (let i = 0; i < 1_000; i++) {
+        const path = paths[i % paths.length] ?? '';
+        const verdict = await verdictWith(path, mutated(pristine.get(path) ?? new Uint8Array()));
+        if (verdict.ok) missed.push(path);
+      }
+      expect(missed).toEqual([]);
+    });
+
+    it('detects every missing file, and says which', async () => {
+      for (const path of pristine.keys()) {
+        const verdict = await verdictWith(path, null);
+        expect(verdict.ok ? 'accepted' : verdict.reason).toContain(path);
+      }
+    });
+
+    it('detects entries that were taken out, put in another order or replaced together with their hashes', async () => {
+      for (const forged of [
+        entries(0, 599),
+        [entryNumber(1), entryNumber(0), ...entries(2, 600)],
+        [...entries(0, 599), Buffer.from('forged')],
+      ]) {
+        const other = new MemoryLog();
+        other.grow(forged);
+        other.files.set('checkpoint', pristine.get('checkpoint') ?? new Uint8Array());
+        expect(await verifyLog(memorySource(other.files), log.signer.verifierKey)).toMatchObject({
+          ok: false,
+        });
+      }
+    });
+
+    it('refuses it under another key and under a key that is malformed', async () => {
+      for (const key of [generateNoteKey(log.signer.name).verifierKey, 'x', '']) {
+        expect(await verifyLog(memorySource(pristine), key)).toMatchObject({ ok: false });
+      }
+    });
+
+    it('refuses a checkpoint of another origin, though the key has signed it', async () => {
+      const text = Buffer.from(pristine.get('checkpoint') ?? '').toString();
+      const forged = log.signer.sign(`other.test\n${text.split('\n').slice(1, 3).join('\n')}\n`);
+      expect(await verdictWith('checkpoint', Buffer.from(forged))).toMatchObject({ ok: false });
+    });
+
+    it('stops when it is told to', async () => {
+      const options = { signal: AbortSignal.abort() };
+      await expect(verifyLog(memorySource(pristine), log.signer.verifierKey, options)).rejects.toThrow(
+        /abort/i,
+      );
+    });
+  });
+});
+
+describe('verifying a receipt', () => {
+  it('accepts the entry that it carries, or the same given beside it, and no other', async () => {
+    const log = new MemoryLog();
+    const note = log.grow(entries(0, 300));
+    const receipt = await receiptOf(log, 123, 300, note);
+    const key = log.signer.verifierKey;
+    expect(verifyReceipt(receipt, null, key)).toMatchObject({ ok: true, index: 123, size: 300 });
+    expect(verifyReceipt(receipt, entryNumber(123), key)).toMatchObject({ ok: true });
+    expect(verifyReceipt(receipt, entryNumber(124), key)).toMatchObject({ ok: false });
+    expect(verifyReceipt(receipt, null, generateNoteKey(log.signer.name).verifierKey)).toMatchObject({
+      ok: false,
+    });
+    const bare = receipt.replace(/^extra .*\n/m, '');
+    expect(verifyReceipt(bare, null, key)).toMatchObject({ ok: false });
+    expect(verifyReceipt(bare, entryNumber(123), key)).toMatchObject({ ok: true });
+  });
+
+  it('detects every single changed byte (1,500 tried)', async () => {
+    const log = new MemoryLog();
+    const note = log.grow(entries(0, 300));
+    const receipts = await Promise.all(
+      [0, 123, 255, 256, 299].map((index) => receiptOf(log, index, 300, note)),
+    );
+    const missed: string[] = [];
+    for (let i = 0; i < 1_500; i++) {
+      const text = Buffer.from(mutated(Buffer.from(receipts[i % receipts.length] ?? ''))).toString('utf8');
+      if (verifyReceipt(text, null, log.signer.verifierKey).ok) missed.push(text);
+    }
+    expect(missed).toEqual([]);
+  });
+});
+
+describe('verifying growth', () => {
+  it('accepts every earlier checkpoint of the same log', async () => {
+    const log = new MemoryLog();
+    const notes = [0, 1, 2, 200, 56, 1, 3, 300, 37].map((more, i) =>
+      log.grow(entries(i * 1000, i * 1000 + more)),
+    );
+    for (const note of notes) {
+      const verdict = await verifyConsistency(memorySource(log.files), note, log.signer.verifierKey);
+      expect(verdict).toMatchObject({ ok: true, newSize: 600 });
+    }
+  });
+
+  it('refuses a log that was rewritten or rolled back under the same key', async () => {
+    const log = new MemoryLog();
+    const kept = log.signer.sign;
+    const before = log.grow(entries(0, 300));
+    const fork = new MemoryLog();
+    Object.assign(fork, { signer: { ...log.signer, sign: kept } });
+    fork.grow(entries(1000, 1299));
+    const rolledBack = await verifyConsistency(memorySource(fork.files), before, log.signer.verifierKey);
+    expect(rolledBack).toMatchObject({ ok: false, reason: expect.stringContaining('shrunk') as string });
+    fork.grow(entries(1299, 1600));
+    const rewritten = await verifyConsistency(memorySource(fork.files), before, log.signer.verifierKey);
+    expect(rewritten).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining('does not contain') as string,
+    });
+  });
+});
