@@ -6,7 +6,7 @@ import {
   headOf,
   startTokenService,
   type TokenService,
-} from '../src/api/entra/testing/token-service.ts';
+} from '../src/api/entra/testing/token-room.ts';
 import { makeCertificate } from '../src/identity/testing/certificates.ts';
 import { by, tenantId } from '../src/identity/testing/identity-room.ts';
 import { TokenVerifier } from '../src/identity/tokens/verify.ts';

@@ -14,7 +14,7 @@ import * as openid from 'openid-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCertificate } from '../../identity/testing/certificates.ts';
 import { by, tenantId } from '../../identity/testing/identity-room.ts';
-import { startTokenService, type TokenService } from './testing/token-service.ts';
+import { startTokenService, type TokenService } from './testing/token-room.ts';
 
 let service: TokenService;
 let secret: string;

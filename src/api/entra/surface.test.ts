@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { issuer as _issuer, tenantId } from '../../identity/testing/identity-room.ts';
-import { headOf, startTokenService, type TokenService } from './testing/token-service.ts';
+import { tenantId } from '../../identity/testing/identity-room.ts';
+import { headOf, startTokenService, type TokenService } from './testing/token-room.ts';
 
 let service: TokenService;
 

@@ -57,7 +57,6 @@ export class TokenVerifier {
   }
 
   /** `audiences` are exact strings. Throws `invalid_token` or `expired_token`; the token is never in the error. */
-  // oxlint-disable-next-line typescript/require-await -- the contract leaves room for a verifier that waits
   async verify(token: string, audiences: readonly string[]): Promise<Caller> {
     const remembered = this.#recall(token);
     if (remembered !== null) {
