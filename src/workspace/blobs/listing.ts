@@ -1,7 +1,7 @@
 import type { Reader } from './rows.ts';
 import { blobProperties, containerProperties, requireContainer } from './rows.ts';
 import type { BlobProperties, ContainerAddress, ContainerProperties } from './model.ts';
-import { justAfter, successor } from './successor.ts';
+import { justAfter, later, successor } from './successor.ts';
 
 export interface Page {
   readonly prefix: string;
@@ -32,8 +32,7 @@ export async function listContainers(
     .selectFrom('blob_containers')
     .selectAll()
     .where('account', '=', account)
-    .where('name', '>=', page.prefix)
-    .where('name', '>=', page.from)
+    .where('name', '>=', later(page.from, page.prefix))
     .$call((query) => {
       const end = successor(page.prefix);
       return end === null ? query : query.where('name', '<', end);
@@ -94,8 +93,7 @@ async function blobsFrom(db: Reader, at: ContainerAddress, prefix: string, from:
     .selectAll()
     .where('account', '=', at.account)
     .where('container', '=', at.container)
-    .where('name', '>=', prefix)
-    .where('name', '>=', from)
+    .where('name', '>=', later(from, prefix))
     .$if(end !== null, (query) => query.where('name', '<', end ?? ''))
     .orderBy('name')
     .limit(limit)

@@ -18,3 +18,8 @@ export function successor(prefix: string): string | null {
 export function justAfter(text: string): string {
   return `${text}\0`;
 }
+
+/** The later of the two, in the order of code points. */
+export function later(a: string, b: string): string {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0 ? b : a;
+}
