@@ -16,6 +16,7 @@ import { createRecogniser } from './gateway/recognise.ts';
 import type { Caller } from './identity/caller.ts';
 import type { Log } from './lib/log.ts';
 import { productVersion } from './lib/version.ts';
+import { builtInRoles } from './policy/built-in-roles.ts';
 import { decideForAll } from './policy/decide.ts';
 import { PolicySnapshot } from './policy/snapshot.ts';
 import { systemAttribution } from './store/changes.ts';
@@ -54,7 +55,8 @@ export async function startLockstep(config: Config, log: Log): Promise<Lockstep>
 
 async function serve(config: Config, foundation: Foundation, log: Log): Promise<Lockstep> {
   const { store, ledger, clock, tenantId } = foundation;
-  const snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
+  const rows = await loadPolicyRows(store.db);
+  const snapshot = PolicySnapshot.from({ ...rows, roleDefinitions: [...builtInRoles, ...rows.roleDefinitions] });
   ledger.follow((committed) => {
     for (const change of committed) snapshot.apply(change);
   });
@@ -62,12 +64,16 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const port = config.listen.port === 0 ? await freePort(config.listen.host) : config.listen.port;
   const publicUrl = config.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${port}`;
   const { hostname } = new URL(publicUrl);
-  const resources = standardResources({
-    publicUrl,
-    storageOrigins: ['core.windows.net', config.baseDomain].map(
-      (domain) => `https://${foundation.storageAccount}.blob.${domain}`,
-    ),
-  });
+  const hosts = { names: [...new Set([hostname, 'localhost', '127.0.0.1', '::1'])], baseDomain: config.baseDomain };
+  const resources = [
+    ...standardResources({
+      publicUrl,
+      storageOrigins: ['core.windows.net', config.baseDomain].map(
+        (domain) => `https://${foundation.storageAccount}.blob.${domain}`,
+      ),
+    }),
+    ...Object.keys(config.connections).map((name) => ({ audience: `api://lockstep/connections/${name}`, aliases: [] })),
+  ];
   const identity = await composeIdentity(config, foundation, {
     publicUrl,
     knowsResource: (resource) => knowsResource(resources, resource),
@@ -86,10 +92,8 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   });
 
   const pipeline = createPipeline({
-    edge: {
-      hosts: { names: [...new Set([hostname, 'localhost', '127.0.0.1', '::1'])], baseDomain: config.baseDomain },
-    },
-    surfaces: composeSurfaces(foundation, identity, workspace, { config, publicUrl, resources, snapshot, live, log }),
+    edge: { hosts },
+    surfaces: composeSurfaces(foundation, identity, workspace, { config, publicUrl, hosts, resources, snapshot, live, log }),
     recognise: createRecogniser({
       verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
       callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),

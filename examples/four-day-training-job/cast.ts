@@ -96,7 +96,9 @@ async function application(
   sponsorId: string,
 ): Promise<{ id: string; appId: string }> {
   const found = await find(admin, 'applications', `displayName eq '${displayName}'`);
-  return found ?? admin.change('POST', '/v1.0/applications', { displayName, sponsorId }, [201]);
+  return (
+    found ?? admin.change('POST', '/v1.0/applications', { displayName, lockstepSponsorId: sponsorId }, [201])
+  );
 }
 
 /** The federated credential of step 1: individual claims, none of them a name that somebody could take over. */

@@ -53,11 +53,21 @@ const job = await ml.jobs.createOrUpdate(resourceGroup, workspace, jobName, {
     command,
     inputs,
     outputs: { model: { jobOutputType: 'uri_folder' } },
-    properties: { 'lockstep.tokenSeconds': setting('TOKEN_SECONDS') },
+    properties: { 'lockstep.tokenSeconds': setting('TOKEN_SECONDS'), ...inputLocations() },
     tags: { story: 'four-day-training-job' },
   },
 });
 step('job', { id: job.id, name: job.name, status: job.properties.status });
+
+/** This client cannot send an input's uri and mode; it keeps what stands in the properties. */
+function inputLocations(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(inputs).flatMap(([name, { uri, mode }]) => [
+      [`lockstep.input.${name}.uri`, uri],
+      [`lockstep.input.${name}.mode`, mode],
+    ]),
+  );
+}
 
 type Program = 'train.ts' | 'scan.ts';
 type Inputs = Record<string, { jobInputType: 'uri_file'; uri: string; mode: 'Direct' }>;

@@ -27,6 +27,8 @@ interface Line {
   };
 }
 
+const pageSize = 1000;
+
 /** Reads the log forward from where it was last left. */
 export class EventReader {
   readonly seen: LoggedEvent[] = [];
@@ -38,14 +40,25 @@ export class EventReader {
   }
 
   async skipToPresent(): Promise<void> {
-    while ((await this.next()).length > 0);
+    while ((await this.#page()).length === pageSize);
     this.seen.length = 0;
   }
 
+  /** What was recorded since, but for the reading itself. */
   async next(): Promise<LoggedEvent[]> {
+    const told: LoggedEvent[] = [];
+    for (let page = await this.#page(); ; page = await this.#page()) {
+      told.push(...page.filter((event) => !event.action.startsWith('Lockstep.Access/events')));
+      if (page.length < pageSize) break;
+    }
+    this.seen.push(...told);
+    return told;
+  }
+
+  async #page(): Promise<LoggedEvent[]> {
     const { status, body } = await this.#client.send(
       'GET',
-      `/admin/v1/events?after=${this.#after}&limit=1000`,
+      `/admin/v1/events?after=${this.#after}&limit=${pageSize}`,
     );
     if (status !== 200) throw new Error(`the events cannot be read: ${status} ${JSON.stringify(body)}`);
     const lines = (
@@ -58,10 +71,7 @@ export class EventReader {
     ).filter((line) => typeof line.sequence === 'number');
     const events = lines.map(toEvent);
     this.#after = events.at(-1)?.sequence ?? this.#after;
-    // Reading the log is in the log too; the story is not about its own reader.
-    const told = events.filter((event) => !event.action.startsWith('Lockstep.Access/events'));
-    this.seen.push(...told);
-    return told;
+    return events;
   }
 }
 

@@ -50,6 +50,8 @@ export class LockstepClient {
         ...headers,
       },
       ...(body === undefined ? {} : { body: isBytes ? body : JSON.stringify(body) }),
+    }).catch((cause: unknown) => {
+      throw new Error(`${method} ${path} got no answer: ${String(cause)}`, { cause });
     });
     const text = await response.body.text();
     return { status: response.statusCode, body: parsed(text), headers: response.headers };

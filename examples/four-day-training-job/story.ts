@@ -16,7 +16,7 @@ export interface Scale {
   readonly archiveMegabytes: number;
 }
 
-export const defaultScale: Scale = { tokenSeconds: 8, trainSeconds: 30, archiveMegabytes: 64 };
+export const defaultScale: Scale = { tokenSeconds: 8, trainSeconds: 30, archiveMegabytes: 128 };
 
 export interface Stage {
   readonly url: string;
@@ -284,7 +284,7 @@ class Story {
     require(event !== undefined, `the decision ${decisionId} is not in the log`);
     const empty = mkdtempSync(join(tmpdir(), 'lockstep-stranger-'));
     const receiptFile = join(home, 'example-receipt.tlog-proof');
-    await this.#cliLine(['ledger', 'receipt', event?.id ?? '', '--output', receiptFile], cli);
+    await this.#cliLine(['ledger', 'receipt', event?.id ?? '', '--out', receiptFile], cli);
     writeFileSync(join(empty, 'receipt.tlog-proof'), readFileSync(receiptFile));
     this.#stage.line('on a machine that has only the receipt and the log’s public key:');
     await this.#cliLine(

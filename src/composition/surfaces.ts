@@ -13,9 +13,13 @@ import { workloadSurface } from '../api/workload/surface.ts';
 import type { Config } from '../config/load.ts';
 import { blobSurface } from '../gateway/adapters/blob/surface.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
+import type { HostRule } from '../gateway/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
+import { CompactSign } from 'jose';
+import type { SigningKeys } from '../identity/tokens/signing-keys.ts';
 import type { Surface } from '../gateway/types.ts';
 import type { PrincipalId } from '../lib/ids.ts';
+import type { JsonObject } from '../lib/canonical-json.ts';
 import type { Log } from '../lib/log.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Foundation } from './foundation.ts';
@@ -25,6 +29,7 @@ import type { WorkspaceParts } from './workspace.ts';
 export interface SurfaceNeeds {
   readonly config: Config;
   readonly publicUrl: string;
+  readonly hosts: HostRule;
   readonly resources: readonly Resource[];
   readonly snapshot: PolicySnapshot;
   readonly live: LiveSessions;
@@ -66,7 +71,6 @@ export function composeSurfaces(
     directory,
     liveness: identity.liveness,
     issuer: identity.tokenIssuer,
-    keys: identity.signingKeys,
     externalIssuers: identity.externalIssuers,
     usedAssertions: identity.usedAssertions,
     throttle: identity.throttle,
@@ -78,8 +82,16 @@ export function composeSurfaces(
   });
 
   return [
-    ...Object.values(config.connections).map((connection) =>
-      webSurface(connection, { tenantId, publicUrl, baseDomain: config.baseDomain, clock, log, keys: identity.signingKeys }),
+    ...Object.values(config.connections).map(({ credential, ...connection }) =>
+      webSurface(
+        { ...connection, ...(credential === null ? {} : { credential }) },
+        {
+          hosts: needs.hosts,
+          issuer: identity.issuer,
+          sign: (claims) => signAssertion(identity.signingKeys, claims),
+          clock,
+        },
+      ),
     ),
     workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
     ledgerSurface({ ledger, directory: ledgerDirectory }),
@@ -100,7 +112,7 @@ export function composeSurfaces(
         clock,
         principal: (id) => snapshot.principal(id),
       }),
-      principalName: (id) => snapshot.principal(id)?.displayName,
+      principalName: (id) => snapshot.principal(id as PrincipalId)?.displayName,
       jsonBytes: config.limits.jsonBytes,
     }),
     graphSurface({ directory, ...authority, jsonBytes: config.limits.jsonBytes }),
@@ -112,6 +124,7 @@ export function composeSurfaces(
       live: needs.live,
       links: identity.oneTimeLinks,
       workspace: foundation.workspace,
+      storageAccount: foundation.storageAccount,
       clock,
     }),
     entraSurface({ ...authority, keys: identity.signingKeys, tokenEndpoint, clock, interactive: signIn }),
@@ -153,4 +166,12 @@ function heldRoles(snapshot: PolicySnapshot, id: PrincipalId): HeldRole[] {
       scope,
       throughGroup: principalId === id ? null : (snapshot.principal(principalId)?.displayName ?? principalId),
     }));
+}
+
+/** An identity assertion for an upstream: its `typ` keeps it from ever being taken for an access token. */
+async function signAssertion(keys: SigningKeys, claims: JsonObject): Promise<string> {
+  const { kid, privateKey } = await keys.signer();
+  return new CompactSign(Buffer.from(JSON.stringify(claims)))
+    .setProtectedHeader({ alg: 'RS256', typ: 'lockstep-assertion+jwt', kid })
+    .sign(privateKey);
 }

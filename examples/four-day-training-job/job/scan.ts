@@ -5,7 +5,7 @@ import { DefaultAzureCredential } from '@azure/identity';
 import { BlobClient } from '@azure/storage-blob';
 
 const { values: options } = parseArgs({ options: { data: { type: 'string', default: '' } } });
-const bytesPerSecond = 4 * 1024 * 1024;
+const bytesPerSecond = 16 * 1024 * 1024;
 
 const credential = new DefaultAzureCredential();
 // No retry: a stream that was cut is to be seen as cut.
