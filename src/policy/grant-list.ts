@@ -44,33 +44,34 @@ export class GrantList {
   }
 
   #scan(marks: Marks, action: ActionEntry): Grant | null {
-    const { principals } = (this.#flat ??= flatten(this.grants));
+    const { principals, roles } = (this.#flat ??= flatten(this.grants));
     const { bytes } = marks;
     for (let i = 0; i < principals.length; i++) {
-      if (bytes[principals[i] ?? 0] === reached && this.#gives(i, action)) return this.grants[i] ?? null;
+      if (bytes[principals[i] ?? 0] === reached && this.#gives(i, roles[i] ?? 0, action)) {
+        return this.grants[i] ?? null;
+      }
     }
     return null;
   }
 
   #probe({ active }: Reach, action: ActionEntry): Grant | null {
-    this.#flat ??= flatten(this.grants);
-    const table = (this.#table ??= buildPrincipalTable(this.#flat.principals));
+    const { data, shift } = (this.#table ??= tableOf(this.grants));
     let lowest = this.grants.length;
     for (let i = 0; i < active.length; i++) {
-      const slot = slotOf(table, active[i] ?? 0);
+      const slot = slotOf(data, shift, active[i] ?? 0);
       if (slot < 0) continue;
-      const end = table.ends[slot] ?? 0;
-      for (let at = table.starts[slot] ?? 0; at < end; at++) {
-        const position = table.positions[at] ?? 0;
+      const end = data[slot + 2] ?? 0;
+      for (let at = data[slot + 1] ?? 0; at < end; at += 2) {
+        const position = data[at] ?? 0;
         if (position >= lowest) break;
-        if (this.#gives(position, action)) lowest = position;
+        if (this.#gives(position, data[at + 1] ?? 0, action)) lowest = position;
       }
     }
     return this.grants[lowest] ?? null;
   }
 
-  #gives(position: number, action: ActionEntry): boolean {
-    const known = action.verdicts[this.#flat?.roles[position] ?? 0];
+  #gives(position: number, role: number, action: ActionEntry): boolean {
+    const known = action.verdicts[role];
     if (known !== undefined && known !== 0) return known === contained;
     const grant = this.grants[position];
     return grant !== undefined && roleContains(action, grant.role);
@@ -105,6 +106,11 @@ function file(byPrincipal: Map<number, Grant[]>, grant: Grant): void {
   const own = byPrincipal.get(grant.principal.index);
   if (own) insertAssigned(own, grant);
   else byPrincipal.set(grant.principal.index, [grant]);
+}
+
+function tableOf(grants: readonly Grant[]): PrincipalTable {
+  const { principals, roles } = flatten(grants);
+  return buildPrincipalTable(principals, roles);
 }
 
 function flatten(grants: readonly Grant[]): { principals: Int32Array; roles: Int32Array } {

@@ -1,50 +1,48 @@
-/** Where each principal occurs in a list: an open-addressed hash table of plain numbers. */
+/**
+ * Where each principal occurs in a list, and with which role: an open-addressed hash table in one array of numbers,
+ * so that a look-up touches little memory. First `size` slots of four (principal index, or 0, which no principal
+ * has, for an empty slot; first and one past the last of its occurrences, as offsets into the array), then the
+ * occurrences in pairs (position in the list, role index), each principal's in order of position.
+ */
 export interface PrincipalTable {
-  /** Principal index per slot; 0, which no principal has, is an empty slot. */
-  readonly keys: Int32Array;
-  /** Per slot, the range of `positions` that is this principal's. */
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-  /** Positions in the list, by principal, each principal's in order. */
-  readonly positions: Int32Array;
+  readonly data: Int32Array;
   readonly shift: number;
 }
 
-export function buildPrincipalTable(principals: Int32Array): PrincipalTable {
-  const positions = Int32Array.from(principals, (_, position) => position).sort(
+/** The list is given as two columns. */
+export function buildPrincipalTable(principals: Int32Array, roles: Int32Array): PrincipalTable {
+  const order = Int32Array.from(principals, (_, position) => position).sort(
     (a, b) => (principals[a] ?? 0) - (principals[b] ?? 0) || a - b,
   );
   const bits = Math.max(2, Math.ceil(Math.log2(principals.length * 2)));
   const size = 2 ** bits;
-  const table: PrincipalTable = {
-    keys: new Int32Array(size),
-    starts: new Int32Array(size),
-    ends: new Int32Array(size),
-    positions,
-    shift: 32 - bits,
-  };
-  for (let start = 0; start < positions.length;) {
-    const principal = principals[positions[start] ?? 0] ?? 0;
-    let end = start + 1;
-    while (end < positions.length && principals[positions[end] ?? 0] === principal) end++;
-    let slot = hash(principal, table.shift);
-    while (table.keys[slot] !== 0) slot = (slot + 1) & (size - 1);
-    table.keys[slot] = principal;
-    table.starts[slot] = start;
-    table.ends[slot] = end;
-    start = end;
+  const shift = 32 - bits;
+  const data = new Int32Array(size * 4 + order.length * 2);
+  let offset = size * 4;
+  for (let i = 0; i < order.length;) {
+    const principal = principals[order[i] ?? 0] ?? 0;
+    let slot = hash(principal, shift);
+    while (data[slot * 4] !== 0) slot = (slot + 1) & (size - 1);
+    data[slot * 4] = principal;
+    data[slot * 4 + 1] = offset;
+    for (; i < order.length && principals[order[i] ?? 0] === principal; i++) {
+      data[offset++] = order[i] ?? 0;
+      data[offset++] = roles[order[i] ?? 0] ?? 0;
+    }
+    data[slot * 4 + 2] = offset;
   }
-  return table;
+  return { data, shift };
 }
 
-/** The slot of a principal, or -1. */
-export function slotOf({ keys, shift }: PrincipalTable, principal: number): number {
+/** The offset of a principal's slot, or -1. */
+export function slotOf(data: Int32Array, shift: number, principal: number): number {
+  const mask = (1 << (32 - shift)) - 1;
   let slot = hash(principal, shift);
   for (;;) {
-    const key = keys[slot];
-    if (key === principal) return slot;
+    const key = data[slot * 4];
+    if (key === principal) return slot * 4;
     if (key === 0) return -1;
-    slot = (slot + 1) & (keys.length - 1);
+    slot = (slot + 1) & mask;
   }
 }
 
