@@ -1,0 +1,159 @@
+// The gateway of proxied-request.bench.ts in a process of its own: every part as in the product, durable store included.
+import { CompactSign, SignJWT, generateKeyPair } from 'jose';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { webSurface } from '../src/gateway/adapters/web/surface.ts';
+import { listenTls } from '../src/gateway/listener.ts';
+import { LiveSessions } from '../src/gateway/live-sessions.ts';
+import { ensureLocalAuthority } from '../src/gateway/local-authority.ts';
+import { createPipeline } from '../src/gateway/pipeline.ts';
+import { createRecogniser } from '../src/gateway/recognise.ts';
+import { Directory } from '../src/identity/directory/directory.ts';
+import { Liveness } from '../src/identity/liveness.ts';
+import { TokenIssuer } from '../src/identity/tokens/issue.ts';
+import { defaultRotation } from '../src/identity/tokens/rotation.ts';
+import { SigningKeys } from '../src/identity/tokens/signing-keys.ts';
+import { TokenVerifier } from '../src/identity/tokens/verify.ts';
+import { openLedger } from '../src/ledger/ledger.ts';
+import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
+import { systemClock } from '../src/lib/clock.ts';
+import { newGuid, type TenantId } from '../src/lib/ids.ts';
+import { createLog } from '../src/lib/log.ts';
+import { decideForAll } from '../src/policy/decide.ts';
+import { PolicySnapshot } from '../src/policy/snapshot.ts';
+import { systemAttribution } from '../src/store/changes.ts';
+import { createSealer } from '../src/store/sealer.ts';
+import { openSqliteStore } from '../src/store/sqlite.ts';
+
+export interface GatewayReady {
+  readonly port: number;
+  readonly ca: string;
+  readonly key: string;
+  readonly cert: string;
+  readonly token: string;
+}
+
+const [upstream = ''] = process.argv.slice(2);
+const home = await mkdtemp(join(tmpdir(), 'lockstep-bench-'));
+const tenantId = newGuid() as TenantId;
+const origin = 'bench.local/log';
+const clock = systemClock;
+const log = createLog('error');
+const store = await openSqliteStore({ path: join(home, 'store.db') });
+const ledger = await openLedger({
+  store,
+  directory: join(home, 'ledger'),
+  origin,
+  signer: createSigner(generateNoteKey(origin).signingKey),
+  clock,
+  log,
+  productVersion: 'bench',
+  tenantId,
+});
+const { commit } = ledger;
+const by = systemAttribution(tenantId, 'bench');
+const directory = new Directory({ store, commit, clock, tenantId });
+const person = await directory.createUser(by, { displayName: 'Ada', userPrincipalName: 'ada@bench' });
+const liveness = await Liveness.load(store, clock);
+ledger.follow(liveness.follower);
+const keys = await SigningKeys.open({
+  store,
+  commit,
+  clock,
+  sealer: createSealer(Buffer.alloc(32, 7)),
+  tenantId,
+  rotation: defaultRotation,
+});
+const issuer = `https://localhost/${tenantId}/v2.0`;
+const { token } = await new TokenIssuer({ keys, issuer, tenantId, clock }).issue({
+  subject: person,
+  audience: 'api://lockstep/connections/rsa',
+  lifetimeSeconds: 3600,
+  chain: [{ kind: 'user', id: person.id, name: person.displayName }],
+  authorities: [person.id],
+  clientId: newGuid(),
+  idType: 'user',
+});
+const verifier = new TokenVerifier({ keys, issuer, tenantId, clock });
+const role = {
+  id: newGuid(),
+  roleName: 'Bench Reader',
+  description: '',
+  type: 'CustomRole',
+  permissions: [{ actions: ['Bench.Upstream/read'], notActions: [], dataActions: [], notDataActions: [] }],
+  assignableScopes: ['/'],
+} as const;
+const snapshot = PolicySnapshot.from({
+  principals: [person],
+  memberships: [],
+  roleDefinitions: [role],
+  roleAssignments: [
+    {
+      id: newGuid(),
+      scope: '/connections',
+      roleDefinitionId: role.id,
+      principalId: person.id,
+      principalType: 'User',
+      description: '',
+      createdOn: new Date().toISOString(),
+      createdBy: person.id,
+    },
+  ],
+  denyAssignments: [],
+  version: 1,
+});
+const sessions = new LiveSessions(clock);
+const hosts = { names: ['localhost', '127.0.0.1'], baseDomain: 'localhost' };
+const certificate = await ensureLocalAuthority(join(home, 'tls'), []);
+const edwards = await generateKeyPair('EdDSA');
+const assertionType = 'lockstep-assertion+jwt';
+const surfaceOf = (name: string, sign: Parameters<typeof webSurface>[1]['sign']) =>
+  webSurface(
+    {
+      name,
+      upstream,
+      scope: `/connections/${name}`,
+      rules: [{ methods: ['GET'], path: '/*', action: 'Bench.Upstream/read' }],
+    },
+    { hosts, issuer, clock, sign, audiences: ['api://lockstep/connections/rsa'] },
+  );
+const pipeline = createPipeline({
+  edge: { hosts },
+  surfaces: [
+    surfaceOf('rsa', (claims) =>
+      new CompactSign(Buffer.from(JSON.stringify(claims)))
+        .setProtectedHeader({ alg: 'RS256', typ: assertionType })
+        .sign(keys.current().privateKey),
+    ),
+    surfaceOf('ed25519', (claims) =>
+      new SignJWT({ ...claims })
+        .setProtectedHeader({ alg: 'EdDSA', typ: assertionType })
+        .sign(edwards.privateKey),
+    ),
+  ],
+  recognise: createRecogniser({
+    verifyToken: (text, audiences) => verifier.verify(text, audiences),
+    callerFromCookie: () => null,
+  }),
+  decide: (authorities, access) => decideForAll(snapshot, authorities, access),
+  snapshotVersion: () => snapshot.version,
+  checkLive: (caller) => liveness.check(caller),
+  record: ledger.record,
+  sessions,
+  tenantId,
+  clock,
+  log,
+});
+const listener = await listenTls({ host: '127.0.0.1', port: 0, ...certificate, pipeline, sessions });
+const ready: GatewayReady = {
+  port: listener.address.port,
+  ca: await readFile(certificate.caCertificatePath, 'utf8'),
+  key: certificate.key,
+  cert: certificate.cert,
+  token,
+};
+process.send?.(ready);
+process.once('disconnect', () => {
+  void rm(home, { recursive: true, force: true }).then(() => process.exit(0));
+});
