@@ -57,7 +57,11 @@ async function readPublished(directory: string, path: string): Promise<Uint8Arra
     return await readFile(join(directory, path));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new LockstepError({ code: 'not_found', publicMessage: 'The log has no such part.', cause: error });
+      throw new LockstepError({
+        code: 'not_found',
+        publicMessage: 'The log has no such part.',
+        cause: error,
+      });
     }
     throw error;
   }

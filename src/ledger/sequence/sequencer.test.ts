@@ -48,9 +48,7 @@ function failingOnce(
 
 describe('a storage step that fails', () => {
   const table = storageSteps.flatMap((step) =>
-    (['before', 'after'] as const).flatMap((moment) =>
-      [0, 2].map((skip) => [step, moment, skip] as const),
-    ),
+    (['before', 'after'] as const).flatMap((moment) => [0, 2].map((skip) => [step, moment, skip] as const)),
   );
 
   it.each(table)(

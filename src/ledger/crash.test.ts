@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { storageSteps } from './faults.ts';
+import { generateNoteKey } from './note.ts';
+import { directorySource } from './sources/directory-source.ts';
+import { LedgerFixture, origin } from './testing/ledger-fixture.ts';
+import { verifyConsistency } from './verify/verify-consistency.ts';
+import { verifyLog } from './verify/verify-log.ts';
+
+const { signingKey } = generateNoteKey(origin);
+let fixture: LedgerFixture;
+beforeEach(() => {
+  fixture = new LedgerFixture(signingKey);
+});
+afterEach(() => fixture.remove());
+
+/** Lets a child append until it is killed: after so many acknowledgements, or by itself at a storage step. */
+async function appendUntilKilled(
+  acknowledgements: number,
+  suicide: readonly string[] = [],
+): Promise<string[]> {
+  const program = join(import.meta.dirname, 'testing', 'appending-child.ts');
+  const child = spawn(process.execPath, [program, fixture.home, signingKey, ...suicide], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const acknowledged: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged.push(line);
+    if (acknowledged.length === acknowledgements) child.kill('SIGKILL');
+  }
+  expect((await exited)[1]).toBe('SIGKILL');
+  return acknowledged;
+}
+
+async function everythingHolds(acknowledged: readonly string[], lastNote: string | null): Promise<string> {
+  const { ledger, store } = await fixture.open();
+  const feed = await ledger.eventsAfter(0, 1_000_000);
+  const rows = await store.db.selectFrom('meta').select('key').execute();
+  const present = new Set([...feed.map((event): string => event.id), ...rows.map((row) => row.key)]);
+  expect(acknowledged.filter((one) => !present.has(one))).toEqual([]);
+  expect(feed.filter((event) => event.classUid === 6005)).toHaveLength(rows.length);
+  const source = directorySource(fixture.logDirectory);
+  expect(await verifyLog(source, fixture.signer.verifierKey)).toMatchObject({ ok: true, size: feed.length });
+  if (lastNote !== null) {
+    expect(await verifyConsistency(source, lastNote, fixture.signer.verifierKey)).toMatchObject({ ok: true });
+  }
+  await ledger.close();
+  await store.close();
+  return readFileSync(join(fixture.logDirectory, 'checkpoint'), 'utf8');
+}
+
+describe('after kill -9', () => {
+  it('at random moments, again and again: every acknowledged event is there and the log is one', async () => {
+    const acknowledged: string[] = [];
+    let note: string | null = null;
+    for (let round = 0; round < 6; round++) {
+      acknowledged.push(...(await appendUntilKilled(randomInt(50, 800))));
+      note = await everythingHolds(acknowledged, note);
+    }
+  }, 120_000);
+
+  it.each(
+    storageSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
+  )(
+    'at %s, %s it takes effect: the same',
+    async (step, moment) => {
+      const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 6))]);
+      await everythingHolds(acknowledged, null);
+    },
+    60_000,
+  );
+});

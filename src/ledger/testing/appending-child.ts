@@ -1,0 +1,45 @@
+// node appending-child.ts HOME SIGNING_KEY [STEP MOMENT SKIP]: appends until it is killed, or kills itself at a step.
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../lib/clock.ts';
+import { createLog } from '../../lib/log.ts';
+import { openSqliteStore } from '../../store/sqlite.ts';
+import { openLedger } from '../ledger.ts';
+import { createSigner } from '../note.ts';
+import { attribution, decidedFact, origin, tenantId } from './ledger-fixture.ts';
+import { sampleChanges } from './sample-facts.ts';
+
+const [home = '', signingKey = '', step, moment, skip = '0'] = process.argv.slice(2);
+let left = Number(skip);
+
+const store = await openSqliteStore({ path: join(home, 'lockstep.db') });
+const ledger = await openLedger({
+  store,
+  directory: join(home, 'ledger'),
+  origin,
+  signer: createSigner(signingKey),
+  clock: systemClock,
+  log: createLog('silent'),
+  productVersion: '0.0.0-test',
+  tenantId,
+  publishIntervalMilliseconds: 5,
+  fault: (at, when) => {
+    if (at === step && when === moment && left-- <= 0) process.kill(process.pid, 'SIGKILL');
+  },
+});
+
+let commits = 0;
+async function append(): Promise<void> {
+  for (;;) {
+    const id = await ledger.record(decidedFact());
+    writeSync(1, `${id}\n`);
+    const key = `${process.pid}-${commits++}`;
+    await ledger.commit(attribution(), async (tx, record) => {
+      await tx.insertInto('meta').values({ key, value: 'x' }).execute();
+      record(sampleChanges['container.created']);
+    });
+    writeSync(1, `${key}\n`);
+  }
+}
+
+await Promise.all(Array.from({ length: 8 }, append));
