@@ -2,6 +2,8 @@
 // Plain JavaScript for any Node.js: finds one that is new enough, then starts the command line.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,6 +11,8 @@ const needed = 24;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 if (Number(process.versions.node.split('.')[0]) >= needed) {
+  // Compiled code is kept in the user's own directory: what stands in a shared one could be planted.
+  module.enableCompileCache(join(homedir(), '.cache', 'lockstep'));
   const built = join(root, 'dist', 'cli', 'main.js');
   const source = join(root, 'src', 'cli', 'main.ts');
   const entry = existsSync(built) && !existsSync(source) ? built : source;

@@ -30,7 +30,12 @@ test.each(['workspaces', 'container:', 'container:../x', ''])('%j is no scope', 
 
 test('whatever is shown short names the same scope again', () => {
   const segment = fc.stringMatching(/^[a-z0-9-]{1,8}$/);
-  const base = fc.constantFrom(places.workspaceId, places.storageAccountId, '/subscriptions/s1', `${group}x/a`);
+  const base = fc.constantFrom(
+    places.workspaceId,
+    places.storageAccountId,
+    '/subscriptions/s1',
+    `${group}x/a`,
+  );
   fc.assert(
     fc.property(base, fc.array(segment, { maxLength: 4 }), (start, more) => {
       const scope = [start, ...more].join('/');

@@ -1,4 +1,3 @@
-import { password as askPassword, isCancel } from '@clack/prompts';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -12,7 +11,6 @@ import { facts, table } from '../output/table.ts';
 const createSchema = z.object({
   name: z.string().optional(),
   passwordStdin: z.boolean(),
-  noPassword: z.boolean().optional(),
   password: z.boolean(),
 });
 const linkSchema = z.object({ url: z.string(), expiresAt: z.string() });
@@ -140,7 +138,8 @@ async function passwordFor(
     return given;
   }
   if (!context.terminal.interactive) return null;
-  const answer = await askPassword({ message: 'Password for the new person (empty for none)' });
+  const { isCancel, password: ask } = await import('@clack/prompts');
+  const answer = await ask({ message: 'Password for the new person (empty for none)' });
   if (isCancel(answer)) throw new CliError('failure', 'Canceled; nothing was created.');
   return answer === '' || answer === undefined ? null : answer;
 }

@@ -41,6 +41,7 @@ test('OAuth’s shape, an empty body and a page of HTML make a sentence too', ()
 });
 
 test.each([
+  [400, 'usage'],
   [401, 'not-signed-in'],
   [403, 'denied'],
   [404, 'not-found'],

@@ -21,6 +21,7 @@ export function failureOf(reply: FailedReply, what: string): CliError {
 }
 
 function endingOf(status: number): Ending {
+  if (status === 400) return 'usage';
   if (status === 401) return 'not-signed-in';
   if (status === 403) return 'denied';
   if (status === 404) return 'not-found';

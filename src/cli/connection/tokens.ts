@@ -115,9 +115,13 @@ export function tokenFailure(
   account: Pick<Account, 'kind'>,
 ): CliError {
   if (error instanceof CliError) return error;
+  const again =
+    account.kind === 'person' ? 'Run `lockstep login`.' : 'Check the application and its credential.';
+  if (error instanceof oidc.WWWAuthenticateChallengeError) {
+    const message = 'The token service does not accept the credential.';
+    return new CliError('not-signed-in', message, { hint: again, cause: error });
+  }
   if (error instanceof oidc.ResponseBodyError) {
-    const again =
-      account.kind === 'person' ? 'Run `lockstep login`.' : 'Check the application and its credential.';
     return new CliError(
       'not-signed-in',
       error.error_description ?? `The token service answered ${error.error}.`,

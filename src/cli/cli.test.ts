@@ -1,0 +1,328 @@
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { serve, Terminal, type Server } from './testing/terminal.ts';
+
+// Each step is a process of its own.
+vi.setConfig({ testTimeout: 120_000 });
+
+let server: Server;
+let admin: Terminal;
+let bea: Terminal;
+const terminals: Terminal[] = [];
+
+function terminal(environment: Readonly<Record<string, string>> = {}): Terminal {
+  const one = new Terminal({ LOCKSTEP_URL: server.url, LOCKSTEP_CA: server.caFile, ...environment });
+  terminals.push(one);
+  return one;
+}
+
+beforeAll(async () => {
+  server = await serve();
+  admin = terminal();
+  bea = terminal();
+});
+afterAll(async () => {
+  for (const one of terminals) one.dispose();
+  await server.stop();
+});
+
+test('whoever is not signed in is told so, with exit code 4', async () => {
+  const run = await admin.lockstep('whoami');
+  expect([run.code, run.stdout]).toEqual([4, '']);
+  expect(run.stderr).toContain('lockstep login');
+});
+
+test('an authority that is not trusted is named, with the way to trust it, and exit code 6', async () => {
+  const stranger = new Terminal({ LOCKSTEP_URL: server.url });
+  const run = await stranger.lockstep('whoami');
+  stranger.dispose();
+  expect(run.code).toBe(6);
+  expect(run.stderr).toMatch(/is not trusted[\s\S]*--ca FILE/);
+});
+
+test('a closed port is exit code 6, plain http is refused before anything is sent', async () => {
+  expect((await admin.lockstep('whoami', '--server', 'https://127.0.0.1:1')).code).toBe(6);
+  expect((await admin.lockstep('whoami', '--server', 'http://127.0.0.1:1')).code).toBe(2);
+});
+
+test('a one-time link signs in once, and leaves credentials that only their owner can read', async () => {
+  const run = await admin.lockstep('login', '--link', server.signIn);
+  expect([run.code, run.stderr]).toEqual([0, '']);
+  expect(run.stdout).toMatch(/^signed in {2}admin@/);
+  const file = join(admin.directory, 'config', 'credentials.json');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const again = await bea.lockstep('login', '--link', server.signIn);
+  expect(again.code).toBe(4);
+  expect(await admin.json('whoami')).toMatchObject({
+    principal: { kind: 'user' },
+    roleAssignments: [{ roleName: 'Owner', scope: '/', through: { displayName: 'Administrator' } }],
+  });
+});
+
+test('a link of another server is not followed', async () => {
+  const run = await bea.lockstep('login', '--link', 'https://evil.example/signin/link?code=x');
+  expect(run.code).toBe(2);
+  expect(run.stderr).toContain('https://evil.example');
+});
+
+test('a person, a group, a role: then the person may, and it is said why', async () => {
+  await admin.json('user', 'create', 'bea@lab.example', '--name', 'Bea Carlson');
+  await admin.json('group', 'create', 'ml-research');
+  await admin.json('group', 'add', 'ml-research', 'bea@lab.example');
+  await admin.json('role', 'assign', '--role', 'azureml data scientist', '--assignee', 'ml-research');
+  expect(await admin.json('group', 'list', 'ml-research')).toMatchObject([{ displayName: 'Bea Carlson' }]);
+  const { url } = (await admin.json('user', 'link', 'bea@lab.example')) as { url: string };
+  expect((await bea.lockstep('login', '--link', url)).code).toBe(0);
+  const check = await bea.lockstep('check', 'Microsoft.MachineLearningServices/workspaces/jobs/write');
+  expect([check.code, check.stderr]).toEqual([0, '']);
+  expect(check.stdout).toContain(
+    'yes  Bea Carlson: AzureML Data Scientist at workspace, held through ml-research, allows it.',
+  );
+});
+
+test('a denial names action, scope, policy and decision; explain says what would allow it and who can grant it', async () => {
+  const run = await bea.lockstep('user', 'list');
+  expect([run.code, run.stdout]).toEqual([3, '']);
+  expect(run.stderr).toContain('No role assignment allows this to Bea Carlson.');
+  expect(run.stderr).toMatch(
+    /action +Lockstep\.Access\/users\/read\n +scope +\/providers\/lockstep\.access\n +policy +default:missing-grant/,
+  );
+  const id = /decision +(dec_\w{26})/.exec(run.stderr)?.[1] ?? '';
+  expect(run.stderr).toContain(`lockstep explain ${id}`);
+  const explained = await bea.lockstep('explain', id);
+  expect([explained.code, explained.stderr]).toEqual([0, '']);
+  expect(explained.stdout).toMatch(
+    /What would allow it, for Bea Carlson:\n {2}role {2}.*Lockstep Administrator/,
+  );
+  expect(explained.stdout).toMatch(/WHO CAN GRANT IT.*\nAdministrator/);
+});
+
+test('under --json a failure is one line of JSON on standard error, and standard output stays empty', async () => {
+  const run = await bea.lockstep('user', 'list', '--json');
+  expect([run.code, run.stdout, run.stderr.trim().split('\n').length]).toEqual([3, '', 1]);
+  expect(JSON.parse(run.stderr)).toMatchObject({
+    error: {
+      code: 'Authorization_RequestDenied',
+      exitCode: 3,
+      decisionId: expect.stringMatching(/^dec_/) as unknown,
+    },
+  });
+});
+
+test('another’s decision is refused alike whether it exists or not', async () => {
+  const denied = await bea.lockstep('group', 'list');
+  const id = /decision +(dec_\w{26})/.exec(denied.stderr)?.[1] ?? '';
+  const { url } = await invite('eve@lab.example');
+  const eve = terminal();
+  await eve.lockstep('login', '--link', url);
+  const real = await eve.lockstep('explain', id);
+  const made = await eve.lockstep('explain', 'dec_01jz0000000000000000000000');
+  const shape = (text: string) => text.replaceAll(/dec_\w{26}/g, 'dec');
+  expect([real.code, shape(real.stderr)]).toEqual([made.code, shape(made.stderr)]);
+  expect(real.code).toBe(3);
+  expect((await admin.lockstep('explain', id)).code).toBe(0);
+  expect((await admin.lockstep('explain', 'dec_01jz0000000000000000000000')).code).toBe(5);
+});
+
+async function invite(signInName: string): Promise<{ url: string }> {
+  await admin.json('user', 'create', signInName);
+  return (await admin.json('user', 'link', signInName)) as { url: string };
+}
+
+test.each([
+  [
+    ['check', 'Microsoft.MachineLearningServices/workspaces/jobs/wite'],
+    /Did you mean Microsoft\.MachineLearningServices\/workspaces\/jobs\/write\?/,
+  ],
+  [['check', 'jobs'], /is not an operation/],
+  [['role', 'assign', '--role', 'Ownr', '--assignee', 'ml-research'], /Did you mean `Owner`\?/],
+  [
+    ['role', 'assign', '--role', 'Owner', '--assignee', 'nobody'],
+    /There is no group or application named `nobody`/,
+  ],
+  [['chek'], /Did you mean check\?/],
+  [['role', 'list', '--scope', 'workspce'], /`workspce` is not a scope/],
+  [['explain', 'x'], /is not a decision id/],
+])('lockstep %j says what is wrong and what may have been meant', async (args, expected) => {
+  const run = await admin.lockstep(...args);
+  expect(run.code).not.toBe(1);
+  expect(run.stdout + run.stderr).toMatch(expected);
+});
+
+test('a job file is submitted with its code, streamed to its end, and shown', async () => {
+  await admin.json(
+    'role',
+    'assign',
+    '--role',
+    'Storage Blob Data Contributor',
+    '--assignee',
+    'ml-research',
+    '--scope',
+    'storage',
+  );
+  mkdirSync(join(bea.directory, 'src'));
+  writeFileSync(
+    join(bea.directory, 'src', 'train.mjs'),
+    'console.log("rate", process.argv[2]); console.error("to stderr");',
+  );
+  writeFileSync(join(bea.directory, 'src', 'empty.txt'), '');
+  const file = bea.file(
+    'job.yml',
+    'command: node train.mjs ${{inputs.rate}}\ncode: ./src\nenvironment: node\ninputs:\n  rate: 0.5\n',
+  );
+  const run = await bea.lockstep('job', 'submit', file, '--name', 'first', '--stream');
+  expect(run.stdout).toContain('rate 0.5');
+  expect(run.code).toBe(0);
+  expect(run.stderr).toMatch(/src: 2 files, .*\n[\s\S]*first {2}Completed/);
+  const again = await bea.lockstep('job', 'submit', file, '--name', 'second', '--stream');
+  expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('src: unchanged, nothing sent')]);
+  expect(await bea.json('job', 'list')).toMatchObject([{ name: 'second' }, { name: 'first' }]);
+  expect((await bea.lockstep('job', 'show', 'first')).stdout).toMatch(
+    /^job +first\n(.*\n)*status +Completed/,
+  );
+});
+
+test('a job that fails ends as exit code 8, one that is canceled too, one that does not exist as 5', async () => {
+  const failed = await bea.lockstep(
+    'job',
+    'submit',
+    '--command',
+    'exit 3',
+    '--environment',
+    'node',
+    '--stream',
+  );
+  expect(failed.code).toBe(8);
+  const running = (await bea.json('job', 'submit', '--command', 'sleep 60', '--environment', 'node')) as {
+    name: string;
+  };
+  const watching = bea.lockstep('job', 'stream', running.name);
+  expect((await bea.lockstep('job', 'cancel', running.name)).code).toBe(0);
+  expect((await watching).code).toBe(8);
+  expect((await bea.lockstep('job', 'show', 'no-such-job')).code).toBe(5);
+});
+
+test('a job file with a typing error is refused before anything is uploaded, naming the member', async () => {
+  const run = await bea.lockstep('job', 'submit', bea.file('bad.yml', 'comand: x\nenvironment: node\n'));
+  expect(run.code).toBe(2);
+  expect(run.stderr).toContain('Did you mean `command`?');
+});
+
+test('the log verifies over the wire, from its directory and by receipt; one changed byte does not', async () => {
+  const whole = (await admin.json('ledger', 'verify')) as { verifierKey: string; size: number };
+  expect(whole.size).toBeGreaterThan(10);
+  const copy = join(admin.directory, 'ledger');
+  cpSync(join(server.home, 'ledger'), copy, { recursive: true });
+  const local = ['ledger', 'verify', copy, '--key', whole.verifierKey];
+  expect((await admin.lockstep(...local)).code).toBe(0);
+  expect((await admin.lockstep('ledger', 'verify', copy)).code).toBe(2);
+  const tail = await admin.lockstep('ledger', 'tail', '--lines', '5', '--json');
+  const { event } = JSON.parse(tail.stdout.split('\n')[0] ?? '') as { event: { metadata: { uid: string } } };
+  await admin.json('ledger', 'receipt', event.metadata.uid, '--out', 'event.tlog-proof');
+
+  const offline = new Terminal({ LOCKSTEP_URL: 'https://127.0.0.1:1' });
+  const receipt = readFileSync(join(admin.directory, 'event.tlog-proof'), 'utf8');
+  const proof = ['ledger', 'verify', '--key', whole.verifierKey, '--receipt'];
+  expect((await offline.lockstep(...proof, offline.file('good', receipt))).code).toBe(0);
+  const forged = receipt.replace(
+    /^extra (.)/m,
+    (_line, first: string) => `extra ${first === 'A' ? 'B' : 'A'}`,
+  );
+  expect((await offline.lockstep(...proof, offline.file('forged', forged))).code).toBe(7);
+  offline.dispose();
+
+  const bundles = join(copy, 'tile', 'entries');
+  const bundle = join(bundles, readdirSync(bundles)[0] ?? '');
+  const path = statSync(bundle).isDirectory() ? join(bundle, readdirSync(bundle).at(-1) ?? '') : bundle;
+  const content = readFileSync(path);
+  content[100] = (content[100] ?? 0) ^ 1;
+  chmodSync(path, 0o600);
+  writeFileSync(path, content);
+  const broken = await admin.lockstep(...local);
+  expect(broken.code).toBe(7);
+  expect(broken.stderr).toContain('does not verify');
+});
+
+test('a sign-in is listed and ended by its owner, not by another; what rested on it stops', async () => {
+  const { url } = await invite('cut@lab.example');
+  const cut = terminal();
+  await cut.lockstep('login', '--link', url);
+  const [session] = (await cut.json('sessions', 'list')) as { id: string; kind: string }[];
+  expect(session?.kind).toBe('sign-in');
+  const other = await bea.lockstep('sessions', 'cut', session?.id ?? '');
+  const unknown = await bea.lockstep('sessions', 'cut', 'ses_01jz0000000000000000000000');
+  expect([other.code, unknown.code]).toEqual([3, 3]);
+  expect((await admin.lockstep('sessions', 'cut', session?.id ?? '')).code).toBe(0);
+  expect((await cut.lockstep('whoami')).code).toBe(4);
+});
+
+test('a disabled person is refused on the next command', async () => {
+  const { url } = await invite('leaver@lab.example');
+  const leaver = terminal();
+  await leaver.lockstep('login', '--link', url);
+  expect((await leaver.lockstep('whoami')).code).toBe(0);
+  expect((await admin.lockstep('user', 'disable', 'leaver@lab.example')).code).toBe(0);
+  expect((await leaver.lockstep('whoami')).code).toBe(4);
+});
+
+test('an application signs in with a secret from a file that is read anew each time and kept nowhere else', async () => {
+  const app = (await admin.json('app', 'create', 'nightly')) as { appId: string };
+  const { secretText } = (await admin.json('app', 'add-secret', 'nightly')) as { secretText: string };
+  const ci = terminal();
+  const login = await ci.lockstep(
+    'login',
+    '--app',
+    app.appId,
+    '--secret-file',
+    ci.file('secret', `${secretText}\n`),
+  );
+  expect([login.code, login.stderr]).toEqual([0, '']);
+  expect(await ci.json('whoami')).toMatchObject({ principal: { kind: 'application', name: 'nightly' } });
+  expect(readFileSync(join(ci.directory, 'config', 'credentials.json'), 'utf8')).not.toContain(secretText);
+  ci.file('secret', 'wrong');
+  expect((await ci.lockstep('user', 'list')).code).toBe(4);
+});
+
+test('a password comes from standard input, never from the command line', async () => {
+  const run = await admin.lockstepGiven(
+    'correct horse battery\n',
+    'user',
+    'create',
+    'pw@lab.example',
+    '--password-stdin',
+  );
+  expect(run.code).toBe(0);
+  expect(run.stdout + run.stderr).not.toContain('correct horse');
+});
+
+test('logout ends the sign-in on the server too', async () => {
+  const before = readFileSync(join(bea.directory, 'config', 'credentials.json'), 'utf8');
+  expect((await bea.lockstep('logout')).code).toBe(0);
+  expect((await bea.lockstep('whoami')).code).toBe(4);
+  // Whoever kept a copy of the tokens has nothing.
+  writeFileSync(join(bea.directory, 'config', 'credentials.json'), before, { mode: 0o600 });
+  expect((await bea.lockstep('whoami')).code).toBe(4);
+});
+
+test('credentials that others can read are refused', async () => {
+  chmodSync(join(admin.directory, 'config', 'credentials.json'), 0o644);
+  const run = await admin.lockstep('whoami');
+  chmodSync(join(admin.directory, 'config', 'credentials.json'), 0o600);
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain('can be read by others');
+});
+
+test('a misspelt setting is named with the nearest one', async () => {
+  const home = join(admin.directory, 'home');
+  mkdirSync(home);
+  writeFileSync(join(home, 'config.json'), '{"tokens":{"jobSecond":5}}');
+  const run = await admin.lockstep('config', 'check', '--home', home);
+  expect(run.code).toBe(2);
+  expect(run.stderr).toMatch(/tokens\.jobSecond.*Did you mean `jobSeconds`\?/);
+  const json = await admin.lockstep('config', 'check', '--home', home, '--json');
+  expect([json.code, JSON.parse(json.stdout)]).toMatchObject([
+    2,
+    { problems: [{ suggestion: 'jobSeconds' }] },
+  ]);
+});
