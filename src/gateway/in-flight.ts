@@ -126,7 +126,7 @@ export class InFlight {
     const bytes = await body.buffered();
     if (allowed.described.effect === 'change') await durable;
     this.#mustLive(session);
-    const preparing = allowed.described.serve(this.#exchange(allowed, session, body, bytes));
+    const preparing = allowed.described.serve(this.#exchange(allowed, session, body, bytes)).then(calm);
     // It may fail while the record is still on its way to the disk; the failure is taken up below.
     preparing.catch(() => undefined);
     try {
@@ -264,14 +264,13 @@ export class InFlight {
       head: this.head,
       request: this.#request,
       response: this.#response,
-      signal: this.#abort.signal,
       // A head that breaks the rules says nothing sure about where the next request begins.
       last: this.refused !== null,
       sent: (bytes: number): void => {
         if (session !== null) session.responseBytes += bytes;
       },
       broke: (): void => {
-        this.#failed = true;
+        this.#failed ||= !this.#abort.signal.aborted;
       },
     };
   }
@@ -298,8 +297,18 @@ export class InFlight {
   }
 }
 
+/** A body may break before anybody listens; whoever reads it later finds it destroyed. */
+function calm(reply: Reply): Reply {
+  if (reply.body instanceof Readable) reply.body.on('error', ignoreBrokenBody);
+  return reply;
+}
+
+function ignoreBrokenBody(): void {
+  // Nothing to do.
+}
+
 function discard(reply: Reply): void {
-  if (reply.body instanceof Readable) reply.body.on('error', () => undefined).destroy();
+  if (reply.body instanceof Readable) reply.body.on('error', ignoreBrokenBody).destroy();
 }
 
 /** The connection goes too: a body that breaks off must not look like one that ended. */

@@ -346,6 +346,30 @@ describe('recording', () => {
     },
   );
 
+  it('outlives a body that breaks while the record is not durable yet', async () => {
+    const durable = Promise.withResolvers<void>();
+    const body = new Readable({ read() {} });
+    const gateway = await start(
+      [route({ method: 'GET', path: '/things', serve: () => Promise.resolve({ status: 200, body }) })],
+      {
+        record: async (fact) => {
+          if (fact.kind === 'request.decided') await durable.promise;
+          return newEventId(0);
+        },
+      },
+    );
+    const answer = gateway.fetch('/things', { headers: bearer }).then((response) => response.text());
+    const broken = expect(answer).rejects.toThrow(/terminated|fetch failed/);
+    await until(() => gateway.sessions.size === 1);
+    const gone = new Promise((resolve) => body.once('close', resolve));
+    body.destroy(new Error('upstream broke'));
+    await gone;
+    durable.resolve();
+    await broken;
+    await until(() => gateway.facts.length === 2);
+    expect(gateway.facts[1]).toMatchObject({ ending: 'failed' });
+  });
+
   it('bounds and escapes what a stranger writes into the record', async () => {
     const gateway = await start([]);
     const path = `/x${'y'.repeat(5000)}`;

@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { LockstepError } from '../lib/errors.ts';
 import { announcesBody } from './edge.ts';
+import { pump } from './pump.ts';
 import type { Reply, RequestHead } from './types.ts';
 
 /** How much of an unread request body is drained, so that its sender gets to read the answer. */
@@ -13,7 +13,6 @@ export interface Responding {
   readonly head: RequestHead;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly signal: AbortSignal;
   /** Whether the connection ends with this answer. */
   readonly last: boolean;
   /** Told of every piece of the body that is sent. */
@@ -38,22 +37,14 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
     response.writeHead(reply.status, headers);
     if (bodiless) body.destroy();
     else {
-      // A slow first byte must not hold the head back; a quick one should share its packet.
-      const flush = setImmediate(() => response.flushHeaders());
-      body.on('data', (chunk: Buffer | string) => {
-        clearImmediate(flush);
-        to.sent(chunk.length);
-      });
-      body.once('error', () => {
-        clearImmediate(flush);
-        if (!to.signal.aborted) to.broke();
-      });
-      await pipeline(body, response, { signal: to.signal });
+      await pump(body, response, to);
       return;
     }
   } else {
     const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
-    if (reply.status !== 204 && reply.status !== 304) headers['content-length'] ??= bytes.length;
+    // Without a body, a HEAD says nothing of the length that a GET would have.
+    const known = body !== undefined || head.method !== 'HEAD';
+    if (known && reply.status !== 204 && reply.status !== 304) headers['content-length'] ??= bytes.length;
     response.writeHead(reply.status, headers);
     if (!bodiless && bytes.length > 0) {
       response.write(bytes);

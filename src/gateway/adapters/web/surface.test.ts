@@ -386,6 +386,42 @@ describe('the answer of the upstream', () => {
     expect(headers.get('location')).toBe(seen.replace('ORIGIN', gateway.origin));
   });
 
+  it('keeps bytes outside ASCII in its headers as they are', async () => {
+    upstream.answer = (_, response) => {
+      response.socket?.end(
+        Buffer.from(
+          'HTTP/1.1 200 OK\r\nx-latin: \u00e9\r\nx-utf: \u00c3\u00a9\r\ncontent-length: 2\r\n\r\nok',
+          'latin1',
+        ),
+      );
+    };
+    const answer = await gateway.raw(
+      'GET /connections/tracker/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n',
+    );
+    expect(answer).toContain('x-latin: \u00e9\r\n');
+    expect(answer).toContain('x-utf: \u00c3\u00a9\r\n');
+  });
+
+  it('has no body where the protocol allows none', async () => {
+    upstream.answer = (request, response) => {
+      if (request.method === 'HEAD') response.writeHead(200, { 'content-length': '500' }).end();
+      else response.writeHead(request.url === '/none' ? 204 : 304, { etag: '"a"' }).end();
+    };
+    const head = await gateway.fetch('/connections/tracker/x', { method: 'HEAD', headers: bearer });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '500']);
+    for (const [path, status] of [
+      ['none', 204],
+      ['same', 304],
+    ] as const) {
+      const response = await gateway.fetch(`/connections/tracker/${path}`, { headers: bearer });
+      expect([response.status, response.headers.get('etag'), await response.text()]).toEqual([
+        status,
+        '"a"',
+        '',
+      ]);
+    }
+  });
+
   it('breaks off when the upstream breaks off', async () => {
     upstream.answer = (_, response) => {
       response.writeHead(200, { 'content-length': '100' });

@@ -99,6 +99,8 @@ export function webSurface(connection: WebConnection, options: WebOptions): WebS
     });
     exchange.signal.throwIfAborted();
     const answer = await upstream.send(exchange, target, headers);
+    const bodiless = head.method === 'HEAD' || answer.statusCode === 204 || answer.statusCode === 304;
+    if (bodiless) await answer.body.dump();
     return {
       status: answer.statusCode,
       headers: responseHeaders(answer.headers, {
@@ -107,7 +109,7 @@ export function webSurface(connection: WebConnection, options: WebOptions): WebS
         pathPrefix: place.pathPrefix,
         cookies,
       }),
-      body: answer.body,
+      ...(bodiless ? {} : { body: answer.body }),
     };
   };
 
