@@ -16,8 +16,9 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   const built = join(root, 'dist', 'cli', 'main.js');
   const source = join(root, 'src', 'cli', 'main.ts');
   const entry = existsSync(built) && !existsSync(source) ? built : source;
-  const { main } = await import(entry);
-  process.exitCode = await main(process.argv.slice(2));
+  /** @type {typeof import('../src/cli/main.ts')} */
+  const cli = await import(entry);
+  process.exitCode = await cli.main(process.argv.slice(2));
 } else {
   const pinned = [join(root, 'node_modules', '.bin', 'node'), join(root, '..', '.bin', 'node')].find(
     isNewEnough,
@@ -45,6 +46,7 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   process.exit(child.status === null ? 1 : child.status);
 }
 
+/** @param {string} path */
 function isNewEnough(path) {
   if (!existsSync(path)) return false;
   const answer = spawnSync(path, ['--version'], { encoding: 'utf8' });

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { LiveSessions } from '../../gateway/live-sessions.ts';
 import { createPipeline } from '../../gateway/pipeline.ts';
@@ -85,9 +86,11 @@ export async function openApiRoom(
     decide: (authorities, access) => decideForAll(snapshot, authorities, access),
     snapshotVersion: () => snapshot.version,
     checkLive: (caller) => identity.liveness.check(caller),
-    record: (fact) => {
+    record: async (fact) => {
       facts.push(fact);
-      return Promise.resolve(newEventId(clock.now()));
+      // A disk takes its time; what fails meanwhile must not be lost.
+      await nextTurn();
+      return newEventId(clock.now());
     },
     sessions: live,
     tenantId,

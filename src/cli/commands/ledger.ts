@@ -266,10 +266,9 @@ async function tail(call: Invocation, client: Client, follow: boolean, lines: nu
     for await (const text of createInterface({ input: answer.body })) {
       const { event } = lineSchema.parse(JSON.parse(text));
       const own = event.unmapped?.lockstep;
+      const scope = own?.scope === undefined ? '' : shortScope(own.scope, places);
       const who = own?.chain?.at(-1)?.name ?? '';
-      const row = [moment(event.time), who.padEnd(20), whatHappened(event), own?.scope ?? '']
-        .join('  ')
-        .trimEnd();
+      const row = [moment(event.time), who.padEnd(20), whatHappened(event), scope].join('  ').trimEnd();
       if (call.json) call.context.stdout.write(text + '\n');
       else call.line(null, `${row}  ${call.style.dim(event.metadata.uid)}`);
     }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Shared by all terminals of a test file, so that code is compiled once. */
 const home = mkdtempSync(join(tmpdir(), 'lockstep-people-'));
@@ -22,7 +22,7 @@ export class Terminal {
   constructor(environment: Readonly<Record<string, string>> = {}) {
     this.directory = mkdtempSync(join(tmpdir(), 'lockstep-terminal-'));
     this.#environment = {
-      PATH: process.env['PATH'] ?? '',
+      PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
       HOME: home,
       LOCKSTEP_HOME: join(this.directory, 'no-server-here'),
       LOCKSTEP_CONFIG_HOME: join(this.directory, 'config'),

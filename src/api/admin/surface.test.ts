@@ -1,0 +1,348 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadConfig } from '../../config/load.ts';
+import { initialise } from '../../init.ts';
+import { newGuid, type PrincipalId } from '../../lib/ids.ts';
+import { createLog } from '../../lib/log.ts';
+import { startLockstep, type Lockstep } from '../../main.ts';
+import { roleIds } from '../../policy/built-in-roles.ts';
+import { systemAttribution, type PrincipalRecord } from '../../store/changes.ts';
+import { deleteRoleAssignment, putRoleAssignment } from '../../store/role-assignments.ts';
+import { ownScope } from '../own-actions.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'lockstep-admin-'));
+let lockstep: Lockstep;
+let agent: Agent;
+let auditor: PrincipalRecord;
+let auditorToken: string;
+let auditorRole: string;
+let mallory: PrincipalRecord;
+let malloryToken: string;
+
+beforeAll(async () => {
+  const port = await freePort();
+  const config = {
+    ...loadConfig({ home, environment: {} }),
+    listen: { host: '127.0.0.1', port },
+    limits: { ...loadConfig({ home, environment: {} }).limits, drainSeconds: 1 },
+  };
+  const log = createLog('silent');
+  await initialise(config, log);
+  lockstep = await startLockstep(config, log);
+  agent = new Agent({ connect: { ca: readFileSync(join(home, 'tls', 'authority.pem'), 'utf8') } });
+  auditor = await person('Auditor');
+  mallory = await person('Mallory');
+  auditorRole = await assign(auditor.id, roleIds.lockstepAdministrator, ownScope);
+  auditorToken = await tokenFor(auditor);
+  malloryToken = await tokenFor(mallory);
+});
+afterAll(async () => {
+  await agent.destroy();
+  await lockstep.drain();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+const by = () => systemAttribution(lockstep.foundation.tenantId, 'tests');
+
+function person(displayName: string): Promise<PrincipalRecord> {
+  const userPrincipalName = `${displayName.toLowerCase()}@lab.example`;
+  return lockstep.foundation.directory.createUser(by(), { displayName, userPrincipalName });
+}
+
+async function assign(principalId: PrincipalId, roleDefinitionId: string, scope: string): Promise<string> {
+  const id = newGuid();
+  const assignment = { id, scope, roleDefinitionId, principalId, principalType: 'User' as const };
+  await lockstep.foundation.ledger.commit(by(), (tx, record) =>
+    putRoleAssignment(tx, record, {
+      ...assignment,
+      description: '',
+      createdOn: '2027-01-01T00:00:00Z',
+      createdBy: 'tests',
+    }),
+  );
+  return id;
+}
+
+async function tokenFor(subject: PrincipalRecord): Promise<string> {
+  const { token } = await lockstep.identity.tokenIssuer.issue({
+    subject,
+    audience: 'api://lockstep',
+    lifetimeSeconds: 600,
+    chain: [{ kind: 'user', id: subject.id, name: subject.displayName }],
+    authorities: [subject.id],
+    clientId: newGuid(),
+    idType: 'user',
+  });
+  return token;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+async function call(
+  token: string | null,
+  method: 'GET' | 'POST',
+  path: string,
+  json?: unknown,
+): Promise<Answer> {
+  const { statusCode, headers, body } = await request(lockstep.url + path, {
+    method,
+    dispatcher: agent,
+    headers: {
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+  });
+  const text = await body.text();
+  return {
+    status: statusCode,
+    text,
+    json: headers['content-type'] === 'application/json' ? (JSON.parse(text) as Record<string, unknown>) : {},
+  };
+}
+
+const errorOf = (answer: Answer) => answer.json['error'] as Record<string, string>;
+
+test('anyone may read the discovery document, and nobody anything else', async () => {
+  const open = await call(null, 'GET', '/lockstep/v1/discovery');
+  expect(open.json).toMatchObject({ product: 'lockstep', publicUrl: lockstep.url });
+  for (const path of [
+    '/me',
+    '/status',
+    '/sessions',
+    '/events',
+    '/decisions/dec_01jz0000000000000000000000',
+  ]) {
+    const answer = await call(null, 'GET', `/admin/v1${path}`);
+    expect([path, answer.status, errorOf(answer)['code']]).toEqual([path, 401, 'authentication_required']);
+  }
+});
+
+test('a token for the resource manager is not one for the admin API', async () => {
+  const { token } = await lockstep.identity.tokenIssuer.issue({
+    subject: auditor,
+    audience: 'https://management.azure.com',
+    lifetimeSeconds: 600,
+    chain: [{ kind: 'user', id: auditor.id, name: 'Auditor' }],
+    authorities: [auditor.id],
+    clientId: newGuid(),
+    idType: 'user',
+  });
+  expect((await call(token, 'GET', '/admin/v1/me')).status).toBe(401);
+});
+
+test('me tells roles held through nested groups, and how', async () => {
+  const { directory } = lockstep.foundation;
+  const outer = await directory.createGroup(by(), { displayName: 'outer' });
+  const inner = await directory.createGroup(by(), { displayName: 'inner' });
+  await directory.addMember(by(), outer.id, inner.id);
+  await directory.addMember(by(), inner.id, mallory.id);
+  await assign(outer.id, roleIds.reader, '/subscriptions/s1');
+  const me = await call(malloryToken, 'GET', '/admin/v1/me');
+  expect(me.json['groups']).toMatchObject([{ displayName: 'inner' }, { displayName: 'outer' }]);
+  expect(me.json['roleAssignments']).toMatchObject([
+    { roleName: 'Reader', scope: '/subscriptions/s1', through: { displayName: 'outer' } },
+  ]);
+});
+
+test('a denial tells its decision; the party to it may read it, a stranger learns nothing, an auditor all', async () => {
+  const denied = await call(malloryToken, 'GET', '/admin/v1/events');
+  expect(denied.status).toBe(403);
+  const { decisionId = '', ...error } = errorOf(denied);
+  expect(error).toMatchObject({
+    code: 'access_denied',
+    policyId: 'default:missing-grant',
+    action: 'Lockstep.Access/events/read',
+  });
+  const own = await call(malloryToken, 'GET', `/admin/v1/decisions/${decisionId}`);
+  expect(own.json).toMatchObject({
+    decision: { id: decisionId, allowed: false, decidedFor: { displayName: 'Mallory' } },
+    explanation: {
+      allowed: false,
+      authorities: [{ remedy: { missing: { name: 'Lockstep.Access/events/read' } } }],
+    },
+  });
+  const stranger = await tokenFor(await person('Stranger'));
+  const real = await call(stranger, 'GET', `/admin/v1/decisions/${decisionId}`);
+  const made = await call(stranger, 'GET', '/admin/v1/decisions/dec_01jz0000000000000000000000');
+  const bare = ({ status, text }: Answer) => [status, text.replaceAll(/(dec|req)_\w{26}/g, '')];
+  expect(bare(real)).toEqual(bare(made));
+  expect(real.status).toBe(403);
+  expect((await call(auditorToken, 'GET', `/admin/v1/decisions/${decisionId}`)).status).toBe(200);
+  for (const id of ['dec_01jz0000000000000000000000', "dec_' or 1=1", '..%2Fme']) {
+    const answer = await call(auditorToken, 'GET', `/admin/v1/decisions/${encodeURIComponent(id)}`);
+    expect([400, 404]).toContain(answer.status);
+  }
+});
+
+test('an explanation follows policy: once the right is given, it says that it would be allowed now', async () => {
+  const curious = await person('Curious');
+  const token = await tokenFor(curious);
+  const { decisionId = '' } = errorOf(await call(token, 'GET', '/admin/v1/events'));
+  await assign(curious.id, roleIds.lockstepAuditor, ownScope);
+  const { json } = await call(token, 'GET', `/admin/v1/decisions/${decisionId}`);
+  expect(json).toMatchObject({ decision: { allowed: false }, explanation: { allowed: true } });
+});
+
+test('check answers as the pipeline would, and does nothing', async () => {
+  const { snapshot } = lockstep;
+  const before = snapshot.version;
+  const question = { action: 'Lockstep.Access/users/delete', scope: ownScope };
+  const no = await call(malloryToken, 'POST', '/admin/v1/check', question);
+  const yes = await call(auditorToken, 'POST', '/admin/v1/check', question);
+  expect([no.json, yes.json]).toMatchObject([
+    { decision: { allowed: false } },
+    { decision: { allowed: true } },
+  ]);
+  expect(snapshot.version - before).toBeLessThan(10);
+  expect(snapshot.principal(mallory.id)).toBeDefined();
+});
+
+test.each([
+  [
+    { action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/reed', scope: '/' },
+    200,
+    'containers/blobs/read?',
+  ],
+  [{ action: 'jobs', scope: '/' }, 400, 'is not an operation'],
+  [{ action: 'a/*/read', scope: '/' }, 400, 'is not an operation'],
+  [
+    { action: 'Lockstep.Access/users/read', scope: 'subscriptions/s' },
+    400,
+    'Did you mean `/subscriptions/s`?',
+  ],
+  [{ action: 'Lockstep.Access/users/read', scope: '/a/../b' }, 400, 'is not a scope'],
+  [{ action: 'Lockstep.Access/users/read', scop: '/' }, 400, 'scop'],
+])('check of %j is answered with %i and what may have been meant', async (question, status, text) => {
+  const answer = await call(malloryToken, 'POST', '/admin/v1/check', question);
+  expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(text)]);
+});
+
+test('asking about somebody else needs the right, and tells nothing of who exists without it', async () => {
+  const question = { action: 'Lockstep.Access/users/read', scope: ownScope };
+  for (const principal of [auditor.id, 'auditor@lab.example', 'nobody@lab.example', newGuid()]) {
+    const answer = await call(malloryToken, 'POST', '/admin/v1/check', { ...question, principal });
+    expect([answer.status, errorOf(answer)['action']]).toEqual([
+      403,
+      'Lockstep.Access/decisions/check/action',
+    ]);
+  }
+  const own = await call(malloryToken, 'POST', '/admin/v1/check', {
+    ...question,
+    principal: 'MALLORY@lab.example',
+  });
+  expect(own.status).toBe(200);
+  const other = await call(auditorToken, 'POST', '/admin/v1/check', { ...question, principal: mallory.id });
+  expect(other.json).toMatchObject({ decision: { allowed: false, decidedFor: { displayName: 'Mallory' } } });
+  expect(
+    (await call(auditorToken, 'POST', '/admin/v1/check', { ...question, principal: newGuid() })).status,
+  ).toBe(404);
+});
+
+test('events are read in pages; a receipt is for the parties of the event and for auditors', async () => {
+  await call(malloryToken, 'GET', '/admin/v1/me');
+  const page = await call(auditorToken, 'GET', '/admin/v1/events?after=0&limit=3');
+  expect(
+    page.text
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { sequence: number }).sequence),
+  ).toEqual([1, 2, 3]);
+  expect((await call(auditorToken, 'GET', '/admin/v1/events?after=x')).status).toBe(400);
+  const all = await call(auditorToken, 'GET', '/admin/v1/events?after=0&limit=100000');
+  const last = all.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { event: LoggedEvent });
+  const idOf = (name: string) =>
+    last.findLast(({ event }) => event.unmapped.lockstep.chain.at(-1)?.name === name)?.event.metadata.uid ??
+    '';
+  expect((await call(malloryToken, 'GET', `/admin/v1/events/${idOf('Mallory')}/receipt`)).text).toMatch(
+    /^c2sp\.org\/tlog-proof@v1\n/,
+  );
+  expect((await call(malloryToken, 'GET', `/admin/v1/events/${idOf('Auditor')}/receipt`)).status).toBe(403);
+  expect(
+    (await call(malloryToken, 'GET', '/admin/v1/events/evt_01jz0000000000000000000000/receipt')).status,
+  ).toBe(403);
+  expect((await call(auditorToken, 'GET', `/admin/v1/events/${idOf('Mallory')}/receipt`)).status).toBe(200);
+});
+
+interface LoggedEvent {
+  readonly metadata: { readonly uid: string };
+  readonly unmapped: { readonly lockstep: { readonly chain: readonly { readonly name: string }[] } };
+}
+
+test('a follower sees what happens, is listed, can be cut by another only with the right, and ends with its role', async () => {
+  const controller = new AbortController();
+  const { body } = await request(
+    `${lockstep.url}/admin/v1/events?follow=true&after=${lockstep.foundation.ledger.lastSequence()}`,
+    {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${auditorToken}` },
+      signal: controller.signal,
+    },
+  );
+  body.on('error', () => undefined);
+  const lines = createInterface({ input: body })[Symbol.asyncIterator]();
+  await call(malloryToken, 'GET', '/admin/v1/me');
+  let seen = '';
+  while (!seen.includes('"name":"Mallory"')) seen = ((await lines.next()) as { value: string }).value;
+
+  const { json } = await call(auditorToken, 'GET', '/admin/v1/sessions');
+  const streams = (json['value'] as { id: string; kind: string; operation: string }[]).filter(
+    ({ kind }) => kind === 'stream',
+  );
+  const id = streams.find(({ operation }) => operation === 'Lockstep.Access/events/read')?.id ?? '';
+  expect(id).not.toBe('');
+  expect((await call(malloryToken, 'GET', '/admin/v1/sessions')).text).not.toContain(id);
+  expect((await call(malloryToken, 'GET', '/admin/v1/sessions?all=true')).status).toBe(403);
+  expect((await call(malloryToken, 'POST', `/admin/v1/sessions/${id}/cut`)).status).toBe(403);
+  expect((await call(malloryToken, 'POST', '/admin/v1/sessions/req_nothing/cut')).status).toBe(403);
+
+  const cutAt = Date.now();
+  const role = lockstep.snapshot.roleAssignment(auditorRole);
+  await lockstep.foundation.ledger.commit(by(), async (tx, record) => {
+    if (role !== undefined) await deleteRoleAssignment(tx, record, role);
+  });
+  await new Promise((resolve) => body.once('close', resolve));
+  expect(Date.now() - cutAt).toBeLessThan(1000);
+  controller.abort();
+  auditorRole = await assign(auditor.id, roleIds.lockstepAdministrator, ownScope);
+});
+
+test('a one-time link is for enabled people, by those who may write users', async () => {
+  expect((await call(malloryToken, 'POST', `/admin/v1/users/${auditor.id}/sign-in-link`)).status).toBe(403);
+  const { json } = await call(auditorToken, 'POST', `/admin/v1/users/${mallory.id}/sign-in-link`);
+  expect(json['url']).toMatch(/\/signin\/link\?code=[\w-]{43}$/);
+  const gone = await person('Gone');
+  await lockstep.foundation.directory.setEnabled(by(), gone.id, false);
+  expect((await call(auditorToken, 'POST', `/admin/v1/users/${gone.id}/sign-in-link`)).status).toBe(409);
+  expect((await call(auditorToken, 'POST', `/admin/v1/users/${newGuid()}/sign-in-link`)).status).toBe(404);
+});
+
+test('every answer is kept out of caches, and an unknown route is denied', async () => {
+  const { headers, body } = await request(`${lockstep.url}/admin/v1/me`, {
+    dispatcher: agent,
+    headers: { authorization: `Bearer ${malloryToken}` },
+  });
+  await body.dump();
+  expect(headers['cache-control']).toBe('no-store');
+  expect((await call(auditorToken, 'GET', '/admin/v1/nothing')).status).toBe(403);
+});
