@@ -51,6 +51,6 @@ function collect(path: string, node: Node): void {
 
 function typeOf(node: Node): string {
   if (node.enum) return node.enum.map((value) => `\`${String(value)}\``).join(', ');
-  if (node.const !== undefined) return `\`${String(node.const)}\``;
+  if (typeof node.const === 'string') return `\`${node.const}\``;
   return node.type ?? 'reference';
 }

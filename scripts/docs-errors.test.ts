@@ -15,7 +15,8 @@ const documented = new Map(
 );
 
 test('every code of the error table is documented as it is', () => {
-  for (const [code, row] of Object.entries(errorTable)) expect([code, documented.get(code)]).toEqual([code, row]);
+  for (const [code, row] of Object.entries(errorTable))
+    expect([code, documented.get(code)]).toEqual([code, row]);
 });
 
 test('every documented code exists', () => {

@@ -13,8 +13,8 @@ const wanted = createHash('sha256')
   .digest('hex');
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-  if (!process.env.LOCKSTEP_SETUP_QUIET) console.error('Installing the locked dependencies (once) …');
-  const npm = process.env.npm_execpath;
+  if (!process.env['LOCKSTEP_SETUP_QUIET']) console.error('Installing the locked dependencies (once) …');
+  const npm = process.env['npm_execpath'];
   const [command, prefix] = npm ? [process.execPath, [npm]] : ['npm', []];
   const install = spawnSync(
     command,

@@ -21,6 +21,7 @@ import { decideForAll } from './policy/decide.ts';
 import { PolicySnapshot } from './policy/snapshot.ts';
 import { systemAttribution } from './store/changes.ts';
 import { loadPolicyRows } from './store/policy-rows.ts';
+import { ensureRoleDefinitions } from './store/role-definitions.ts';
 
 /** Keys and sessions are looked at so often. */
 const housekeepingMilliseconds = 60_000;
@@ -55,16 +56,22 @@ export async function startLockstep(config: Config, log: Log): Promise<Lockstep>
 
 async function serve(config: Config, foundation: Foundation, log: Log): Promise<Lockstep> {
   const { store, ledger, clock, tenantId } = foundation;
-  const rows = await loadPolicyRows(store.db);
-  const snapshot = PolicySnapshot.from({ ...rows, roleDefinitions: [...builtInRoles, ...rows.roleDefinitions] });
+  const by = systemAttribution(tenantId, 'gateway');
+  await ensureRoleDefinitions(store, ledger.commit, by, builtInRoles, clock.now());
+  const snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
   ledger.follow((committed) => {
     for (const change of committed) snapshot.apply(change);
+    if (snapshot.fault !== null)
+      log.error({ err: snapshot.fault }, 'policy cannot be trusted: everything is denied until a restart');
   });
 
   const port = config.listen.port === 0 ? await freePort(config.listen.host) : config.listen.port;
   const publicUrl = config.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${port}`;
   const { hostname } = new URL(publicUrl);
-  const hosts = { names: [...new Set([hostname, 'localhost', '127.0.0.1', '::1'])], baseDomain: config.baseDomain };
+  const hosts = {
+    names: [...new Set([hostname, 'localhost', '127.0.0.1', '::1'])],
+    baseDomain: config.baseDomain,
+  };
   const resources = [
     ...standardResources({
       publicUrl,
@@ -72,7 +79,10 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
         (domain) => `https://${foundation.storageAccount}.blob.${domain}`,
       ),
     }),
-    ...Object.keys(config.connections).map((name) => ({ audience: `api://lockstep/connections/${name}`, aliases: [] })),
+    ...Object.keys(config.connections).map((name) => ({
+      audience: `api://lockstep/connections/${name}`,
+      aliases: [],
+    })),
   ];
   const identity = await composeIdentity(config, foundation, {
     publicUrl,
@@ -81,7 +91,11 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   });
   const certificate = await serverCertificate(config, hostname);
   const { certificateAuthorityFile } = certificate;
-  const workspace = await composeWorkspace(config, foundation, identity, { publicUrl, certificateAuthorityFile, log });
+  const workspace = await composeWorkspace(config, foundation, identity, {
+    publicUrl,
+    certificateAuthorityFile,
+    log,
+  });
 
   const live = new LiveSessions(clock);
   const checkLive = (caller: Caller) => identity.liveness.check(caller);
@@ -91,9 +105,18 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     recheckLeases(identity.leases, log);
   });
 
+  const { surfaces, sweepSignIns } = composeSurfaces(foundation, identity, workspace, {
+    config,
+    publicUrl,
+    hosts,
+    resources,
+    snapshot,
+    live,
+    log,
+  });
   const pipeline = createPipeline({
     edge: { hosts },
-    surfaces: composeSurfaces(foundation, identity, workspace, { config, publicUrl, hosts, resources, snapshot, live, log }),
+    surfaces,
     recognise: createRecogniser({
       verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
       callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),
@@ -108,8 +131,13 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     log,
   });
   const lifecycle = async (activity: 'start' | 'stop') => {
-    const attribution = systemAttribution(tenantId, 'gateway');
-    await ledger.record({ kind: 'lifecycle', attribution, activity, version: productVersion, detail: { url: publicUrl } });
+    await ledger.record({
+      kind: 'lifecycle',
+      attribution: by,
+      activity,
+      version: productVersion,
+      detail: { url: publicUrl },
+    });
   };
 
   await lifecycle('start');
@@ -117,7 +145,9 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const listener = await listenTls({ host: config.listen.host, port, key, cert, pipeline, sessions: live });
   await workspace.scheduler.start();
   const housekeeping = setInterval(() => {
-    keepHouse(identity).catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
+    Promise.all([keepHouse(identity), sweepSignIns()]).catch((error: unknown) =>
+      log.error({ err: error }, 'housekeeping failed'),
+    );
   }, housekeepingMilliseconds).unref();
 
   return {
@@ -141,6 +171,8 @@ async function keepHouse(identity: IdentityParts): Promise<void> {
   await identity.signingKeys.rotateIfDue();
   await identity.cookieKeys.rotateIfDue();
   await identity.sessions.sweep();
+  await identity.throttle.sweep();
+  await identity.oneTimeLinks.sweep();
 }
 
 /** A port that was free a moment ago: the public address has to be known before anything is put together. */

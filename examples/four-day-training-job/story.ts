@@ -194,7 +194,7 @@ class Story {
         const refusedAt = await untilRefused(thief, dataset);
         require(refusedAt <
           expiresAt * 1000, 'the leaked token had expired; nothing is shown by its refusal');
-        await thief?.close();
+        await thief.close();
         return {
           lines: readLines(join(directory, 'user_logs', 'std_log.txt')),
           refusedAfterEndMilliseconds: Math.max(0, refusedAt - endTime),
@@ -221,11 +221,11 @@ class Story {
 
   #wall(lines: readonly string[]): StoryFacts['wall'] {
     const wall = jobEvent(lines, 'wall');
-    const message = String(wall?.['message'] ?? '');
+    const message = textOf(wall?.['message']);
     const decisionId = /dec_[0-9a-z]{26}/.exec(message)?.[0] ?? '';
     require(wall?.['status'] === 403, `the wall should answer 403: ${JSON.stringify(wall)}`);
     require(decisionId !== '', `the refusal names no decision: ${message}`);
-    return { status: 403, code: String(wall?.['code']), message, decisionId };
+    return { status: 403, code: textOf(wall?.['code']), message, decisionId };
   }
 
   #accuracy(lines: readonly string[]): number {
@@ -317,13 +317,17 @@ class Story {
 
 export class StoryError extends Error {}
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 function require(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new StoryError(otherwise);
 }
 
-async function untilRefused(thief: LockstepClient | null, path: string): Promise<number> {
+async function untilRefused(thief: LockstepClient, path: string): Promise<number> {
   const deadline = Date.now() + 10_000;
-  while (thief !== null && Date.now() < deadline) {
+  while (Date.now() < deadline) {
     const { status } = await thief.send('HEAD', path, undefined, { 'x-ms-version': '2025-11-05' });
     if (status === 401 || status === 403) return Date.now();
     await pause(20);

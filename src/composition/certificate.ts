@@ -15,7 +15,11 @@ export interface ServerCertificate {
 export async function serverCertificate(config: Config, hostname: string): Promise<ServerCertificate> {
   if (config.tls !== undefined) {
     const { key, certificate } = config.tls;
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(certificate, 'utf8'), certificateAuthorityFile: null };
+    return {
+      key: readFileSync(key, 'utf8'),
+      cert: readFileSync(certificate, 'utf8'),
+      certificateAuthorityFile: null,
+    };
   }
   const names = [hostname, `*.${config.baseDomain}`, `*.blob.${config.baseDomain}`];
   const local = await ensureLocalAuthority(join(config.home, 'tls'), names);

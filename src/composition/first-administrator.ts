@@ -21,7 +21,9 @@ export async function administratorLink(
 ): Promise<string> {
   const id = await firstAdministrator(foundation);
   if (id === null) {
-    throw new Error(`there is no account ${administratorSignInName} any more: sign in as another administrator`);
+    throw new Error(
+      `there is no account ${administratorSignInName} any more: sign in as another administrator`,
+    );
   }
   const code = await links.create(systemAttribution(foundation.tenantId, 'gateway'), id, linkSeconds);
   return `${publicUrl}/signin/link?code=${code}`;

@@ -78,7 +78,8 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
     const key = sealingKey(config.home, mayCreate);
     const sealer = createSealer(key);
     const store = await openSqliteStore({ path: join(config.home, 'lockstep.sqlite') });
-    const identity = (await readIdentity(store)) ?? (mayCreate ? await createIdentity(store, config, sealer) : null);
+    const identity =
+      (await readIdentity(store)) ?? (mayCreate ? await createIdentity(store, config, sealer) : null);
     if (identity === null) throw new NotInitialisedError(config.home);
     const tenantId = identity.tenantId as TenantId;
     const ledgerDirectory = join(config.home, 'ledger');
@@ -129,9 +130,12 @@ function lockHome(home: string): DatabaseSync {
     return lock;
   } catch (cause) {
     lock.close();
-    throw new Error(`another Lockstep process is running on ${home}: stop it first, or choose another $LOCKSTEP_HOME`, {
-      cause,
-    });
+    throw new Error(
+      `another Lockstep process is running on ${home}: stop it first, or choose another $LOCKSTEP_HOME`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -139,7 +143,9 @@ function sealingKey(home: string, mayCreate: boolean): Uint8Array {
   const file = join(home, sealingKeyFile);
   if (existsSync(file)) return Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url');
   if (!mayCreate || existsSync(join(home, 'lockstep.sqlite'))) {
-    throw new Error(`the sealing key ${file} is missing: restore it from your backup; without it no secret can be opened`);
+    throw new Error(
+      `the sealing key ${file} is missing: restore it from your backup; without it no secret can be opened`,
+    );
   }
   const key = randomBytes(32);
   writeFileSync(file, key.toString('base64url') + '\n', { mode: 0o600, flag: 'wx' });
@@ -149,7 +155,11 @@ function sealingKey(home: string, mayCreate: boolean): Uint8Array {
 type InstallationIdentity = z.output<typeof identitySchema>;
 
 async function readIdentity(store: Store): Promise<InstallationIdentity | null> {
-  const row = await store.db.selectFrom('meta').select('value').where('key', '=', 'identity').executeTakeFirst();
+  const row = await store.db
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', 'identity')
+    .executeTakeFirst();
   return row === undefined ? null : identitySchema.parse(JSON.parse(row.value));
 }
 
@@ -166,6 +176,9 @@ async function createIdentity(store: Store, config: Config, sealer: Sealer): Pro
     ledgerOrigin,
     ledgerSigningKeySealed: sealer.seal(generateNoteKey(ledgerOrigin).signingKey, ledgerKeyContext),
   };
-  await store.db.insertInto('meta').values({ key: 'identity', value: canonicalJson(identity) }).execute();
+  await store.db
+    .insertInto('meta')
+    .values({ key: 'identity', value: canonicalJson(identity) })
+    .execute();
   return identity;
 }

@@ -61,7 +61,11 @@ export async function composeIdentity(
     clock,
     sealer,
     tenantId,
-    rotation: { signSeconds, publishAheadSeconds: Math.min(daySeconds, signSeconds / 2), longestTokenSeconds },
+    rotation: {
+      signSeconds,
+      publishAheadSeconds: Math.min(daySeconds, signSeconds / 2),
+      longestTokenSeconds,
+    },
   });
   const issuer = `${needs.publicUrl}/${tenantId}/v2.0`;
   const tokenIssuer = new TokenIssuer({ keys: signingKeys, issuer, tenantId, clock });

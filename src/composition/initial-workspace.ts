@@ -9,7 +9,11 @@ import { artifactContainer, blobContainer, seedWorkspace } from '../workspace/se
 import type { Foundation } from './foundation.ts';
 
 /** The first workspace, its datastores and the containers behind them; what is there already stays. */
-export async function createInitialWorkspace(config: Config, foundation: Foundation, log: Log): Promise<void> {
+export async function createInitialWorkspace(
+  config: Config,
+  foundation: Foundation,
+  log: Log,
+): Promise<void> {
   const { store, ledger, clock, tenantId, workspace, workspaceGuid, storageAccount } = foundation;
   const { commit } = ledger;
   const by = systemAttribution(tenantId, 'init');

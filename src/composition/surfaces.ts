@@ -36,18 +36,25 @@ export interface SurfaceNeeds {
   readonly log: Log;
 }
 
+export interface ComposedSurfaces {
+  readonly surfaces: readonly Surface[];
+  /** Forgets what has lapsed of sign-ins that were begun; to be called now and then. */
+  sweepSignIns(): Promise<void>;
+}
+
 /** Every public face, in the order in which they are asked whether a request is theirs. */
 export function composeSurfaces(
   foundation: Foundation,
   identity: IdentityParts,
   workspace: WorkspaceParts,
   needs: SurfaceNeeds,
-): readonly Surface[] {
+): ComposedSurfaces {
   const { store, ledger, clock, tenantId, directory, ledgerDirectory } = foundation;
   const { commit, record } = ledger;
   const { config, publicUrl, resources, snapshot, log } = needs;
   const authority = { publicUrl, tenantId };
-  const audiences = (name: string) => resources.filter(({ audience }) => audience === name).flatMap(audiencesOf);
+  const audiences = (name: string) =>
+    resources.filter(({ audience }) => audience === name).flatMap(audiencesOf);
   const armAudiences = [...audiences('https://management.azure.com'), ...audiences('https://ml.azure.com')];
 
   const signIn = interactive({
@@ -65,8 +72,9 @@ export function composeSurfaces(
     audienceOf: (resource) => (knowsResource(resources, resource) ? resource : null),
     defaultAudience: 'https://graph.microsoft.com',
     accessTokenSeconds: config.tokens.userSeconds,
+    authenticateClient: (exchange, client) => tokenEndpoint.authenticateClient(exchange, client),
   });
-  const tokenEndpoint = new TokenEndpoint({
+  const tokenEndpoint: TokenEndpoint = new TokenEndpoint({
     ...authority,
     directory,
     liveness: identity.liveness,
@@ -78,10 +86,10 @@ export function composeSurfaces(
     resources,
     clock,
     applicationSeconds: config.tokens.applicationSeconds,
-    interactiveToken: signIn.token,
+    interactiveToken: (exchange) => signIn.token(exchange),
   });
 
-  return [
+  const surfaces = [
     ...Object.values(config.connections).map(({ credential, ...connection }) =>
       webSurface(
         { ...connection, ...(credential === null ? {} : { credential }) },
@@ -154,6 +162,7 @@ export function composeSurfaces(
       rolesOf: (id) => heldRoles(snapshot, id),
     }),
   ];
+  return { surfaces, sweepSignIns: () => signIn.sweep() };
 }
 
 /** What a person holds, themselves or through groups, for their own account page. */

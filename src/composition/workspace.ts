@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/load.ts';
 import { roleIds } from '../policy/built-in-roles.ts';
-import { containerScope } from '../policy/blob-scope.ts';
 import type { Log } from '../lib/log.ts';
 import { openBlobStore, type BlobStore } from '../workspace/blobs/blob-store.ts';
-import type { BlobEndpoints, BlobLocation } from '../workspace/data-locations.ts';
+import type { BlobEndpoints } from '../workspace/data-locations.ts';
+import { blobLister } from '../workspace/jobs/list-blobs.ts';
 import { LogLinks } from '../workspace/jobs/log-links.ts';
 import { JobScheduler } from '../workspace/jobs/scheduler.ts';
 import type { SubmitOptions } from '../workspace/jobs/submit.ts';
@@ -47,9 +47,7 @@ export async function composeWorkspace(
   const endpoints = { publicUrl: needs.publicUrl, baseDomain: config.baseDomain };
   const jobsDirectory = join(config.home, 'jobs');
   const blobs = await openBlobStore({ store, commit, directory: join(config.home, 'blobs'), clock, log });
-  const accounts = [
-    { name: storageAccount, scope: normalId(storageAccountId(workspace, storageAccount)) },
-  ];
+  const accounts = [{ name: storageAccount, scope: normalId(storageAccountId(workspace, storageAccount)) }];
   const runners = [
     new LocalRunner({
       directory: jobsDirectory,
@@ -69,7 +67,7 @@ export async function composeWorkspace(
     tenantId,
     runners,
     endpoints,
-    listBlobs: (location) => blobNames(blobs, accounts, location),
+    listBlobs: blobLister(blobs),
     leases: identity.leases,
     maxRunning: config.local.maxRunning,
     graceMilliseconds: config.local.cancelGraceSeconds * 1000,
@@ -100,32 +98,4 @@ export async function composeWorkspace(
     },
     logLinks: new LogLinks({ key: foundation.deriveKey('log links'), clock }),
   };
-}
-
-/** Names of the blobs beneath a prefix, or of the one blob that the location is. */
-async function blobNames(
-  blobs: BlobStore,
-  accounts: WorkspaceParts['accounts'],
-  location: BlobLocation,
-): Promise<readonly string[]> {
-  const account = accounts.find(({ name }) => name === location.account);
-  if (account === undefined) return [];
-  const at = {
-    account: location.account,
-    container: location.container,
-    scope: containerScope(account.scope, location.container),
-  };
-  const names: string[] = [];
-  let from: string | null = '';
-  while (from !== null) {
-    const page: Awaited<ReturnType<BlobStore['listBlobs']>> = await blobs.listBlobs(at, {
-      prefix: location.path,
-      from,
-      limit: 1000,
-      delimiter: '',
-    });
-    for (const entry of page.entries) if (entry.kind === 'blob') names.push(entry.blob.name);
-    from = page.next;
-  }
-  return names.filter((name) => location.path === '' || name === location.path || name.startsWith(`${location.path}/`));
 }

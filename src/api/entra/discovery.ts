@@ -23,7 +23,6 @@ export function discoveryDocument(authority: Authority, segment: string, tenant:
     issuer: tenant === 'ours' ? issuerOf(authority) : `${publicUrl}/{tenantid}/v2.0`,
     authorization_endpoint: `${oauth}/authorize`,
     token_endpoint: `${oauth}/token`,
-    device_authorization_endpoint: `${oauth}/devicecode`,
     userinfo_endpoint: `${at}/openid/userinfo`,
     end_session_endpoint: `${oauth}/logout`,
     authorization_response_iss_parameter_supported: true,
