@@ -445,5 +445,6 @@ describe('slow and broken connections', () => {
     await until(() => closed >= 30);
     for (const socket of sockets) socket.destroy();
     await until(() => closed === 80);
+    expect((await send(get('/a'))).statuses).toEqual([200]);
   });
 });

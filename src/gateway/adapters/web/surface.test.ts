@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeProtectedHeader, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import type { Response } from 'undici';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/clock.ts';
 import type { PrincipalId } from '../../../lib/ids.ts';
@@ -63,7 +64,7 @@ async function begin(connection: Partial<WebConnection> = {}): Promise<void> {
     surfaces: [surface],
     tokens,
     decide: allow,
-    hostnames: ['tracker.localhost'],
+    hostnames: ['tracker.localhost', 'other.localhost'],
   });
   const mine = [gateway, surface];
   cleanUp.push(async () => {
@@ -186,6 +187,19 @@ describe('rules', () => {
       effect: 'change',
       surface: 'web:tracker',
     });
+  });
+
+  it('are not reached through the host of another connection', async () => {
+    const ask = (path: string, host: string): Promise<string> =>
+      gateway.raw(
+        `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n`,
+        5000,
+        host,
+      );
+    expect(await ask('/connections/tracker/runs/7', 'other.localhost')).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await ask('/runs/7', 'other.localhost')).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await ask('/connections/tracker/runs/7', 'tracker.localhost')).toMatch(/^HTTP\/1\.1 403 /);
+    expect(upstream.seen).toHaveLength(0);
   });
 
   it('does not answer for a name that merely begins like its own', async () => {
@@ -321,14 +335,17 @@ describe('credentials', () => {
 });
 
 describe('the answer of the upstream', () => {
-  async function answered(headers: Record<string, string | string[]>, status = 200): Promise<Headers> {
+  async function answered(
+    headers: Record<string, string | string[]>,
+    status = 200,
+  ): Promise<Response['headers']> {
     upstream.answer = (_, response) => {
       response.writeHead(status, headers).end('<html>');
     };
     const response = await gateway.fetch('/connections/tracker/x', { headers: bearer, redirect: 'manual' });
     expect(response.status).toBe(status);
     await response.text();
-    return response.headers as never;
+    return response.headers;
   }
 
   it('keeps its cookies to the path of the connection and cannot set ours', async () => {
@@ -450,6 +467,7 @@ describe('the connection to the upstream', () => {
     socket.destroy();
     await gone.promise;
     await until(() => gateway.sessions.size === 0);
+    expect(upstream.seen).toEqual([]);
   });
 
   it('is never tried twice for a request that may have changed something', async () => {
@@ -499,8 +517,9 @@ describe('the connection to the upstream', () => {
     });
     let downloaded = 0;
     for await (const chunk of response.body ?? []) {
-      downloaded += (chunk as Uint8Array).length;
-      if (downloaded % (1 << 22) < chunk.length) highest = Math.max(highest, process.memoryUsage().rss);
+      const { length } = chunk as Uint8Array;
+      downloaded += length;
+      if (downloaded % (1 << 22) < length) highest = Math.max(highest, process.memoryUsage().rss);
     }
     expect([uploaded, downloaded]).toEqual([total, total]);
     expect(highest - before).toBeLessThan(160 * 1024 * 1024);
