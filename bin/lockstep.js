@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript for any Node.js: finds one that is new enough, then starts the command line.
+/* oxlint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-call -- which entry it is, is known at run time only */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
@@ -16,9 +17,8 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   const built = join(root, 'dist', 'cli', 'main.js');
   const source = join(root, 'src', 'cli', 'main.ts');
   const entry = existsSync(built) && !existsSync(source) ? built : source;
-  /** @type {typeof import('../src/cli/main.ts')} */
-  const cli = await import(entry);
-  process.exitCode = await cli.main(process.argv.slice(2));
+  const { main } = await import(entry);
+  process.exitCode = await main(process.argv.slice(2));
 } else {
   const pinned = [join(root, 'node_modules', '.bin', 'node'), join(root, '..', '.bin', 'node')].find(
     isNewEnough,

@@ -1,12 +1,16 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { Agent } from 'undici';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { LinkBrowser } from './connection/link-browser.ts';
 import { serve, Terminal, type Server } from './testing/terminal.ts';
 
 // Each step is a process of its own.
 vi.setConfig({ testTimeout: 120_000 });
 
 let server: Server;
+let agent: Agent;
 let admin: Terminal;
 let bea: Terminal;
 const terminals: Terminal[] = [];
@@ -19,11 +23,13 @@ function terminal(environment: Readonly<Record<string, string>> = {}): Terminal 
 
 beforeAll(async () => {
   server = await serve();
+  agent = new Agent({ connect: { ca: readFileSync(server.caFile, 'utf8') } });
   admin = terminal();
   bea = terminal();
 });
 afterAll(async () => {
   for (const one of terminals) one.dispose();
+  await agent.destroy();
   await server.stop();
 });
 
@@ -59,6 +65,33 @@ test('a one-time link signs in once, and leaves credentials that only their owne
     roleAssignments: [{ roleName: 'Owner', scope: '/', through: { displayName: 'Administrator' } }],
   });
 });
+
+test('without a link it waits for a browser on loopback, and listens to the reply of its own sign-in alone', async () => {
+  const { url } = (await admin.json('user', 'link', 'admin@lockstep.local')) as { url: string };
+  const browser = new LinkBrowser(server.url, agent);
+  await browser.press(await browser.open(new URL(url)));
+  const desk = terminal();
+  const child = desk.start('login', '--json');
+  const address = await printedAddress(child);
+  const callback = new URL(address.searchParams.get('redirect_uri') ?? '');
+  for (const forged of ['?code=x&state=y', '?error=access_denied', '']) {
+    expect((await fetch(callback.href + forged)).status).toBe(404);
+  }
+  expect((await browser.open(address)).html).toContain('Signed in');
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+  expect((await desk.lockstep('whoami')).code).toBe(0);
+  await expect(fetch(callback)).rejects.toThrow();
+});
+
+async function printedAddress(child: ChildProcess): Promise<URL> {
+  let text = '';
+  for await (const chunk of child.stderr ?? []) {
+    text += String(chunk);
+    const address = /^ +(https:\S+)\n/m.exec(text)?.[1];
+    if (address !== undefined) return new URL(address);
+  }
+  throw new Error(`no address was printed: ${text}`);
+}
 
 test('a link of another server is not followed', async () => {
   const run = await bea.lockstep('login', '--link', 'https://evil.example/signin/link?code=x');

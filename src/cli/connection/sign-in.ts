@@ -26,7 +26,7 @@ export async function signInPerson({ client, signal, open }: SignInOptions): Pro
   const verifier = oidc.randomPKCECodeVerifier();
   const state = oidc.randomState();
   const nonce = oidc.randomNonce();
-  const callback = await listen();
+  const callback = await listen(state);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(patienceMilliseconds)]);
   try {
     const config = await discover(source, issuer, cliClientId, oidc.None());
@@ -91,7 +91,8 @@ interface Callback {
   close(): void;
 }
 
-async function listen(): Promise<Callback> {
+/** Takes the one reply that carries `state`; whatever else a page or a program of this machine sends is not listened to. */
+async function listen(state: string): Promise<Callback> {
   const received = Promise.withResolvers<URL>();
   // Whoever waits attaches later; a reply that nobody waits for is no fault.
   received.promise.catch(() => undefined);
@@ -99,7 +100,8 @@ async function listen(): Promise<Callback> {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', redirectUri);
     const answers = url.searchParams.has('code') || url.searchParams.has('error');
-    if (request.method !== 'GET' || url.pathname !== '/callback' || !answers) {
+    const ours = url.searchParams.get('state') === state;
+    if (request.method !== 'GET' || url.pathname !== '/callback' || !answers || !ours) {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('Nothing is here.\n');
       return;
     }

@@ -132,6 +132,10 @@ export function tokenFailure(
       },
     );
   }
+  if (error instanceof oidc.ClientError && error.code !== 'OAUTH_TIMEOUT' && error.code !== 'OAUTH_ABORT') {
+    const message = `The token service’s answer is not valid: ${error.message}.`;
+    return new CliError('not-signed-in', message, { hint: again, cause: error });
+  }
   if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
     return new CliError('not-signed-in', `The credential file is gone: ${(error as Error).message}`, {
       cause: error,
