@@ -1,0 +1,201 @@
+import type { Caller } from '../identity/caller.ts';
+import { failure, LockstepError } from '../lib/errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { newDecisionId, type PrincipalId } from '../lib/ids.ts';
+import type { Log } from '../lib/log.ts';
+import type { Access, Cause, Decision, Verdict } from '../policy/types.ts';
+import { crossSiteRefusal } from './cross-site.ts';
+import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial.ts';
+import type { Admission } from './edge.ts';
+import { genericSurface } from './generic-surface.ts';
+import { hasEncodedSlash } from './path-form.ts';
+import type { Described, RequestHead, Surface } from './types.ts';
+
+export interface JudgingOptions {
+  readonly surfaces: readonly Surface[];
+  recognise(head: RequestHead, surface: Surface): Promise<Caller | null>;
+  decide(
+    authorities: readonly PrincipalId[],
+    access: Access,
+  ): Verdict & { readonly decidedFor: PrincipalId | null };
+  snapshotVersion(): number;
+  checkLive(caller: Caller): LockstepError | null;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is known once policy has spoken; everything after this only carries it out. */
+export type Judgement =
+  | { readonly kind: 'allowed'; readonly described: Described; readonly decision: Decision }
+  | {
+      readonly kind: 'denied';
+      readonly operation: string;
+      readonly effect: 'read' | 'change';
+      readonly decision: Decision;
+      readonly error: LockstepError;
+    };
+
+type Stage = 'describe' | 'recognise' | 'decide';
+
+/**
+ * From an admitted head to a decision, for one request: `prepare` does all that may wait (which surface, which route,
+ * who asks), `conclude` the rest without a pause. Every obstacle is a denial with a decision of its own.
+ */
+export class Judging {
+  readonly #options: JudgingOptions;
+  readonly #admission: Admission;
+  readonly #head: RequestHead;
+  #surface: Surface = genericSurface;
+  #described: Described | null = null;
+  #caller: Caller | null = null;
+
+  constructor(options: JudgingOptions, admission: Admission) {
+    this.#options = options;
+    this.#admission = admission;
+    this.#head = admission.head;
+  }
+
+  /** The surface that answers, for better or worse. */
+  get surface(): Surface {
+    return this.#surface;
+  }
+
+  get caller(): Caller | null {
+    return this.#caller;
+  }
+
+  /** Null when nothing stands against a decision. */
+  async prepare(): Promise<Judgement | null> {
+    if (this.#admission.kind === 'refused') {
+      const { error } = this.#admission;
+      return this.#deny({ kind: 'refused-at-edge', code: error.code }, error);
+    }
+    try {
+      const surface = this.#options.surfaces.find((candidate) => candidate.matches(this.#head));
+      if (surface === undefined) return this.#unknownRoute();
+      this.#surface = surface;
+      if (hasEncodedSlash(this.#head.path) && surface.admitsEncodedSlash !== true) {
+        throw failure('invalid_path', 'The request path holds an encoded slash (`%2F`).');
+      }
+      this.#described = surface.describe(this.#head);
+    } catch (thrown) {
+      return this.#denyFault(thrown, 'describe');
+    }
+    if (this.#described?.guard.kind === 'public') return null;
+    try {
+      this.#caller = await this.#options.recognise(this.#head, this.#surface);
+    } catch (thrown) {
+      // Who asks for what does not exist is worth knowing, not worth another answer.
+      return this.#described === null ? this.#unknownRoute() : this.#denyFault(thrown, 'recognise');
+    }
+    return this.#described === null ? this.#unknownRoute() : null;
+  }
+
+  /** Runs without a pause, so that no change can fall between what is checked and what is registered. */
+  conclude(): Judgement {
+    const described = this.#described;
+    if (described === null) return this.#unknownRoute();
+    const { guard } = described;
+    if (guard.kind === 'public') {
+      const cause: Cause = { kind: 'public', rule: guard.rule };
+      return { kind: 'allowed', described, decision: this.#decision(true, cause, accessOf(described)) };
+    }
+    const caller = this.#caller;
+    if (caller === null) {
+      return this.#unauthenticated(failure('authentication_required', 'Sign in, or send a bearer token.'));
+    }
+    const crossSite =
+      caller.credential.kind === 'session-cookie'
+        ? crossSiteRefusal(this.#head, described.effect === 'change')
+        : null;
+    if (crossSite !== null) return this.#unauthenticated(crossSite);
+    try {
+      const dead = this.#options.checkLive(caller);
+      if (dead !== null) return this.#unauthenticated(dead);
+    } catch (thrown) {
+      return this.#denyFault(thrown, 'decide');
+    }
+    if (guard.kind === 'authenticated') {
+      const cause: Cause = { kind: 'authenticated', rule: guard.rule };
+      const decidedFor = caller.authorities[0] ?? null;
+      return {
+        kind: 'allowed',
+        described,
+        decision: this.#decision(true, cause, accessOf(described), decidedFor),
+      };
+    }
+    const decision = this.decide(guard.access);
+    if (decision.allowed) return { kind: 'allowed', described, decision };
+    const error =
+      decision.cause.kind === 'policy-unavailable'
+        ? withDecision(new LockstepError({ code: 'policy_unavailable' }), decision)
+        : accessDenied(caller, decision);
+    return { kind: 'denied', operation: described.operation, effect: described.effect, decision, error };
+  }
+
+  /** One decision on an access for the caller. A fault of policy is a deny; so is having no authority at all. */
+  decide(access: Access): Decision {
+    const caller = this.#caller;
+    if (caller === null) {
+      return this.#decision(false, { kind: 'unauthenticated', code: 'authentication_required' }, access);
+    }
+    if (caller.authorities.length === 0) return this.#decision(false, { kind: 'unknown-principal' }, access);
+    try {
+      const verdict = this.#options.decide(caller.authorities, access);
+      return this.#decision(verdict.allowed, verdict.cause, access, verdict.decidedFor);
+    } catch (fault) {
+      const { action, scope } = access;
+      this.#options.log.error({ err: fault, action, scope }, 'gateway: a decision failed');
+      return this.#decision(false, { kind: 'policy-unavailable' }, access);
+    }
+  }
+
+  #decision(allowed: boolean, cause: Cause, access: Access, decidedFor: PrincipalId | null = null): Decision {
+    return {
+      id: newDecisionId(this.#options.clock.now()),
+      allowed,
+      cause,
+      decidedFor,
+      authorities: this.#caller?.authorities ?? [],
+      access,
+      snapshotVersion: this.#options.snapshotVersion(),
+    };
+  }
+
+  #deny(cause: Cause, error: LockstepError): Judgement {
+    const described = this.#described;
+    const { method } = this.#head;
+    const decision = this.#decision(false, cause, accessOf(described));
+    return {
+      kind: 'denied',
+      operation: described?.operation ?? undescribedAccess.action,
+      effect: described?.effect ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'change'),
+      decision,
+      error: withDecision(error, decision),
+    };
+  }
+
+  #unauthenticated(error: LockstepError): Judgement {
+    return this.#deny({ kind: 'unauthenticated', code: error.code }, error);
+  }
+
+  #unknownRoute(): Judgement {
+    const error = failure('unknown_route', 'This path is not described here, so it is denied.');
+    return this.#deny({ kind: 'unknown-route' }, error);
+  }
+
+  #denyFault(thrown: unknown, stage: Stage): Judgement {
+    const { cause, error } = causeOfFault(thrown, stage);
+    if (error.code === 'policy_unavailable') {
+      this.#options.log.error({ err: thrown, request: this.#head.id }, `gateway: ${stage} failed`);
+    }
+    return this.#deny(cause, error);
+  }
+}
+
+function accessOf(described: Described | null): Access {
+  if (described === null) return undescribedAccess;
+  const { guard } = described;
+  if (guard.kind === 'action') return guard.access;
+  return { action: described.operation, dataAction: false, scope: guard.scope };
+}
