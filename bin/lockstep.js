@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript for any Node.js: finds one that is new enough, then starts the command line.
 /* oxlint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-call -- which entry it is, is known at run time only */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
@@ -38,15 +38,22 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
     );
     process.exit(1);
   }
-  const child = spawnSync(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
   });
-  if (child.error) throw child.error;
-  if (child.signal) process.kill(process.pid, child.signal);
-  process.exit(child.status === null ? 1 : child.status);
+  // Ctrl-C reaches both by itself; what is sent to this process alone is passed on.
+  process.on('SIGINT', () => undefined);
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    throw error;
+  });
+  child.on('exit', (code, signal) => {
+    process.removeAllListeners();
+    if (signal === null) process.exitCode = code;
+    else process.kill(process.pid, signal);
+  });
 }
 
-/** @param {string} path */
 function isNewEnough(path) {
   if (!existsSync(path)) return false;
   const answer = spawnSync(path, ['--version'], { encoding: 'utf8' });
