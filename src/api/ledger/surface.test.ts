@@ -57,7 +57,7 @@ describe('the log over HTTP', () => {
       'content-type': 'text/plain; charset=utf-8',
       'cache-control': 'public, max-age=2',
     });
-    expect(String((await get('/ledger/key')).body)).toBe(`${ledger.verifierKey}\n`);
+    expect((await get('/ledger/key')).body).toBe(`${ledger.verifierKey}\n`);
   });
 
   it('is public, a read, and described under one rule', () => {
@@ -103,7 +103,7 @@ describe('the log over HTTP', () => {
     const directory = mkdtempSync(join(tmpdir(), 'lockstep-surface-'));
     writeFileSync(join(directory, 'key'), 'a secret beside the log');
     const other = ledgerSurface({ ledger, directory }).describe(head('/ledger/key'));
-    expect(String((await other?.serve({} as Exchange))?.body)).toBe(`${ledger.verifierKey}\n`);
+    expect((await other?.serve({} as Exchange))?.body).toBe(`${ledger.verifierKey}\n`);
     rmSync(directory, { recursive: true });
   });
 

@@ -213,7 +213,7 @@ describe('an event', () => {
     const event = JSON.parse(Buffer.from(entry.bytes).toString('utf8')) as Read;
     expect(event['metadata']).toMatchObject({ is_truncated: true });
     expect(Number(event['metadata']?.['untruncated_size'])).toBeGreaterThan(65_535);
-    expect(String(event['http_request']?.['user_agent'])).toMatch(/… \[truncated: 120000 characters\]$/);
+    expect(event['http_request']?.['user_agent']).toMatch(/… \[truncated: 120000 characters\]$/);
     expect(event['unmapped']?.['lockstep']?.['policyId']).toBe(attribution().policyId);
   });
 

@@ -11,6 +11,8 @@ export interface LogFile {
   readonly bytes: Uint8Array;
 }
 
+const filesAtOnce = 16;
+
 /** The directory that a log is published in: every file appears whole or not at all, and stays. */
 export class LogFiles {
   readonly directory: string;
@@ -29,20 +31,30 @@ export class LogFiles {
     await mkdir(this.#scratch, { recursive: true });
   }
 
-  /** Writes the files so that all are on the disk, under their names, when it returns. Idempotent. */
+  /**
+   * Writes the files so that all are on the disk, under their names, when it returns. Idempotent. Many are written at
+   * once, so that the disk can make them durable together.
+   */
   async write(kind: 'tile' | 'checkpoint', files: readonly LogFile[]): Promise<void> {
     const touched = new Set<string>();
-    for (const file of files) {
-      const target = join(this.directory, file.path);
-      const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
+    for (let start = 0; start < files.length; start += filesAtOnce) {
+      await inParallel(files.slice(start, start + filesAtOnce), (file) => this.#place(kind, file, touched));
+    }
+    await this.#around(`${kind}.sync`, () => inParallel([...touched], syncDirectory));
+  }
+
+  async #place(kind: 'tile' | 'checkpoint', file: LogFile, touched: Set<string>): Promise<void> {
+    const target = join(this.directory, file.path);
+    const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
+    try {
       await this.#around(`${kind}.write`, () => writeDurably(scratch, file.bytes));
       await this.#makeDirectory(dirname(target), touched);
       await this.#around(`${kind}.rename`, () => rename(scratch, target));
       touched.add(dirname(target));
+    } catch (error) {
+      await rm(scratch, { force: true });
+      throw error;
     }
-    await this.#around(`${kind}.sync`, async () => {
-      for (const directory of touched) await syncDirectory(directory);
-    });
   }
 
   async remove(paths: readonly string[]): Promise<void> {
@@ -81,6 +93,12 @@ export class LogFiles {
     await act();
     this.#fault(step, 'after');
   }
+}
+
+/** Waits for all of them, whatever becomes of one: nothing is still being written when it returns or throws. */
+async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled(items.map(act));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {

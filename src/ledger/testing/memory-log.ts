@@ -5,9 +5,13 @@ import { Frontier } from '../tlog/frontier.ts';
 
 /** A log in memory, written by the very code that writes the one on disk. */
 export class MemoryLog {
-  readonly signer: NoteSigner = createSigner(generateNoteKey('log.test/memory').signingKey);
+  readonly signer: NoteSigner;
   readonly files = new Map<string, Uint8Array>();
   readonly #log = new GrowingLog(new Frontier(), []);
+
+  constructor(signer: NoteSigner = createSigner(generateNoteKey('log.test/memory').signingKey)) {
+    this.signer = signer;
+  }
 
   /** The signed checkpoint after one entry of each. */
   grow(entries: readonly Uint8Array[]): string {

@@ -1,0 +1,186 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { systemClock } from '../src/lib/clock.ts';
+import { createLog } from '../src/lib/log.ts';
+import { openLedger, type Ledger } from '../src/ledger/ledger.ts';
+import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
+import { directorySource } from '../src/ledger/sources/directory-source.ts';
+import { decidedFact, tenantId } from '../src/ledger/testing/ledger-fixture.ts';
+import { verifyLog } from '../src/ledger/verify/verify-log.ts';
+import { openSqliteStore } from '../src/store/sqlite.ts';
+import type { BenchRow } from './row.ts';
+
+const appenders = 64;
+const repetitions = 3;
+const windowMilliseconds = 2_000;
+
+/** What it costs to make an event durable, how soon it is under a signed checkpoint, and how fast that is checked. */
+export async function run(): Promise<BenchRow[]> {
+  const home = mkdtempSync(join(tmpdir(), 'lockstep-bench-ledger-'));
+  try {
+    return await measure(home);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+async function measure(home: string): Promise<BenchRow[]> {
+  const origin = 'lockstep.bench/ledger';
+  const store = await openSqliteStore({ path: join(home, 'lockstep.db') });
+  const directory = join(home, 'ledger');
+  const ledger = await openLedger({
+    store,
+    directory,
+    origin,
+    signer: createSigner(generateNoteKey(origin).signingKey),
+    clock: systemClock,
+    log: createLog('error'),
+    productVersion: 'bench',
+    tenantId,
+  });
+  await appendFor(ledger, 500);
+  const sample = await ledger.eventsAfter(0, 1);
+  const entry = sample[0]?.entry ?? new Uint8Array();
+
+  const rates: number[] = [];
+  const floors: number[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    rates.push(await appendFor(ledger, windowMilliseconds));
+    floors.push(bareSqlite(join(home, `floor-${i}.db`), entry, windowMilliseconds));
+  }
+  const rate = median(rates);
+  const floor = median(floors);
+  const latencies = await pacedLatencies(ledger, rate / 2, windowMilliseconds);
+  await ledger.integrate();
+  const delays = await checkpointDelays(ledger, directory, 8);
+  await ledger.integrate();
+
+  const started = performance.now();
+  const verdict = await verifyLog(directorySource(directory), ledger.verifierKey);
+  const verified = verdict.ok ? (verdict.size * 1_000) / (performance.now() - started) : 0;
+  await ledger.close();
+  await store.close();
+
+  return [
+    {
+      name: `ledger: durable events, ${appenders} concurrent appenders, publishing`,
+      value: rate,
+      unit: 'events/s',
+      peer: `bare node:sqlite, same rows, one transaction per ${appenders}`,
+      peerValue: floor,
+      ratio: rate / floor,
+      target: '≥ 10,000 events/s',
+      met: rate >= 10_000,
+      spread: `${Math.round(Math.min(...rates))}–${Math.round(Math.max(...rates))}`,
+    },
+    row('ledger: acknowledgement at half load, p50', quantile(latencies, 0.5), 'ms', null, null),
+    row('ledger: acknowledgement at half load, p99', quantile(latencies, 0.99), 'ms', null, null),
+    row('ledger: event to signed checkpoint, p50', quantile(delays, 0.5), 'ms', null, null),
+    row(
+      'ledger: event to signed checkpoint, worst',
+      Math.max(...delays),
+      'ms',
+      '≤ 1,000 ms',
+      Math.max(...delays) <= 1_000,
+    ),
+    row('ledger: verify a whole log', verified, 'entries/s', null, null),
+  ];
+}
+
+function row(
+  name: string,
+  value: number,
+  unit: string,
+  target: string | null,
+  met: boolean | null,
+): BenchRow {
+  return { name, value, unit, peer: null, peerValue: null, ratio: null, target, met };
+}
+
+/** Events per second acknowledged to closed loops that each wait for one event before the next. */
+async function appendFor(ledger: Ledger, milliseconds: number): Promise<number> {
+  const started = performance.now();
+  let count = 0;
+  await Promise.all(
+    Array.from({ length: appenders }, async () => {
+      while (performance.now() - started < milliseconds) {
+        await ledger.record(decidedFact());
+        count += 1;
+      }
+    }),
+  );
+  return (count * 1_000) / (performance.now() - started);
+}
+
+/** The floor: the same bytes and columns into the same kind of table, nothing else. */
+function bareSqlite(path: string, entry: Uint8Array, milliseconds: number): number {
+  const database = new DatabaseSync(path);
+  database.exec('pragma journal_mode = wal; pragma synchronous = full');
+  database.exec(`create table events (sequence integer primary key autoincrement, event_id text not null unique,
+    time integer not null, class_uid integer not null, decision_id text, entry blob not null) strict`);
+  const insert = database.prepare(
+    'insert into events (event_id, time, class_uid, decision_id, entry) values (?, ?, ?, ?, ?)',
+  );
+  const started = performance.now();
+  let count = 0;
+  while (performance.now() - started < milliseconds) {
+    database.exec('begin');
+    for (let i = 0; i < appenders; i++) insert.run(`evt_${count++}`, Date.now(), 6003, 'dec_bench', entry);
+    database.exec('commit');
+  }
+  database.close();
+  return (count * 1_000) / (performance.now() - started);
+}
+
+/** Latency in milliseconds of arrivals that do not wait for one another. */
+async function pacedLatencies(ledger: Ledger, perSecond: number, milliseconds: number): Promise<number[]> {
+  const latencies: number[] = [];
+  const waiting: Promise<void>[] = [];
+  const started = performance.now();
+  let sent = 0;
+  for (let elapsed = 0; elapsed < milliseconds; elapsed = performance.now() - started) {
+    for (const due = (elapsed * perSecond) / 1_000; sent < due; sent++) {
+      const arrived = started + (sent * 1_000) / perSecond;
+      waiting.push(
+        ledger.record(decidedFact()).then(() => {
+          latencies.push(performance.now() - arrived);
+        }),
+      );
+    }
+    await new Promise(setImmediate);
+  }
+  await Promise.all(waiting);
+  return latencies;
+}
+
+/** From a call of `record` until the published checkpoint covers the event, in milliseconds. */
+async function checkpointDelays(ledger: Ledger, directory: string, times: number): Promise<number[]> {
+  const delays: number[] = [];
+  for (let i = 0; i < times; i++) {
+    const started = performance.now();
+    await ledger.record(decidedFact());
+    const wanted = ledger.lastSequence();
+    while (publishedSize(directory) < wanted) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2);
+      });
+    }
+    delays.push(performance.now() - started);
+  }
+  return delays;
+}
+
+function publishedSize(directory: string): number {
+  return Number(readFileSync(join(directory, 'checkpoint'), 'utf8').split('\n')[1]);
+}
+
+function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+}

@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { decidedFact, LedgerFixture } from '../../src/ledger/testing/ledger-fixture.ts';
+import type { InteropResult, InteropSuite } from './suite.ts';
+
+const run = promisify(execFile);
+const source = join(import.meta.dirname, 'tlog');
+
+/** The log that openLedger writes, read by the transparency log code of the Go toolchain. */
+export const suite: InteropSuite = {
+  name: 'tlog (golang.org/x/mod)',
+  run: async (context): Promise<InteropResult> => {
+    const program = join(context.cacheDirectory, 'tlog-check');
+    try {
+      await run('go', ['build', '-o', program, '.'], { cwd: source, timeout: 300_000 });
+    } catch (error) {
+      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const why = missing ? 'Go is not installed' : `the checker cannot be built: ${reasonOf(error)}`;
+      return { passed: 0, failed: 0, skipped: 1, notes: [`skipped: ${why}`] };
+    }
+    const notes: string[] = [];
+    let passed = 0;
+    const expectThat = (what: string, holds: boolean): void => {
+      if (holds) passed += 1;
+      else notes.push(`failed: ${what}`);
+    };
+    const accepts = async (...args: string[]): Promise<string | null> => {
+      try {
+        return (await run(program, args)).stdout.trim();
+      } catch (error) {
+        context.log(`refused: ${reasonOf(error)}`);
+        return null;
+      }
+    };
+
+    const fixture = new LedgerFixture();
+    const key = fixture.signer.verifierKey;
+    let total = 0;
+    for (const more of [1, 254, 1, 1, 1_243]) {
+      const { ledger, store } = await fixture.open();
+      const ids = await Promise.all(Array.from({ length: more }, () => ledger.record(decidedFact())));
+      total += more;
+      const receipt = join(fixture.home, 'receipt.tlog-proof');
+      writeFileSync(receipt, await ledger.receipt(ids[randomInt(ids.length)] ?? ids[0]!));
+      await ledger.close();
+      await store.close();
+      expectThat(
+        `a log of ${total} is accepted`,
+        (await accepts(key, fixture.logDirectory)) === String(total),
+      );
+      expectThat(
+        `a receipt at ${total} is accepted`,
+        (await accepts(key, fixture.logDirectory, receipt)) !== null,
+      );
+      flip(receipt, randomInt(40, 400));
+      expectThat(
+        'a receipt with one byte changed is refused',
+        (await accepts(key, fixture.logDirectory, receipt)) === null,
+      );
+      context.log(`${total} entries checked`);
+    }
+
+    for (const file of currentFiles(fixture.logDirectory, total)) {
+      const pristine = readFileSync(file);
+      // Go lets the unused bits of a base64 group's last character pass, so a note is changed in its text.
+      flip(file, randomInt(file.endsWith('checkpoint') ? pristine.indexOf('\n\n') : pristine.length));
+      expectThat(
+        `one byte changed in ${file} is refused`,
+        (await accepts(key, fixture.logDirectory)) === null,
+      );
+      writeFileSync(file, pristine);
+    }
+    expectThat('the log put back is accepted', (await accepts(key, fixture.logDirectory)) === String(total));
+    fixture.remove();
+    return { passed, failed: notes.length, skipped: 0, notes };
+  },
+};
+
+/** The files that the newest checkpoint needs: no partial tile of an earlier size. */
+function currentFiles(directory: string, size: number): string[] {
+  const widths = new Set([size % 256, Math.floor(size / 256) % 256].map(String));
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !name.includes('.p/') || widths.has(name.slice(name.lastIndexOf('/') + 1)))
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path).isFile());
+}
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'stderr' in error) return String(error.stderr).trim();
+  return String(error);
+}
