@@ -43,7 +43,8 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   });
   // Ctrl-C reaches both by itself; what is sent to this process alone is passed on.
   process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP']))
+    process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     throw error;
   });
@@ -54,6 +55,7 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
   });
 }
 
+/** @param {string} path */
 function isNewEnough(path) {
   if (!existsSync(path)) return false;
   const answer = spawnSync(path, ['--version'], { encoding: 'utf8' });

@@ -89,7 +89,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     knowsResource: (resource) => knowsResource(resources, resource),
     stillAllowed: (lease) => mayRunJobs(snapshot, lease),
   });
-  const certificate = await serverCertificate(config, hostname);
+  let certificate = await serverCertificate(config, hostname, foundation.storageAccount);
   const { certificateAuthorityFile } = certificate;
   const workspace = await composeWorkspace(config, foundation, identity, {
     publicUrl,
@@ -105,7 +105,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     recheckLeases(identity.leases, log);
   });
 
-  const { surfaces, sweepSignIns } = composeSurfaces(foundation, identity, workspace, {
+  const composed = composeSurfaces(foundation, identity, workspace, {
     config,
     publicUrl,
     hosts,
@@ -116,7 +116,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   });
   const pipeline = createPipeline({
     edge: { hosts },
-    surfaces,
+    surfaces: composed.surfaces,
     recognise: createRecogniser({
       verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
       callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),
@@ -144,8 +144,13 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const { key, cert } = certificate;
   const listener = await listenTls({ host: config.listen.host, port, key, cert, pipeline, sessions: live });
   await workspace.scheduler.start();
+  const renewCertificate = async () => {
+    if (clock.now() < certificate.renewAt) return;
+    certificate = await serverCertificate(config, hostname, foundation.storageAccount);
+    listener.replaceCertificate(certificate);
+  };
   const housekeeping = setInterval(() => {
-    Promise.all([keepHouse(identity), sweepSignIns()]).catch((error: unknown) =>
+    Promise.all([keepHouse(identity), composed.sweepSignIns(), renewCertificate()]).catch((error: unknown) =>
       log.error({ err: error }, 'housekeeping failed'),
     );
   }, housekeepingMilliseconds).unref();
@@ -161,6 +166,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
       clearInterval(housekeeping);
       await listener.drain(config.limits.drainSeconds * 1000);
       await workspace.scheduler.stop();
+      await composed.close();
       await lifecycle('stop');
       await foundation.close();
     },

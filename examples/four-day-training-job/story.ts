@@ -160,7 +160,7 @@ class Story {
         ARCHIVE_MEGABYTES: String(scale.archiveMegabytes),
         FORBIDDEN_URL: `${url}/${place.storageAccount}/field-notes/nests/positions.csv`,
       },
-      (text) => this.#stage.line(`ci  ${text}`),
+      (text) => this.#stage.line(`ci  ${shortened(text)}`),
     );
     require(finished.exitCode === 0, `the CI run failed:\n${finished.stderr}`);
     await this.#tell();
@@ -178,7 +178,7 @@ class Story {
     let expiresAt = 0;
     for (;;) {
       const lines = readLines(join(directory, 'user_logs', 'std_log.txt'));
-      for (; shown < lines.length; shown++) this.#stage.line(`job ${lines[shown]}`);
+      for (; shown < lines.length; shown++) this.#stage.line(`job ${shortened(lines[shown] ?? '')}`);
       await this.#tell();
       const leaked = thief === null ? leakedToken(directory) : null;
       if (leaked !== null) {
@@ -347,6 +347,11 @@ async function untilJobEvent(
     await pause(50);
   }
   throw new StoryError(`the job did not report "${event}":\n${readLines(file).join('\n')}`);
+}
+
+/** Resource ids without what is the same in all of them. */
+function shortened(text: string): string {
+  return text.replaceAll(/\/subscriptions\/[^/"]+\/resourceGroups\/[^/"]+\/providers\//gi, '…/');
 }
 
 function jobEvent(lines: readonly string[], event: string): Readonly<Record<string, unknown>> | null {

@@ -40,6 +40,8 @@ export interface ComposedSurfaces {
   readonly surfaces: readonly Surface[];
   /** Forgets what has lapsed of sign-ins that were begun; to be called now and then. */
   sweepSignIns(): Promise<void>;
+  /** Closes the connections to protected upstreams. */
+  close(): Promise<void>;
 }
 
 /** Every public face, in the order in which they are asked whether a request is theirs. */
@@ -89,18 +91,19 @@ export function composeSurfaces(
     interactiveToken: (exchange) => signIn.token(exchange),
   });
 
-  const surfaces = [
-    ...Object.values(config.connections).map(({ credential, ...connection }) =>
-      webSurface(
-        { ...connection, ...(credential === null ? {} : { credential }) },
-        {
-          hosts: needs.hosts,
-          issuer: identity.issuer,
-          sign: (claims) => signAssertion(identity.signingKeys, claims),
-          clock,
-        },
-      ),
+  const connections = Object.values(config.connections).map(({ credential, ...connection }) =>
+    webSurface(
+      { ...connection, ...(credential === null ? {} : { credential }) },
+      {
+        hosts: needs.hosts,
+        issuer: identity.issuer,
+        sign: (claims) => signAssertion(identity.signingKeys, claims),
+        clock,
+      },
     ),
+  );
+  const surfaces = [
+    ...connections,
     workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
     ledgerSurface({ ledger, directory: ledgerDirectory }),
     armSurface({
@@ -162,7 +165,13 @@ export function composeSurfaces(
       rolesOf: (id) => heldRoles(snapshot, id),
     }),
   ];
-  return { surfaces, sweepSignIns: () => signIn.sweep() };
+  return {
+    surfaces,
+    sweepSignIns: () => signIn.sweep(),
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()));
+    },
+  };
 }
 
 /** What a person holds, themselves or through groups, for their own account page. */

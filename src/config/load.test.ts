@@ -47,12 +47,16 @@ test('a key that resembles nothing gets no suggestion', () => {
 });
 
 test('a wrong value is named by its path', () => {
-  expect(problems({ tokens: { jobSeconds: 'soon' } }).map((problem) => problem.path)).toEqual(['tokens.jobSeconds']);
+  expect(problems({ tokens: { jobSeconds: 'soon' } }).map((problem) => problem.path)).toEqual([
+    'tokens.jobSeconds',
+  ]);
 });
 
 test('broken JSON, and a named file that is missing, are said to be so', () => {
   expect(problems('{')[0]?.message).toMatch(/not valid JSON/);
-  expect(() => loadConfig({ home: tmpdir(), file: '/nonexistent/lockstep.json', environment: {} })).toThrow(/cannot be read/);
+  expect(() => loadConfig({ home: tmpdir(), file: '/nonexistent/lockstep.json', environment: {} })).toThrow(
+    /cannot be read/,
+  );
 });
 
 test('secrets are resolved from the environment and a missing one is named, never guessed', () => {
@@ -63,7 +67,10 @@ test('secrets are resolved from the environment and a missing one is named, neve
     rules: [],
     credential: { value: { env: 'GRAFANA_TOKEN' } },
   };
-  expect(load({ connections: { grafana: connection } }, { GRAFANA_TOKEN: 'Bearer x' }).connections['grafana']?.credential).toEqual({
+  expect(
+    load({ connections: { grafana: connection } }, { GRAFANA_TOKEN: 'Bearer x' }).connections['grafana']
+      ?.credential,
+  ).toEqual({
     header: 'authorization',
     value: 'Bearer x',
   });

@@ -77,12 +77,20 @@ function readJson(file: string, mustExist: boolean): { found: boolean; value: un
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { found: false, value: {} };
-    throw new ConfigError(file, [{ path: '', message: `the file cannot be read: ${(cause as Error).message}` }], cause);
+    throw new ConfigError(
+      file,
+      [{ path: '', message: `the file cannot be read: ${(cause as Error).message}` }],
+      cause,
+    );
   }
   try {
     return { found: true, value: JSON.parse(text) as unknown };
   } catch (cause) {
-    throw new ConfigError(file, [{ path: '', message: `not valid JSON: ${(cause as Error).message}` }], cause);
+    throw new ConfigError(
+      file,
+      [{ path: '', message: `not valid JSON: ${(cause as Error).message}` }],
+      cause,
+    );
   }
 }
 
@@ -100,7 +108,11 @@ function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
 function keysAt(path: readonly PropertyKey[]): string[] {
   let schema: unknown = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
   for (const part of path) {
-    const node = schema as { properties?: Record<string, unknown>; additionalProperties?: unknown; items?: unknown };
+    const node = schema as {
+      properties?: Record<string, unknown>;
+      additionalProperties?: unknown;
+      items?: unknown;
+    };
     schema = node.properties?.[String(part)] ?? node.additionalProperties ?? node.items;
   }
   return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {});
@@ -122,7 +134,10 @@ function compile(
       ...connection,
       name,
       credential: credential
-        ? { header: credential.header.toLowerCase(), value: resolveSecret(credential.value, path, base, environment, problems) }
+        ? {
+            header: credential.header.toLowerCase(),
+            value: resolveSecret(credential.value, path, base, environment, problems),
+          }
         : null,
     };
   }
@@ -139,7 +154,9 @@ function compile(
   if (problems.length > 0) throw new ConfigError(file, problems);
   return deepFreeze({
     ...parsed,
-    ...(parsed.tls && { tls: { certificate: resolve(base, parsed.tls.certificate), key: resolve(base, parsed.tls.key) } }),
+    ...(parsed.tls && {
+      tls: { certificate: resolve(base, parsed.tls.certificate), key: resolve(base, parsed.tls.key) },
+    }),
     local: { ...parsed.local, environments },
     home,
     file: found ? file : null,
@@ -163,7 +180,10 @@ function resolveSecret(
   try {
     return readFileSync(resolve(base, reference.file), 'utf8').trim();
   } catch (cause) {
-    problems.push({ path, message: `the file ${reference.file} cannot be read: ${(cause as Error).message}` });
+    problems.push({
+      path,
+      message: `the file ${reference.file} cannot be read: ${(cause as Error).message}`,
+    });
     return '';
   }
 }

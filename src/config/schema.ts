@@ -11,9 +11,18 @@ const guid = z.guid().transform((text) => text.toLowerCase());
 
 const webRule = z.strictObject({
   methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])).min(1),
-  path: z.string().startsWith('/').describe('Route pattern: `:name` is one segment, a trailing `*` is the rest.'),
-  action: z.string().min(3).describe('Operation name that the caller needs, such as `Contoso.Tracker/runs/read`.'),
-  dataAction: z.boolean().default(false).describe('Match the operation against dataActions instead of actions.'),
+  path: z
+    .string()
+    .startsWith('/')
+    .describe('Route pattern: `:name` is one segment, a trailing `*` is the rest.'),
+  action: z
+    .string()
+    .min(3)
+    .describe('Operation name that the caller needs, such as `Contoso.Tracker/runs/read`.'),
+  dataAction: z
+    .boolean()
+    .default(false)
+    .describe('Match the operation against dataActions instead of actions.'),
 });
 
 const connection = z.strictObject({
@@ -33,7 +42,10 @@ const connection = z.strictObject({
 const environment = z.strictObject({
   path: z.array(z.string()).describe('Directories of the job’s PATH.'),
   nodeModules: z.string().optional().describe('A node_modules directory that jobs see as their own.'),
-  variables: z.record(z.string(), z.string()).default({}).describe('Environment variables set for every job.'),
+  variables: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('Environment variables set for every job.'),
 });
 
 /** Every setting: described, safely defaulted, strict. `docs/reference/config.md` is generated from it. */
@@ -49,7 +61,10 @@ export const configSchema = z.strictObject({
     .url({ protocol: /^https$/ })
     .optional()
     .describe('How clients address Lockstep. Default: https://localhost:{port}.'),
-  baseDomain: z.string().default('localhost').describe('Domain under which connections and storage accounts have hosts.'),
+  baseDomain: z
+    .string()
+    .default('localhost')
+    .describe('Domain under which connections and storage accounts have hosts.'),
   tls: z
     .strictObject({ certificate: z.string(), key: z.string() })
     .optional()
@@ -62,22 +77,44 @@ export const configSchema = z.strictObject({
     .strictObject({
       userSeconds: seconds(3600, 60, 86_400).describe('Life of an access token of a signed-in person.'),
       applicationSeconds: seconds(3600, 5, 86_400).describe('Life of an access token of an application.'),
-      jobSeconds: seconds(300, 5, 3600).describe('Life of a job’s access token; it is renewed while the job lives.'),
-      signingKeyDays: z.number().positive().max(365).default(30).describe('How long a signing key signs before it is replaced.'),
+      jobSeconds: seconds(300, 5, 3600).describe(
+        'Life of a job’s access token; it is renewed while the job lives.',
+      ),
+      signingKeyDays: z
+        .number()
+        .positive()
+        .max(365)
+        .default(30)
+        .describe('How long a signing key signs before it is replaced.'),
     })
     .prefault({})
     .describe('Access tokens and the keys that sign them.'),
   sessions: z
     .strictObject({
       absoluteHours: z.number().positive().max(720).default(12).describe('Longest life of a sign-in.'),
-      idleMinutes: z.number().positive().max(43_200).default(120).describe('A sign-in unused for so long is ended.'),
+      idleMinutes: z
+        .number()
+        .positive()
+        .max(43_200)
+        .default(120)
+        .describe('A sign-in unused for so long is ended.'),
     })
     .prefault({})
     .describe('Sign-ins of people.'),
   local: z
     .strictObject({
-      maxRunning: z.int().min(1).max(256).default(4).describe('Jobs that run at the same time; others queue.'),
-      cancelGraceSeconds: z.number().min(0).max(600).default(5).describe('Between SIGTERM and SIGKILL of a canceled job.'),
+      maxRunning: z
+        .int()
+        .min(1)
+        .max(256)
+        .default(4)
+        .describe('Jobs that run at the same time; others queue.'),
+      cancelGraceSeconds: z
+        .number()
+        .min(0)
+        .max(600)
+        .default(5)
+        .describe('Between SIGTERM and SIGKILL of a canceled job.'),
       environments: z
         .record(z.string(), environment)
         .default({})
@@ -93,22 +130,43 @@ export const configSchema = z.strictObject({
     .strictObject({
       jsonBytes: z.int().min(1024).max(16_777_216).default(1_048_576).describe('Largest JSON or form body.'),
       blobBytes: z.int().min(1024).default(5_497_558_138_880).describe('Largest body of one upload request.'),
-      drainSeconds: z.number().min(0).max(600).default(10).describe('How long a stop waits for requests in flight.'),
+      drainSeconds: z
+        .number()
+        .min(0)
+        .max(600)
+        .default(10)
+        .describe('How long a stop waits for requests in flight.'),
     })
     .prefault({})
     .describe('Bounds.'),
   ledger: z
     .strictObject({
-      publishMilliseconds: z.int().min(10).max(60_000).default(200).describe('How often a new checkpoint is signed, if there is news.'),
+      publishMilliseconds: z
+        .int()
+        .min(10)
+        .max(60_000)
+        .default(200)
+        .describe('How often a new checkpoint is signed, if there is news.'),
     })
     .prefault({})
     .describe('The log.'),
   workspace: z
     .strictObject({
-      subscriptionId: guid.optional().describe('Subscription of the first workspace; made at init when left out.'),
-      resourceGroup: z.string().regex(/^[\w.()-]{1,90}$/).default('ml'),
-      name: z.string().regex(/^[\w-]{3,33}$/).default('lab'),
-      storageAccount: z.string().regex(/^[a-z0-9]{3,24}$/).default('labstore'),
+      subscriptionId: guid
+        .optional()
+        .describe('Subscription of the first workspace; made at init when left out.'),
+      resourceGroup: z
+        .string()
+        .regex(/^[\w.()-]{1,90}$/)
+        .default('ml'),
+      name: z
+        .string()
+        .regex(/^[\w-]{3,33}$/)
+        .default('lab'),
+      storageAccount: z
+        .string()
+        .regex(/^[a-z0-9]{3,24}$/)
+        .default('labstore'),
     })
     .prefault({})
     .describe('The workspace that `init` creates.'),

@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
 const species = ['Adelie', 'Chinstrap', 'Gentoo'];
 const features = ['bill_length_mm', 'bill_depth_mm', 'flipper_length_mm', 'body_mass_g'];
 const hidden = 12;
-const checkpointSeconds = 3;
+const checkpointSeconds = 5;
 
 const credential = new DefaultAzureCredential();
 const rows = parseCsv((await new BlobClient(options.data, credential).downloadToBuffer()).toString('utf8'));

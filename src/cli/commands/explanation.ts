@@ -105,9 +105,7 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
       );
     }
     parts.push(explanation.authorities.map((one) => authorityLine(call, one, short)).join('\n'));
-    for (const one of explanation.authorities) {
-      if (one.remedy !== null) parts.push(...remedyParts(call, one, one.remedy, short));
-    }
+    for (const group of sameRemedy(explanation.authorities)) parts.push(...remedyParts(call, group, short));
   }
   for (const warning of warnings) parts.push(style.notice(warning));
   return parts.join('\n\n');
@@ -143,15 +141,38 @@ function heldAs({ roleName, scope, through }: Assignment, short: Short): string 
   return `${roleName} at ${short(scope)}${group === undefined ? '' : `, held through ${through.map((one) => one.name).join(' → ')},`}`;
 }
 
-function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy, short: Short): string[] {
+/** Authorities that lack the same, and could be given it in the same way by the same people. */
+interface Lacking {
+  readonly authorities: readonly Authority[];
+  readonly remedy: Remedy;
+}
+
+function sameRemedy(authorities: readonly Authority[]): readonly Lacking[] {
+  const groups = new Map<string, { authorities: Authority[]; remedy: Remedy }>();
+  for (const one of authorities) {
+    if (one.remedy === null) continue;
+    const { missing, scopes, roles, grantors } = one.remedy;
+    const key = JSON.stringify([missing, scopes, roles, grantors]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { authorities: [one], remedy: one.remedy });
+    else group.authorities.push(one);
+  }
+  return [...groups.values()];
+}
+
+function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: Short): string[] {
   const { style } = call;
   const out: string[] = [];
-  if (remedy.nearest.length > 0) {
-    const lines = remedy.nearest.map(
-      ({ assignment: near, shortfall: fall }) => `  ${nearLine(near, fall, short)}`,
-    );
-    out.push(['What came nearest:', ...lines].join('\n'));
-  }
+  const near = [
+    ...new Set(
+      authorities.flatMap((one) =>
+        (one.remedy?.nearest ?? []).map(
+          ({ assignment: held, shortfall: fall }) => `  ${nearLine(held, fall, short)}`,
+        ),
+      ),
+    ),
+  ];
+  if (near.length > 0) out.push(['What came nearest:', ...near].join('\n'));
   const roles = remedy.roles.map((role) => role.roleName);
   const shown = roles.slice(0, 4).join(', ') + (roles.length > 4 ? `, and ${roles.length - 4} more` : '');
   const grants = facts(
@@ -161,10 +182,16 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy,
     ],
     style,
   );
-  out.push(`What would allow it, for ${principal.name}:\n${grants}`);
-  const others = remedy.ifGranted.stillDenied.map((one) => one.principal.name);
-  if (others.length > 0)
+  const names = authorities.map((one) => one.principal.name);
+  out.push(
+    `What would allow it, for ${names.length === 1 ? names[0] : `each of ${names.join(', ')}`}:\n${grants}`,
+  );
+  const others = remedy.ifGranted.stillDenied
+    .map((one) => one.principal.name)
+    .filter((name) => !names.includes(name));
+  if (others.length > 0) {
     out.push(style.notice(`That alone would not do: ${others.join(', ')} would still lack it.`));
+  }
   if (remedy.grantors.length === 0) out.push('Nobody can grant it at present.');
   else {
     const grantors = table(
@@ -180,12 +207,13 @@ function remedyParts(call: Invocation, { principal }: Authority, remedy: Remedy,
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
   const [scope] = remedy.scopes.slice(-1);
-  if (roles[0] !== undefined && scope !== undefined) {
-    out.push(
-      style.dim(
-        `lockstep role assign --assignee ${principal.id} --role "${roles[0]}" --scope ${short(scope)}`,
-      ),
+  const [role] = roles;
+  if (role !== undefined && scope !== undefined) {
+    const commands = authorities.map(
+      ({ principal }) =>
+        `lockstep role assign --assignee ${principal.id} --role "${role}" --scope ${short(scope)}`,
     );
+    out.push(style.dim(commands.join('\n')));
   }
   return out;
 }
