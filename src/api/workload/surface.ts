@@ -21,7 +21,6 @@ export interface WorkloadSurfaceOptions {
       readonly tokenId: string;
       /** Seconds since the epoch. */
       readonly expiresAt: number;
-      readonly lease: LeaseRecord;
     }>;
     /** The lease that this secret is for. Throws `invalid_client`. */
     authenticate(leaseId: string, secret: string): Promise<LeaseRecord>;
@@ -85,14 +84,18 @@ export function workloadSurface(options: WorkloadSurfaceOptions): Surface {
 
 async function renew(options: WorkloadSurfaceOptions, exchange: Exchange, leaseId: string): Promise<Reply> {
   const { resource, lifetimeSeconds } = exchange.json(tokenRequest);
+  const renewal = { options, exchange, leaseId, resource };
+  let lease: LeaseRecord | null = null;
   try {
+    const secret = secretOf(exchange);
+    lease = await options.leases.authenticate(leaseId, secret);
     const issued = await options.leases.issueToken({
       leaseId,
-      secret: secretOf(exchange),
+      secret,
       resource,
       ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }),
     });
-    await recordRenewal(options, exchange, leaseId, resource, issued, null);
+    await recordRenewal(renewal, lease, { issued });
     return {
       status: 200,
       headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
@@ -106,33 +109,42 @@ async function renew(options: WorkloadSurfaceOptions, exchange: Exchange, leaseI
     };
   } catch (thrown) {
     const error = asLockstepError(thrown);
-    if (error.code !== 'ledger_unavailable') {
-      await recordRenewal(options, exchange, leaseId, resource, null, error);
-    }
+    if (error.code !== 'ledger_unavailable') await recordRenewal(renewal, lease, { error });
     throw error;
   }
 }
 
-/** A renewal, granted or refused, is an event of its own: under the job's chain when the secret has proved it. */
+interface Renewal {
+  readonly options: WorkloadSurfaceOptions;
+  readonly exchange: Exchange;
+  readonly leaseId: string;
+  readonly resource: string;
+}
+
+interface RenewalOutcome {
+  readonly issued?: { readonly tokenId: string; readonly expiresAt: number };
+  readonly error?: LockstepError;
+}
+
+/**
+ * A renewal, granted or refused, is an event of its own: under the job's chain once the secret has proved which job
+ * it is, though its lease may have ended.
+ */
 async function recordRenewal(
-  options: WorkloadSurfaceOptions,
-  exchange: Exchange,
-  leaseId: string,
-  resource: string,
-  issued: { readonly tokenId: string; readonly expiresAt: number; readonly lease: LeaseRecord } | null,
-  error: LockstepError | null,
+  { options, exchange, leaseId, resource }: Renewal,
+  lease: LeaseRecord | null,
+  { issued, error }: RenewalOutcome,
 ): Promise<void> {
-  const job = issued?.lease.chain.at(-1);
+  const job = lease?.chain.at(-1);
   await options.record({
     kind: 'authentication',
     attribution: {
       ...exchange.attribution,
-      ...(issued === null
-        ? {}
-        : { chain: issued.lease.chain, leaseId: issued.lease.id, tokenId: issued.tokenId }),
+      ...(lease === null ? {} : { chain: lease.chain, leaseId: lease.id }),
+      ...(issued === undefined ? {} : { tokenId: issued.tokenId }),
     },
     activity: 'token-renewal',
-    succeeded: issued !== null,
+    succeeded: issued !== undefined,
     failureCode: error?.code ?? null,
     principalId: job?.id ?? null,
     principalName: job?.name ?? null,
