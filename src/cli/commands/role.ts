@@ -7,7 +7,7 @@ import { armCollection } from '../arm.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
-import { objectsById, principalNamed } from '../directory.ts';
+import { objectsById, principalNamed, type Principal } from '../directory.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
@@ -62,14 +62,14 @@ export function addRole(program: Command, context: CliContext): void {
       const places = await client.discovery();
       const scope = scopeNamed(options.scope, places);
       const definition = await definitionNamed(client, scope, options.role);
-      const assignee = await principalNamed(client, options.assignee);
+      const assignee = await assigneeNamed(client, options.assignee);
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
       const made = await client.json('arm', 'PUT', path, assignmentSchema, {
         json: {
           properties: {
             roleDefinitionId: definition.id,
             principalId: assignee.id,
-            principalType: assignee.type,
+            ...(assignee.type === null ? {} : { principalType: assignee.type }),
           },
         },
       });
@@ -78,7 +78,7 @@ export function addRole(program: Command, context: CliContext): void {
         facts(
           [
             ['assigned', definition.properties.roleName],
-            ['to', `${assignee.displayName} (${assignee.type})`],
+            ['to', assignee.type === null ? assignee.id : `${assignee.displayName} (${assignee.type})`],
             ['at', shortScope(made.properties.scope, places)],
             ['assignment', made.name],
           ],
@@ -177,6 +177,20 @@ async function assignmentPath(client: Client, scopeName: string, id: string): Pr
 async function definitionsAt(client: Client, scope: string): Promise<Definition[]> {
   const path = `${at(scope)}/providers/Microsoft.Authorization/roleDefinitions`;
   return armCollection(client, path, definitionSchema);
+}
+
+/** Who may give a role need not be able to read the directory: an object id, as `explain` prints it, is enough. */
+async function assigneeNamed(
+  client: Client,
+  name: string,
+): Promise<Principal | { readonly id: string; readonly type: null }> {
+  try {
+    return await principalNamed(client, name);
+  } catch (error) {
+    if (isGuid(name) && error instanceof CliError && error.ending === 'denied')
+      return { id: name, type: null };
+    throw error;
+  }
 }
 
 async function definitionNamed(client: Client, scope: string, name: string): Promise<Definition> {
