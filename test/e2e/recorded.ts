@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+
+const link = z.object({ kind: z.string(), id: z.string(), name: z.string() });
+
+const recordedSchema = z.object({
+  metadata: z.object({ uid: z.string() }),
+  unmapped: z.object({
+    lockstep: z.looseObject({
+      kind: z.string(),
+      chain: z.array(link),
+      action: z.string().optional(),
+      scope: z.string().optional(),
+      path: z.string().optional(),
+      allowed: z.boolean().optional(),
+      reason: z.string().optional(),
+      activity: z.string().optional(),
+      succeeded: z.boolean().optional(),
+      failureCode: z.string().nullish(),
+      leaseId: z.string().nullish(),
+      policyId: z.string().nullish(),
+      decisionId: z.string().nullish(),
+      requestId: z.string().nullish(),
+      change: z.looseObject({ kind: z.string() }).optional(),
+      ending: z.string().optional(),
+    }),
+  }),
+});
+
+/** An event as the ledger holds it, reduced to Lockstep's own facts. */
+export type Recorded = z.infer<typeof recordedSchema>['unmapped']['lockstep'] & {
+  readonly sequence: number;
+  readonly id: string;
+  /** The whole entry, for searching in. */
+  readonly text: string;
+};
+
+/** Everything that the ledger holds from after `sequence` on, read from the store itself. */
+export async function recordedSince(ledger: Ledger, sequence: number): Promise<Recorded[]> {
+  const found: Recorded[] = [];
+  for (let after = sequence; ;) {
+    const page = await ledger.eventsAfter(after, 1000);
+    for (const { entry, event, sequence: at } of page) {
+      const { metadata, unmapped } = recordedSchema.parse(event);
+      const text = Buffer.from(entry).toString('utf8');
+      found.push({ ...unmapped.lockstep, sequence: at, id: metadata.uid, text });
+      after = at;
+    }
+    if (page.length < 1000) return found;
+  }
+}
