@@ -10,6 +10,7 @@ import { attribution, decidedFact, LedgerFixture, origin } from '../testing/ledg
 import { sampleChanges } from '../testing/sample-facts.ts';
 import { verifyConsistency } from '../verify/verify-consistency.ts';
 import { verifyLog } from '../verify/verify-log.ts';
+import { verifyReceipt } from '../verify/verify-receipt.ts';
 
 let fixture: LedgerFixture;
 beforeEach(() => {
@@ -79,7 +80,9 @@ describe('a storage step that fails', () => {
           if (outcome.status === 'rejected') refused += 1;
           else if (outcome.value !== undefined) acknowledged.push(outcome.value);
         }
+        expect(store.raw.isTransaction).toBe(false);
         await ledger.integrate().catch(() => undefined);
+        expect(store.raw.isTransaction).toBe(false);
         notes.push(readFileSync(checkpointPath(), 'utf8'));
       }
       expect(fault.fired).toBe(true);
@@ -110,6 +113,24 @@ describe('a storage step that fails', () => {
       expect(readdirSync(join(fixture.logDirectory, '.tmp'))).toEqual([]);
     },
   );
+});
+
+describe('a receipt', () => {
+  it('of an event that has its place but not yet its checkpoint waits for the checkpoint', async () => {
+    const fault = failingOnce('checkpoint.write', 'before', 1);
+    const { ledger, store } = await fixture.open({ fault, publishIntervalMilliseconds: 1_000_000 });
+    const id = await ledger.record(decidedFact());
+    await expect(ledger.integrate()).rejects.toThrow('checkpoint.write');
+    expect(ledger.health()).toMatchObject({ state: 'failing' });
+    expect(await ledger.eventById(id)).toMatchObject({ leafIndex: 0 });
+    expect(verifyReceipt(await ledger.receipt(id), null, ledger.verifierKey)).toMatchObject({
+      ok: true,
+      size: 1,
+    });
+    expect(ledger.health()).toEqual({ state: 'ok' });
+    await ledger.close();
+    await store.close();
+  });
 });
 
 describe('a start', () => {

@@ -34,6 +34,34 @@ describe('verifying a log', () => {
     }
   });
 
+  it('accepts a log whose partial tiles have the same width again, one tile further on', async () => {
+    const log = new MemoryLog();
+    for (const [from, to] of [
+      [0, 10],
+      [10, 266],
+      [266, 522],
+    ] as const) {
+      log.grow(entries(from, to));
+      expect(await verifyLog(memorySource(log.files), log.signer.verifierKey)).toMatchObject({
+        ok: true,
+        size: to,
+      });
+    }
+  });
+
+  it('compares the tiles above the leaves too, full and partial', async () => {
+    const log = new MemoryLog();
+    const all = entries(0, 65_537);
+    for (let i = 0; i < all.length; i += 4096) log.grow(all.slice(i, i + 4096));
+    const { verifierKey } = log.signer;
+    expect(await verifyLog(memorySource(log.files), verifierKey)).toMatchObject({ ok: true, size: 65_537 });
+    for (const path of ['tile/1/000', 'tile/2/000.p/1']) {
+      const files = new Map(log.files).set(path, mutated(log.files.get(path) ?? new Uint8Array()));
+      const verdict = await verifyLog(memorySource(files), verifierKey);
+      expect(verdict.ok ? 'accepted' : verdict.reason).toContain(path);
+    }
+  });
+
   it('takes a partial tile that is gone from the full one', async () => {
     const log = new MemoryLog();
     const older = log.grow(entries(0, 300));
