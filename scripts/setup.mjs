@@ -1,4 +1,5 @@
-// Installs exactly what the lock file names, once, and again whenever the lock file changes.
+// Installs what the lock file names, once, and again whenever the lock file changes. Not by `npm ci`, which refuses a
+// lock file that leaves out optional packages of other platforms, as one does that was made where they are not to be had.
 // Plain JavaScript for any Node.js >= 20: it runs before the pinned Node.js 24 is there.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
@@ -18,7 +19,7 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   const [command, prefix] = npm ? [process.execPath, [npm]] : ['npm', []];
   const install = spawnSync(
     command,
-    [...prefix, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    [...prefix, 'install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
     {
       cwd: root,
       stdio: ['ignore', 2, 2],
