@@ -410,6 +410,18 @@ describe('a job', () => {
     expect(Date.now() - started).toBeLessThan(8_000);
   });
 
+  it('is canceled, not lost, when that is asked while it is only just starting', async () => {
+    await ml.jobs.createOrUpdate(group, ws, 'hasty', await command('sleep 60'));
+    await until(
+      async () => (await ml.jobs.get(group, ws, 'hasty')).properties.status !== 'Queued',
+      'it to leave the queue',
+    );
+    await ml.jobs.beginCancelAndWait(group, ws, 'hasty', { updateIntervalInMs: 50 });
+    const { properties } = await ml.jobs.get(group, ws, 'hasty');
+    expect(properties).toMatchObject({ status: 'Canceled' });
+    expect(properties.properties).not.toHaveProperty('lockstep.errorCode');
+  });
+
   it('waits its turn, and is canceled at once while it waits', async () => {
     for (const name of ['busy-1', 'busy-2', 'waiting']) {
       await ml.jobs.createOrUpdate(group, ws, name, await command('sleep 60'));

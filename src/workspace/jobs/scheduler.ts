@@ -219,9 +219,12 @@ export class JobScheduler {
 
   async #ended(active: Active, observation: Extract<Observation, { kind: 'ended' | 'lost' }>): Promise<void> {
     const outcome =
-      observation.kind === 'lost'
-        ? lost(observation.detail)
-        : outcomeOf(observation.result, active.leaseEnded);
+      observation.kind === 'ended'
+        ? outcomeOf(observation.result, active.leaseEnded)
+        : active.killAt === null
+          ? lost(observation.detail)
+          : // It was told to stop, and is gone: a run that was only just starting, or had to be killed, leaves no word.
+            outcomeOf(null, active.leaseEnded);
     await this.#end(active.job, outcome);
     this.#active.delete(active.job.id);
   }
