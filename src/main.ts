@@ -144,6 +144,8 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const { key, cert } = certificate;
   const listener = await listenTls({ host: config.listen.host, port, key, cert, pipeline, sessions: live });
   await workspace.scheduler.start();
+  // The process before this one may have died between a change and what the change takes away.
+  recheckLeases(identity.leases, log);
   const renewCertificate = async () => {
     if (clock.now() < certificate.renewAt) return;
     certificate = await serverCertificate(config, hostname, foundation.storageAccount);
