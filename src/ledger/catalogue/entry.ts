@@ -5,7 +5,7 @@ import type { Attribution } from '../../store/changes.ts';
 import type { Fact } from '../events.ts';
 import { maxEntryBytes } from '../tlog/bundle.ts';
 import { describeChange } from './changes.ts';
-import { cleanObject } from './clean.ts';
+import { cleanObject, cleanText } from './clean.ts';
 import { shortenObject } from './fit.ts';
 import { actorObject, contextUser, ocsfVersion, sourceEndpoint, type Described } from './ocsf.ts';
 import { describeRequest } from './requests.ts';
@@ -37,7 +37,6 @@ export interface Entry {
 export function entryOf(fact: Fact, context: EntryContext): Entry {
   const by = fact.attribution;
   const described = fact.kind === 'change' ? describeChange(fact.change, by) : describeRequest(fact);
-  const event = cleanObject(eventOf(fact, described, context));
   return {
     id: context.id,
     time: context.time,
@@ -45,7 +44,7 @@ export function entryOf(fact: Fact, context: EntryContext): Entry {
     decisionId: by.decisionId,
     jobId: described.jobId ?? by.chain.find((link) => link.kind === 'job')?.id ?? null,
     principalId: by.chain.length === 0 ? null : contextUser(by.chain).id,
-    bytes: fitted(event),
+    bytes: fitted(eventOf(fact, described, context)),
   };
 }
 
@@ -107,9 +106,10 @@ function attributionFacts(by: Attribution): JsonObject {
 const textLimits = [4_096, 1_024, 256];
 const neverCut = new Set(['change']);
 
-function fitted(event: JsonObject): Uint8Array {
-  const whole = Buffer.from(canonicalJson(event));
+function fitted(raw: object): Uint8Array {
+  const whole = Buffer.from(cleanText(raw));
   if (whole.length <= maxEntryBytes) return whole;
+  const event = cleanObject(raw);
   const flagged = cleanObject({
     ...event,
     metadata: { ...objectAt(event, 'metadata'), is_truncated: true, untruncated_size: whole.length },
