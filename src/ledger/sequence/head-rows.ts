@@ -40,7 +40,10 @@ export class HeadRows {
       unsequenced: raw.prepare(
         `select sequence, entry from ledger_events where leaf_index is null order by sequence limit ?`,
       ),
-      place: raw.prepare(`update ledger_events set leaf_index = ? where sequence = ? and leaf_index is null`),
+      place: raw.prepare(
+        `update ledger_events set leaf_index = :leaf + sequence - :first
+         where sequence between :first and :last and leaf_index is null`,
+      ),
       advance: raw.prepare(
         `update ledger_head set size = ?, root = ?, updated_at = ? where id = 1 and size = ? and root = ?`,
       ),
@@ -92,10 +95,13 @@ export class HeadRows {
   async advance(from: Head, rows: readonly Unsequenced[], root: Uint8Array, now: number): Promise<void> {
     const size = from.size + rows.length;
     await this.#transaction('sequence.commit', () => {
-      for (const [i, row] of rows.entries()) {
-        const { changes } = this.#statements.place.run(from.size + i, row.sequence);
-        if (Number(changes) !== 1)
-          throw new Error(`event ${row.sequence} was given a place by another writer`);
+      let leaf = from.size;
+      for (const { first, last } of runsOf(rows)) {
+        const { changes } = this.#statements.place.run({ leaf, first, last });
+        leaf += last - first + 1;
+        if (Number(changes) !== last - first + 1) {
+          throw new Error(`events ${first} to ${last} were given their places by another writer`);
+        }
       }
       const moved = this.#statements.advance.run(size, toBase64(root), now, from.size, toBase64(from.root));
       if (Number(moved.changes) !== 1) throw new Error('the head of the ledger was moved by another writer');
@@ -128,6 +134,17 @@ export class HeadRows {
   async #turn<T>(act: () => T): Promise<T> {
     return this.#store.db.connection().execute(async () => act());
   }
+}
+
+/** Runs of consecutive sequence numbers: nearly always one. */
+function runsOf(rows: readonly Unsequenced[]): { first: number; last: number }[] {
+  const runs: { first: number; last: number }[] = [];
+  for (const { sequence } of rows) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.last + 1 === sequence) run.last = sequence;
+    else runs.push({ first: sequence, last: sequence });
+  }
+  return runs;
 }
 
 function bytesOf(value: unknown): Uint8Array {

@@ -166,6 +166,20 @@ describe('a start', () => {
     expect(await verified()).toMatchObject({ ok: true, size: 601 });
   });
 
+  it('goes over gaps in the sequence of the feed', async () => {
+    await grow(3);
+    const { ledger, store } = await fixture.open({ publishIntervalMilliseconds: 1_000_000 });
+    await Promise.all(Array.from({ length: 9 }, () => ledger.record(decidedFact())));
+    store.raw.exec(`delete from ledger_events where sequence in (5, 6, 9)`);
+    await ledger.integrate();
+    const feed = await ledger.eventsAfter(0, 100);
+    expect(feed.map((event) => event.sequence)).toEqual([1, 2, 3, 4, 7, 8, 10, 11, 12]);
+    expect(feed.map((event) => event.leafIndex)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    await ledger.close();
+    await store.close();
+    expect(await verified()).toMatchObject({ ok: true, size: 9 });
+  });
+
   it('leaves no partial tile behind where there is a full one', async () => {
     await grow(200);
     await grow(200);
