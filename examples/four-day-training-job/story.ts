@@ -92,6 +92,7 @@ class Story {
     const jobName = `penguins-${stamp}`;
 
     stage.title('1  No secret: a CI run proves itself by its own token');
+    await this.#showTrust();
     stage.title('2  The official clients: data, code, environment, job');
     await this.#ciRun('train', jobName);
 
@@ -132,6 +133,31 @@ class Story {
       ...cut,
       ...proof,
     };
+  }
+
+  /** What the token service will go by: read back from the directory. */
+  async #showTrust(): Promise<void> {
+    const { id } = this.#cast.ci;
+    const application = await this.#admin.get<{
+      displayName: string;
+      passwordCredentials: unknown[];
+    }>(`/v1.0/applications/${id}`);
+    const { value } = await this.#admin.get<{
+      value: { issuer: string; lockstepClaims: Record<string, string> }[];
+    }>(`/v1.0/applications/${id}/federatedIdentityCredentials`);
+    const secrets = application.passwordCredentials.length;
+    require(secrets === 0 &&
+      value.length === 1, 'the CI application should have one federated credential and no secret');
+    this.#stage.line(
+      `${application.displayName} has ${secrets} secrets and ${value.length} federated credential:`,
+    );
+    for (const { issuer, lockstepClaims } of value) {
+      this.#stage.line(
+        `  tokens of ${issuer} with ${Object.entries(lockstepClaims)
+          .map(([claim, expected]) => `${claim} = ${expected}`)
+          .join(', ')}`,
+      );
+    }
   }
 
   async #ciRun(scenario: 'train' | 'scan', jobName: string): Promise<void> {
