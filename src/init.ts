@@ -1,4 +1,8 @@
-import { administratorLink, administratorSignInName, firstAdministrator } from './composition/first-administrator.ts';
+import {
+  administratorLink,
+  administratorSignInName,
+  firstAdministrator,
+} from './composition/first-administrator.ts';
 import { createFoundation, type Foundation } from './composition/foundation.ts';
 import { createInitialWorkspace } from './composition/initial-workspace.ts';
 import type { Config } from './config/load.ts';
@@ -27,7 +31,11 @@ export async function initialise(config: Config, log: Log): Promise<Initialised>
     await createInitialWorkspace(config, foundation, log);
     await appointAdministrator(foundation);
     await foundation.store.db.insertInto('meta').values({ key: 'initialised', value: '1' }).execute();
-    const links = new OneTimeLinks({ db: foundation.store.db, commit: foundation.ledger.commit, clock: foundation.clock });
+    const links = new OneTimeLinks({
+      db: foundation.store.db,
+      commit: foundation.ledger.commit,
+      clock: foundation.clock,
+    });
     const publicUrl = config.publicUrl ?? `https://localhost:${config.listen.port}`;
     return { created: true, adminLink: await administratorLink(foundation, links, publicUrl) };
   } finally {
@@ -37,7 +45,10 @@ export async function initialise(config: Config, log: Log): Promise<Initialised>
 
 async function isDone(foundation: Foundation): Promise<boolean> {
   const { db } = foundation.store;
-  return (await db.selectFrom('meta').select('key').where('key', '=', 'initialised').executeTakeFirst()) !== undefined;
+  return (
+    (await db.selectFrom('meta').select('key').where('key', '=', 'initialised').executeTakeFirst()) !==
+    undefined
+  );
 }
 
 /** Creates the account if an interrupted start has not, and makes it Owner at the root. */
@@ -46,7 +57,12 @@ async function appointAdministrator(foundation: Foundation): Promise<void> {
   const by = systemAttribution(tenantId, 'init');
   const principalId =
     (await firstAdministrator(foundation)) ??
-    (await directory.createUser(by, { displayName: 'Administrator', userPrincipalName: administratorSignInName })).id;
+    (
+      await directory.createUser(by, {
+        displayName: 'Administrator',
+        userPrincipalName: administratorSignInName,
+      })
+    ).id;
   const held = await store.db
     .selectFrom('role_assignments')
     .select('id')
