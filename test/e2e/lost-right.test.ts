@@ -29,7 +29,8 @@ beforeAll(async () => {
   mkdirSync(join(temporary, 'runs'));
   issuer = await startCiIssuer();
   const random = new SeededRandom(Date.now());
-  gateway = new GatewayProcess(home, await fixedPort(() => random.between(18_000, 30_000)));
+  const port = await fixedPort(() => random.between(18_000, 30_000));
+  gateway = new GatewayProcess(home, port, join(temporary, 'compiled'));
 });
 afterAll(async () => {
   await gateway.kill();

@@ -19,6 +19,7 @@ export class CiActor {
   readonly #tokens: WorkloadTokens;
   readonly #contents = new Map<string, Buffer>();
   #count = 0;
+  #jobs = 0;
   #dataset: Dataset | null = null;
   /** When each renewing job is over, about. */
   #renewing: number[] = [];
@@ -45,10 +46,15 @@ export class CiActor {
     await this.#roll(storage);
     const arm = await this.#tokens.exchange(armResource);
     await this.#register(arm);
-    if (this.#mayJobs) await this.#job(arm, this.#dataset);
     await this.#wall(storage);
     await this.#readBack(storage);
     await this.#replay();
+  };
+
+  /** Beside the other turn: one more job. */
+  readonly jobTurn = async (): Promise<void> => {
+    if (!this.#mayJobs || this.#dataset === null) return;
+    await this.#job(await this.#tokens.exchange(armResource), this.#dataset);
   };
 
   async #upload(token: string, name: string, length: number): Promise<Dataset> {
@@ -112,7 +118,7 @@ export class CiActor {
   async #job(token: string, dataset: Dataset): Promise<void> {
     const plan = this.#plan();
     const seconds = plan === 'renews' ? this.#random.between(6, 14) : 0;
-    const name = `${plan}-${this.#count}`;
+    const name = `${plan}-${++this.#jobs}`;
     const runsDirectory = this.#runsDirectory;
     const job = await submit(this.#stage, this.#acknowledged, {
       token,

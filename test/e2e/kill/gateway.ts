@@ -1,5 +1,6 @@
 // node gateway.ts HOME PORT [link]: makes the state if there is none and serves. Prints one JSON line when it is ready.
 // Leaves with its standard input; SIGTERM drains it.
+import { flushCompileCache } from 'node:module';
 import { loadConfig } from '../../../src/config/load.ts';
 import { initialise } from '../../../src/init.ts';
 import { createLog } from '../../../src/lib/log.ts';
@@ -30,6 +31,8 @@ process.stdout.write(
     adminLink: link === undefined ? null : await lockstep.adminLink(),
   })}\n`,
 );
+// Otherwise it is written at the exit, which a kill leaves out.
+flushCompileCache();
 process.once('SIGTERM', () => {
   void lockstep.drain().then(() => process.exit(0));
 });
