@@ -10,7 +10,8 @@ import { applicationResource, servicePrincipalResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, principalOf, type GraphParts } from './parts.ts';
 
 const redirects = z.object({ redirectUris: z.array(z.string()).max(100) });
-const newApplication = z.object({
+const newApplication = z.strictObject({
+  signInAudience: z.literal('AzureADMyOrg').optional(),
   displayName: z.string(),
   web: redirects.optional(),
   publicClient: redirects.optional(),

@@ -8,7 +8,10 @@ import { created, noContent, one, page } from './odata.ts';
 import { directoryObject, groupResource } from './objects.ts';
 import { jsonBody, noBody, principalOf, type GraphParts } from './parts.ts';
 
-const newGroup = z.object({
+/** `mailNickname` is asked for by Graph and sent by its clients; there is no mail here. */
+const newGroup = z.strictObject({
+  mailNickname: z.string().optional(),
+  groupTypes: z.array(z.never()).optional(),
   displayName: z.string(),
   mailEnabled: z.literal(false).optional(),
   securityEnabled: z.literal(true).optional(),

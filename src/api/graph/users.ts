@@ -14,7 +14,9 @@ const passwordProfile = z.object({
   forceChangePasswordNextSignIn: z.literal(false).optional(),
 });
 
-const newUser = z.object({
+/** `mailNickname` is asked for by Graph and sent by its clients; there is no mail here. */
+const newUser = z.strictObject({
+  mailNickname: z.string().optional(),
   displayName: z.string(),
   userPrincipalName: z.string(),
   accountEnabled: z.literal(true).optional(),
