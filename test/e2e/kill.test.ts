@@ -43,6 +43,7 @@ const runsDirectory = join(temporary, 'runs');
 const acknowledged = new Acknowledged();
 const feed = new Feed(home);
 const readyTimes: number[] = [];
+const killTimes: number[] = [];
 const abandoned = new Set<string>();
 let gateway: GatewayProcess;
 let issuer: CiIssuer;
@@ -108,6 +109,7 @@ describe('a gateway that is killed', () => {
       // Only a kill between a job's start and the handing over of its orders may lose it: a matter of milliseconds.
       expect(lostJobs().filter((name) => !abandoned.has(name)).length).toBeLessThanOrEqual(1 + kills / 10);
       expect(await unlikeUploaded(stage)).toEqual([]);
+      if (kills >= 10) expect(survivors()).toBeGreaterThan(0);
       expect(await gateway.drain()).toBe(0);
       expect(acknowledged.surprises).toEqual([]);
       expect(feed.missing(acknowledged)).toEqual([]);
@@ -122,6 +124,7 @@ describe('a gateway that is killed', () => {
 
 async function killAndRestart(kill: number): Promise<void> {
   await gateway.kill();
+  killTimes.push(Date.now());
   acknowledged.checkpoint(readFileSync(join(home, 'ledger', 'checkpoint'), 'utf8'));
   if (kill % 12 === 7) abandonOneJob();
   if (random.chance(0.15)) {
@@ -169,6 +172,15 @@ function unlikePlanned(): string[] {
     );
   }
   return problems;
+}
+
+/** Jobs that ran to their end across a kill, and those across more than one. */
+function survivors(moreThan = 0): number {
+  return jobRows(home).filter(
+    ({ status, started_at: from, ended_at: to }) =>
+      status === 'Completed' &&
+      killTimes.filter((time) => time > (from ?? 0) && time < (to ?? 0)).length > moreThan,
+  ).length;
 }
 
 function lostJobs(): string[] {
@@ -250,7 +262,7 @@ function summary(entries: number): string {
     `${kills} kills, ${times}; ${acknowledged.requests.size} acknowledged requests, ${acknowledged.events.size} event ids ` +
     `and ${acknowledged.decisions.size} decisions found among ${entries} entries, ${acknowledged.checkpoints.length} ` +
     `checkpoints consistent; ${acknowledged.jobs.size} jobs: ${by('Completed')} completed, ${by('Failed') - lost} failed ` +
-    `and ${by('Canceled')} canceled as planned, ${lost} lost (${abandoned.size} by our hand), none forgotten`
+    `and ${by('Canceled')} canceled as planned, ${survivors()} survived a kill and ${survivors(1)} several, ${lost} lost (${abandoned.size} by our hand), none forgotten`
   );
 }
 

@@ -16,6 +16,8 @@ export interface JobRow {
   readonly process_started: string | null;
   readonly exit_code: number | null;
   readonly error_json: string | null;
+  readonly started_at: number | null;
+  readonly ended_at: number | null;
 }
 
 export const terminal: readonly string[] = ['Completed', 'Failed', 'Canceled'];

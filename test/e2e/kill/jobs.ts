@@ -50,7 +50,7 @@ export async function statusOf(stage: Stage, name: string): Promise<string> {
   const path = `${stage.workspace}/jobs/${name}${version}`;
   const answer = await untilAnswered(() => stage.client.send('GET', path, { token: stage.admin.arm }));
   if (answer.status !== 200) throw new Unexpected(`reading ${name}`, answer);
-  return answer.json<{ properties: { status: string } }>().properties.status;
+  return (answer.json() as { properties: { status: string } }).properties.status;
 }
 
 function definition(stage: Stage, job: Submission): object {

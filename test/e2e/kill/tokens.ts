@@ -26,7 +26,7 @@ export class WorkloadTokens {
     });
     if (answer.status !== 200) throw new Unexpected('the exchange', answer);
     this.#acknowledged.assertions.push(assertion);
-    return answer.json<{ access_token: string }>().access_token;
+    return (answer.json() as { access_token: string }).access_token;
   }
 
   present(assertion: string, resource: string): Promise<Answer> {
