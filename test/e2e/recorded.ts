@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Ledger } from '../../src/ledger/ledger.ts';
+import type { StoredEvent } from '../../src/ledger/stored-events.ts';
+import type { DecisionId } from '../../src/lib/ids.ts';
 
 const link = z.object({ kind: z.string(), id: z.string(), name: z.string() });
 
@@ -40,12 +42,19 @@ export async function recordedSince(ledger: Ledger, sequence: number): Promise<R
   const found: Recorded[] = [];
   for (let after = sequence; ;) {
     const page = await ledger.eventsAfter(after, 1000);
-    for (const { entry, event, sequence: at } of page) {
-      const { metadata, unmapped } = recordedSchema.parse(event);
-      const text = Buffer.from(entry).toString('utf8');
-      found.push({ ...unmapped.lockstep, sequence: at, id: metadata.uid, text });
-      after = at;
-    }
+    found.push(...page.map(recorded));
+    after = found.at(-1)?.sequence ?? after;
     if (page.length < 1000) return found;
   }
+}
+
+/** Everything that the ledger holds under one decision. */
+export async function recordedUnder(ledger: Ledger, decisionId: string): Promise<Recorded[]> {
+  return (await ledger.eventsByDecision(decisionId as DecisionId)).map(recorded);
+}
+
+function recorded({ entry, event, sequence }: StoredEvent): Recorded {
+  const { metadata, unmapped } = recordedSchema.parse(event);
+  const text = Buffer.from(entry).toString('utf8');
+  return { ...unmapped.lockstep, sequence, id: metadata.uid, text };
 }
