@@ -21,7 +21,12 @@ const narrator = new Narrator(
   process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
 );
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
 
 async function main(): Promise<number> {
   const config = withExampleEnvironment(readConfig());

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+
+const temporary = mkdtempSync(join(tmpdir(), 'lockstep-start-'));
+const home = join(temporary, 'home');
+mkdirSync(home);
+writeFileSync(join(home, 'config.json'), JSON.stringify({ listen: { port: 0 } }));
+afterAll(() => rmSync(temporary, { recursive: true }));
+
+interface Started {
+  readonly output: string;
+  readonly readyMilliseconds: number;
+  stop(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** `npm start -- --no-example`, without npm, until it says that it is ready. */
+function start(): Promise<Started> {
+  const began = performance.now();
+  const program = join(import.meta.dirname, '..', '..', 'examples', 'four-day-training-job', 'start.ts');
+  const child = spawn(process.execPath, [program, '--no-example'], {
+    env: { PATH: process.env['PATH'] ?? '', LOCKSTEP_HOME: home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  return new Promise((resolve, reject) => {
+    const take = (text: string) => {
+      output += text;
+      if (!output.includes('Ctrl-C drains')) return;
+      const readyMilliseconds = performance.now() - began;
+      resolve({
+        output,
+        readyMilliseconds,
+        stop: (signal) => {
+          child.kill(signal);
+          return ended;
+        },
+      });
+    };
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', take);
+    child.once('exit', (code) => reject(new Error(`it ended with ${code}:\n${output}`)));
+  });
+}
+
+test('the first start initialises, prints the address and a one-time link, and Ctrl-C drains', async () => {
+  const started = await start();
+  expect(started.output).toContain('was initialised');
+  expect(started.output).toMatch(
+    /sign in \(once, within 15 minutes\): https:\/\/localhost:\d+\/signin\/link\?code=[\w-]{43}/,
+  );
+  expect(await started.stop('SIGINT')).toBe(0);
+});
+
+test('the second start is ready within 2 seconds', async () => {
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const started = await start();
+    times.push(started.readyMilliseconds);
+    expect(started.output).not.toContain('was initialised');
+    expect(await started.stop('SIGTERM')).toBe(0);
+  }
+  times.sort((a, b) => a - b);
+  expect(times[1]).toBeLessThan(2000);
+});
+
+test('a second process on the same home is refused, and says what to do', async () => {
+  const first = await start();
+  await expect(start()).rejects.toThrow(/another Lockstep process is running on .* stop it first/);
+  expect(await first.stop('SIGTERM')).toBe(0);
+});
+
+test('keys and state are for their owner alone', async () => {
+  const mode = (path: string) => (statSync(join(home, path)).mode & 0o777).toString(8);
+  expect(mode('')).toBe('700');
+  expect(mode('seal.key')).toBe('600');
+});
