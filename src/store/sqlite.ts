@@ -27,15 +27,25 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Store>
   raw.exec(`pragma journal_mode = wal`);
   raw.exec(`pragma synchronous = ${options.dangerouslyNotDurable ? 'off' : 'full'}`);
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: kyselyDatabase(raw) }) });
-  const { error } = await new Migrator({
-    db,
-    provider: { getMigrations: async () => migrations },
-  }).migrateToLatest();
-  if (error) {
+  try {
+    await migrate(db, raw);
+  } catch (cause) {
     await db.destroy();
-    throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause: error });
+    throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause });
   }
   return { db, raw, close: async () => db.destroy() };
+}
+
+/** All outstanding migrations or none: Kysely runs them outside of a transaction on SQLite, which can do better. */
+async function migrate(db: Kysely<Schema>, raw: DatabaseSync): Promise<void> {
+  raw.exec('begin immediate');
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateToLatest();
+  if (error === undefined) raw.exec('commit');
+  else {
+    if (raw.isTransaction) raw.exec('rollback');
+    throw error;
+  }
 }
 
 /** Kysely's SQLite dialect speaks better-sqlite3's interface; node:sqlite differs in spelling only. */
