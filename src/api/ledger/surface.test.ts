@@ -68,6 +68,17 @@ describe('the log over HTTP', () => {
     });
   });
 
+  it('shows the entries, which name people, only to whoever may read events', async () => {
+    expect(surface.describe(head('/ledger/tile/entries/000'))).toMatchObject({
+      operation: 'Lockstep.Access/events/read',
+      guard: { kind: 'action', access: { action: 'Lockstep.Access/events/read' } },
+    });
+    expect(surface.describe(head('/ledger/tile/0/000'))).toMatchObject({ guard: { kind: 'public' } });
+    expect((await get('/ledger/tile/entries/000')).headers).toMatchObject({
+      'cache-control': 'private, max-age=31536000, immutable',
+    });
+  });
+
   it('says 404 for a tile that there is not', async () => {
     await expect(get('/ledger/tile/0/001')).rejects.toMatchObject({ code: 'not_found' });
   });

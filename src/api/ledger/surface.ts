@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, LockstepError } from '../../lib/errors.ts';
 import type { Described, Reply, RequestHead, Surface } from '../../gateway/types.ts';
+import { renderAdminError } from '../admin/errors.ts';
+import { ownAccess, ownAction } from '../own-actions.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { parseTilePath } from '../../ledger/tlog/tile.ts';
 
@@ -16,37 +18,41 @@ const scope = '/providers/lockstep.access/ledger';
 
 /**
  * The log, for auditors and witnesses: `/ledger/checkpoint` and `/ledger/tile/…` (c2sp.org/tlog-tiles), and the key to
- * check them with at `/ledger/key`. Public, read only; a path that is not in the specification's grammar is unknown.
+ * check them with at `/ledger/key`. Read only; a path that is not in the specification's grammar is unknown.
+ * Checkpoints and hashes are public: they prove, and tell nothing. The entries name people and what they did, so
+ * `/ledger/tile/entries/…` needs `Lockstep.Access/events/read`.
  */
 export function ledgerSurface(options: LedgerSurfaceOptions): Surface {
   return {
     name: 'ledger',
     matches: (head) => head.path === '/ledger' || head.path.startsWith(prefix),
-    audiences: [],
+    audiences: ['api://lockstep', 'api://lockstep/'],
     acceptsSessionCookie: false,
     describe: (head) => describe(options, head),
-    renderError: (error) => text(error.status, `${error.publicMessage}\n`, 'no-store'),
+    renderError: renderAdminError,
   };
 }
 
 function describe({ ledger, directory }: LedgerSurfaceOptions, head: RequestHead): Described | null {
   if (!head.path.startsWith(prefix)) return null;
   const path = head.path.slice(prefix.length);
-  const isTile = parseTilePath(path) !== null;
+  const parsed = parseTilePath(path);
+  const isTile = parsed !== null;
+  const isEntries = parsed?.level === 'entries';
   if (!isTile && path !== 'checkpoint' && path !== 'key') return null;
   if (head.method !== 'GET' && head.method !== 'HEAD') {
     throw failure('method_not_allowed', 'The log can only be read.', { allow: ['GET', 'HEAD'] });
   }
   const operation = isTile ? 'tile' : path;
   return {
-    operation: `ledger/${operation}/read`,
-    guard: { kind: 'public', rule: 'public-ledger', scope },
+    operation: isEntries ? ownAccess('events/read').action : `ledger/${operation}/read`,
+    guard: isEntries ? ownAction('events/read') : { kind: 'public', rule: 'public-ledger', scope },
     effect: 'read',
     body: { kind: 'none' },
     serve: async () => {
       if (path === 'key') return text(200, `${ledger.verifierKey}\n`, 'no-cache');
       const bytes = await readPublished(directory, path);
-      return isTile ? tile(bytes) : text(200, bytes, 'public, max-age=2');
+      return isTile ? tile(bytes, isEntries ? 'private' : 'public') : text(200, bytes, 'public, max-age=2');
     },
   };
 }
@@ -67,12 +73,12 @@ async function readPublished(directory: string, path: string): Promise<Uint8Arra
   }
 }
 
-function tile(body: Uint8Array): Reply {
+function tile(body: Uint8Array, who: 'private' | 'public'): Reply {
   return {
     status: 200,
     headers: {
       'content-type': 'application/octet-stream',
-      'cache-control': 'public, max-age=31536000, immutable',
+      'cache-control': `${who}, max-age=31536000, immutable`,
       'x-content-type-options': 'nosniff',
     },
     body,

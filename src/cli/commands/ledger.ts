@@ -152,10 +152,17 @@ async function sourceOf(call: Invocation, source: string | undefined): Promise<L
 function served(client: Client, prefix: string): TileSource {
   return {
     read: async (path) => {
-      const answer = await client.attempt('open', 'GET', `${prefix}/${path}`);
+      // Hashes are open to anyone, entries to whoever may read events.
+      const face = path.startsWith('tile/entries/') ? 'admin' : 'open';
+      const answer = await client.attempt(face, 'GET', `${prefix}/${path}`);
       if (answer.status === 404 || answer.status === 410) {
         await answer.body.dump();
         return null;
+      }
+      if (answer.status === 401 || answer.status === 403) {
+        throw new CliError('denied', 'Checking the whole log means reading its entries, and you may not.', {
+          hint: 'Ask for the role Lockstep Auditor; a receipt can be checked without it: `lockstep ledger verify --receipt`.',
+        });
       }
       if (answer.status !== 200) {
         throw new CliError('failure', `${client.server}${prefix}/${path} answers ${answer.status}.`);
