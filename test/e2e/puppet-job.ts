@@ -1,4 +1,5 @@
-// A job that does nothing but tell where its identity is and wait for its release: the test acts with what the job has.
+// A job that does nothing but tell where its identity is and wait for its release (or for the end of its home):
+// the test acts with what the job has.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ const program = `
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 writeFileSync('identity.part', JSON.stringify(process.env), { mode: 0o600 });
 renameSync('identity.part', 'identity.json');
-while (!existsSync('release')) await new Promise((resolve) => setTimeout(resolve, 25));
+while (existsSync('identity.json') && !existsSync('release')) await new Promise((resolve) => setTimeout(resolve, 25));
 `;
 const identitySchema = z.looseObject({
   IDENTITY_ENDPOINT: z.string(),
