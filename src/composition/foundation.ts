@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -15,6 +15,7 @@ import { productVersion } from '../lib/version.ts';
 import { createSealer, type Sealer } from '../store/sealer.ts';
 import { openSqliteStore, type Store } from '../store/sqlite.ts';
 import type { WorkspaceRef } from '../workspace/resource-ids.ts';
+import { writeFileAtomically } from '../workspace/runners/local/job-directory.ts';
 
 /** What stands under everything else: the store, its key, the ledger, the directory. */
 export interface Foundation {
@@ -148,7 +149,7 @@ function sealingKey(home: string, mayCreate: boolean): Uint8Array {
     );
   }
   const key = randomBytes(32);
-  writeFileSync(file, key.toString('base64url') + '\n', { mode: 0o600, flag: 'wx' });
+  writeFileAtomically(file, key.toString('base64url') + '\n');
   return key;
 }
 
