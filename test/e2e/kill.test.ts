@@ -82,13 +82,13 @@ describe('a gateway that is killed', () => {
       let left = (): void => undefined;
       const ci = new CiActor(stage, acknowledged, random, runsDirectory);
       const leaver = new LeaverActor(stage, acknowledged, runsDirectory, () => left());
-      const actors = [
+      const submitters = [new Actor(ci.jobTurn, 300), new Actor(leaver.turn, 50)];
+      const others = [
         new Actor(ci.turn, 10),
-        new Actor(ci.jobTurn, 300),
         new Actor(new MembershipActor(stage, acknowledged, random).turn, 10),
-        new Actor(leaver.turn, 50),
         new Actor(new ReaderActor(stage, acknowledged).turn, 120),
       ];
+      const actors = [...submitters, ...others];
       for (const actor of actors) actor.start();
       const failed = Promise.race(actors.map((actor) => actor.running));
       failed.catch(() => undefined);
@@ -101,10 +101,9 @@ describe('a gateway that is killed', () => {
         await killAndRestart(kill);
       }
 
-      ci.noMoreJobs();
-      leaver.noMoreJobs();
+      for (const submitter of submitters) await submitter.stop();
       await settled();
-      for (const actor of actors) await actor.stop();
+      for (const other of others) await other.stop();
       expect(unlikePlanned()).toEqual([]);
       // Only a kill between a job's start and the handing over of its orders may lose it: a matter of milliseconds.
       expect(lostJobs().filter((name) => !abandoned.has(name)).length).toBeLessThanOrEqual(1 + kills / 10);

@@ -23,7 +23,6 @@ export class CiActor {
   #dataset: Dataset | null = null;
   /** When each renewing job is over, about. */
   #renewing: number[] = [];
-  #mayJobs = true;
 
   constructor(stage: Stage, acknowledged: Acknowledged, random: SeededRandom, runsDirectory: string) {
     this.#stage = stage;
@@ -31,11 +30,6 @@ export class CiActor {
     this.#random = random;
     this.#runsDirectory = runsDirectory;
     this.#tokens = new WorkloadTokens(stage, stage.ci, acknowledged);
-  }
-
-  /** From now on it does everything else. */
-  noMoreJobs(): void {
-    this.#mayJobs = false;
   }
 
   readonly turn = async (): Promise<void> => {
@@ -53,7 +47,7 @@ export class CiActor {
 
   /** Beside the other turn: one more job. */
   readonly jobTurn = async (): Promise<void> => {
-    if (!this.#mayJobs || this.#dataset === null) return;
+    if (this.#dataset === null) return;
     await this.#job(await this.#tokens.exchange(armResource), this.#dataset);
   };
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { readProcess } from '../../../src/workspace/runners/local/job-directory.ts';
@@ -25,7 +25,8 @@ export const terminal: readonly string[] = ['Completed', 'Failed', 'Canceled'];
 export function jobRows(home: string): JobRow[] {
   const db = new DatabaseSync(join(home, 'lockstep.sqlite'), { readOnly: true });
   try {
-    return db.prepare('select * from jobs').all() as unknown as JobRow[];
+    const made = db.prepare(`select name from sqlite_master where name = 'jobs'`).get() !== undefined;
+    return made ? (db.prepare('select * from jobs').all() as unknown as JobRow[]) : [];
   } finally {
     db.close();
   }
@@ -64,7 +65,7 @@ export function processesByJob(home: string): Map<string, { pid: number; command
 
 /** Ends every process of every job of this home, each by what identifies it. */
 export function killAllJobs(home: string): void {
-  for (const job of jobRows(home)) {
+  for (const job of existsSync(join(home, 'lockstep.sqlite')) ? jobRows(home) : []) {
     killShim(job);
     const command = readProcess(job.directory);
     if (command !== null) signalGroup(command.pid, command.started, 'SIGKILL');

@@ -14,7 +14,6 @@ export class LeaverActor {
   /** Called the moment that the leaving is acknowledged. */
   readonly #left: () => void;
   #count = 0;
-  #mayJobs = true;
 
   constructor(stage: Stage, acknowledged: Acknowledged, runsDirectory: string, left: () => void) {
     this.#stage = stage;
@@ -24,12 +23,7 @@ export class LeaverActor {
     this.#tokens = new WorkloadTokens(stage, stage.leaver, acknowledged);
   }
 
-  noMoreJobs(): void {
-    this.#mayJobs = false;
-  }
-
   readonly turn = async (): Promise<void> => {
-    if (!this.#mayJobs) return;
     const { person, group } = this.#stage.leaver;
     const token = await this.#tokens.exchange(armResource);
     const job = await submit(this.#stage, this.#acknowledged, {
@@ -47,10 +41,9 @@ export class LeaverActor {
     this.#left();
     // What was taken away stays taken away, long enough to be noticed by whoever starts next.
     while (!['Failed', 'Completed', 'Canceled'].includes(await statusOf(this.#stage, job.name))) {
-      if (!this.#mayJobs) break;
       await pause(200);
     }
     await setMember(this.#stage, group, person, true);
-    await pause(2_000);
+    await pause(1_000);
   };
 }
