@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { startCiIssuer, type CiIssuer } from '../../examples/four-day-training-job/processes.ts';
 import { directorySource } from '../../src/ledger/sources/directory-source.ts';
 import { verifyConsistency } from '../../src/ledger/verify/verify-consistency.ts';
@@ -69,6 +69,7 @@ describe('a gateway that is killed', () => {
     { timeout: 90_000 + kills * 8_000 },
     async () => {
       process.stdout.write(`killing the gateway ${kills} times, seed ${random.seed}\n`);
+      onTestFailed(() => void process.stdout.write(`${gateway.complaints.slice(-8).join('\n')}\n`));
       for (let i = 0; i < killsBeforeReady; i++) {
         gateway.spawn();
         await pause(random.between(0, 1_200));
