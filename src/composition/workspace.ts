@@ -92,6 +92,7 @@ export async function composeWorkspace(
       jobsDirectory,
       roleIds: {
         jobRuntime: roleIds.lockstepJobRuntime,
+        jobSelf: roleIds.lockstepJobSelf,
         blobReader: roleIds.storageBlobDataReader,
         blobContributor: roleIds.storageBlobDataContributor,
       },

@@ -19,6 +19,7 @@ export const roleIds = {
   lockstepJobRuntime: '10c57e90-0000-4000-8000-000000000001',
   lockstepAdministrator: '10c57e90-0000-4000-8000-000000000002',
   lockstepAuditor: '10c57e90-0000-4000-8000-000000000003',
+  lockstepJobSelf: '10c57e90-0000-4000-8000-000000000004',
 } as const;
 
 const machineLearning = 'Microsoft.MachineLearningServices';
@@ -153,7 +154,6 @@ export const builtInRoles: readonly RoleDefinition[] = [
     {
       actions: [
         `${workspace}/read`,
-        `${workspace}/jobs/read`,
         `${workspace}/models/read`,
         `${workspace}/models/versions/read`,
         `${workspace}/models/write`,
@@ -170,6 +170,12 @@ export const builtInRoles: readonly RoleDefinition[] = [
         `${workspace}/experiments/runs/write`,
       ],
     },
+  ),
+  role(
+    roleIds.lockstepJobSelf,
+    'Lockstep Job Self',
+    'What the identity of a running job gets at its own job: it reads its definition and its log, and no other job’s.',
+    { actions: [`${workspace}/jobs/read`] },
   ),
   role(
     roleIds.lockstepAdministrator,

@@ -131,6 +131,18 @@ describe('a second job on what is the first job’s', () => {
     expect((await attacker.client.send('GET', target, undefined, readingBlob)).status).toBe(404);
   });
 
+  test('reads its definition or its log: 403, though its own are open to it', async () => {
+    const action = 'Microsoft.MachineLearningServices/workspaces/jobs/read';
+    await expectDenied(await attacker.client.send('GET', `${victim.id}?${apiVersion}`), action);
+    await expectDenied(
+      await attacker.client.send('GET', `/history/v1.0${victim.id.replace('/jobs/', '/runs/')}/details`),
+      action,
+    );
+    expect((await attacker.client.send('GET', `${attacker.id}?${apiVersion}`)).status).toBe(200);
+    const own = `/history/v1.0${attacker.id.replace('/jobs/', '/runs/')}/details`;
+    expect((await attacker.client.send('GET', own)).status).toBe(200);
+  });
+
   test('cancels, deletes or changes its run: 403, and it runs on', async () => {
     const workspace = 'Microsoft.MachineLearningServices/workspaces';
     const path = victim.id;

@@ -57,6 +57,7 @@ export interface SubmitOptions {
   /** Role definition GUIDs. */
   readonly roleIds: {
     readonly jobRuntime: string;
+    readonly jobSelf: string;
     readonly blobReader: string;
     readonly blobContributor: string;
   };
@@ -129,7 +130,7 @@ export async function submitJob(options: SubmitOptions, sent: Submission): Promi
       properties: { ...withoutAbsent(definition(job)), resolved: asJson(resolved) },
       tags: tagsOf(job),
     });
-    for (const grant of grantsOf(options, workspace, resolved, output)) {
+    for (const grant of grantsOf(options, workspace, displayId, resolved, output)) {
       await assign(tx, record, grant, id, caller.subject.id, now);
     }
     const lease = await options.identities.openLease(tx, record, {
@@ -215,6 +216,7 @@ interface Grant {
 function grantsOf(
   options: SubmitOptions,
   workspace: WorkspaceRef,
+  displayId: string,
   resolved: ResolvedJob,
   output: BlobLocation,
 ): Grant[] {
@@ -225,6 +227,7 @@ function grantsOf(
       scope: normalId(workspaceId(workspace)),
       description: 'What every job may do in its workspace',
     },
+    { roleDefinitionId: roleIds.jobSelf, scope: normalId(displayId), description: 'The job itself' },
     { roleDefinitionId: roleIds.blobContributor, scope: output.scope, description: "The job's own output" },
   ];
   for (const { member, location } of readLocations(resolved)) {

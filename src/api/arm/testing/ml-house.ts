@@ -93,7 +93,7 @@ export async function openMlHouse(
     tokenSeconds: 300,
     knowsResource: (resource) =>
       /^https:\/\/(storage\.azure\.com|ml\.azure\.com|localhost:\d+)$/.test(resource),
-    stillAllowed: ({ ownerId, submitterId, jobId }) => stillAllowed([ownerId, submitterId, jobId]),
+    stillAllowed: ({ ownerId, submitterId }) => stillAllowed([ownerId, submitterId]),
   });
   const runner = new LocalRunner({
     directory: join(home, 'jobs'),
@@ -138,6 +138,7 @@ export async function openMlHouse(
       jobsDirectory: join(home, 'jobs'),
       roleIds: {
         jobRuntime: roleIds.lockstepJobRuntime,
+        jobSelf: roleIds.lockstepJobSelf,
         blobReader: roleIds.storageBlobDataReader,
         blobContributor: roleIds.storageBlobDataContributor,
       },
