@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { LockstepClient } from '../../examples/four-day-training-job/lockstep-client.ts';
 import type { Stage, Scale } from '../../examples/four-day-training-job/story.ts';
 import { openStage } from '../../examples/four-day-training-job/stage.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { loadConfig, type Config } from '../../src/config/load.ts';
 import { initialise } from '../../src/init.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { startLockstep, type Lockstep } from '../../src/main.ts';
@@ -27,7 +27,11 @@ export interface House {
 
 const nodeModules = join(import.meta.dirname, '..', '..', 'node_modules');
 
-export async function openHouse(scale: Scale): Promise<House> {
+/** `environments` are offered to jobs besides the example's. */
+export async function openHouse(
+  scale: Scale,
+  environments: Config['local']['environments'] = {},
+): Promise<House> {
   const temporary = mkdtempSync(join(tmpdir(), 'lockstep-e2e-'));
   const home = join(temporary, 'home');
   const defaults = loadConfig({ home, environment: {} });
@@ -39,7 +43,7 @@ export async function openHouse(scale: Scale): Promise<House> {
     local: {
       ...defaults.local,
       cancelGraceSeconds: 1,
-      environments: { 'node-azure': { path, nodeModules, variables: {} } },
+      environments: { 'node-azure': { path, nodeModules, variables: {} }, ...environments },
     },
   };
   const log = createLog('silent');

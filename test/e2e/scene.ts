@@ -1,6 +1,7 @@
 import { assembleCast, type Cast } from '../../examples/four-day-training-job/cast.ts';
 import { startCiIssuer, type CiIssuer } from '../../examples/four-day-training-job/processes.ts';
 import { defaultScale } from '../../examples/four-day-training-job/story.ts';
+import type { Config } from '../../src/config/load.ts';
 import { CiClient } from './ci-client.ts';
 import { openHouse, type House } from './house.ts';
 
@@ -15,8 +16,8 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-export async function openScene(): Promise<Scene> {
-  const house = await openHouse(defaultScale);
+export async function openScene(environments: Config['local']['environments'] = {}): Promise<Scene> {
+  const house = await openHouse(defaultScale, environments);
   const issuer = await startCiIssuer();
   const cast = await assembleCast(house.admin, { ...house.stage.place, issuer: issuer.issuer });
   const ci = new CiClient(house, issuer, cast.ci.appId);
