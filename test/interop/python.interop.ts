@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { lockstep } from '../../examples/four-day-training-job/processes.ts';
 import { openScene, type Scene } from '../e2e/scene.ts';
 import { pythonVenv } from './python-venv.ts';
 import type { InteropContext, InteropResult, InteropSuite } from './suite.ts';
@@ -49,7 +51,8 @@ async function clients(scene: Scene, venv: string, context: InteropContext, tall
     [200],
   );
   const reader = {
-    roleDefinitionId: '/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7',
+    roleDefinitionId:
+      '/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7',
     principalId: cast.ci.id,
     principalType: 'ServicePrincipal',
   };
@@ -57,6 +60,21 @@ async function clients(scene: Scene, venv: string, context: InteropContext, tall
   await house.admin.change('PUT', `${assignment}?api-version=2022-04-01`, { properties: reader }, [201]);
   const run = issuer.runs['production'];
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-python-'));
+  const certificate = join(directory, 'certificate.pem');
+  const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=interop'];
+  await promisify(execFile)('openssl', [
+    ...made,
+    '-keyout',
+    certificate,
+    '-out',
+    join(directory, 'public.pem'),
+  ]);
+  const registered = await lockstep(
+    ['app', 'add-certificate', cast.ci.appId, join(directory, 'public.pem')],
+    house.stage.cli,
+  );
+  if (registered.exitCode !== 0) throw new Error(`the certificate was not registered: ${registered.stderr}`);
+  appendFileSync(certificate, readFileSync(join(directory, 'public.pem')));
   const child = spawn(join(venv, 'bin', 'python'), [join(programs, 'clients.py')], {
     cwd: directory,
     env: {
@@ -72,6 +90,7 @@ async function clients(scene: Scene, venv: string, context: InteropContext, tall
       CLIENT_ID: cast.ci.appId,
       PRINCIPAL_ID: cast.ci.id,
       CLIENT_SECRET: secretText,
+      CERTIFICATE_FILE: certificate,
       ID_TOKEN_URL: run?.requestUrl ?? '',
       ID_TOKEN_SECRET: run?.requestToken ?? '',
     },

@@ -19,6 +19,17 @@ const newApplication = z.strictObject({
   lockstepSponsorId: z.guid().optional(),
   lockstepAccessTokenSeconds: z.int().optional(),
 });
+/** `key` is the certificate, DER in base64; `proof` is Graph's, and not needed here: the right to write applications is. */
+const newKey = z.strictObject({
+  keyCredential: z.strictObject({
+    type: z.literal('AsymmetricX509Cert'),
+    usage: z.literal('Verify'),
+    key: z.base64().max(16_384),
+    displayName: z.string().nullish(),
+  }),
+  passwordCredential: z.null().optional(),
+  proof: z.string().optional(),
+});
 const newPassword = z.object({
   passwordCredential: z
     .object({ displayName: z.string().nullish(), endDateTime: z.iso.datetime({ offset: true }).nullish() })
@@ -121,6 +132,46 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       },
     },
     {
+      method: 'POST',
+      path: '/v1.0/applications/:id/addKey',
+      operation: 'Lockstep.Access/applications/addKey',
+      effect: 'change',
+      body: jsonBody(parts),
+      guard: () => ownAction('applications/write'),
+      async serve(exchange, { id = '' }) {
+        const { keyCredential } = exchange.json(newKey);
+        const application = await principalOf(parts, id, ['application']);
+        const added = await directory.addCertificate(
+          exchange.attribution,
+          application.id,
+          pemOf(keyCredential.key),
+        );
+        return ok({
+          keyId: added.id,
+          type: 'AsymmetricX509Cert',
+          usage: 'Verify',
+          customKeyIdentifier: added.hint,
+        });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1.0/applications/:id/removeKey',
+      operation: 'Lockstep.Access/applications/removeKey',
+      effect: 'change',
+      body: jsonBody(parts),
+      guard: () => ownAction('applications/write'),
+      async serve(exchange, { id = '' }) {
+        const { keyId } = exchange.json(z.strictObject({ keyId: z.guid(), proof: z.string().optional() }));
+        const application = await principalOf(parts, id, ['application']);
+        const certificates = await directory.certificatesOf(application.id);
+        if (!certificates.some((certificate) => certificate.id === keyId.toLowerCase()))
+          throw notThere('key credential', keyId);
+        await directory.removeCredential(exchange.attribution, application.id, keyId.toLowerCase());
+        return noContent;
+      },
+    },
+    {
       method: 'GET',
       path: '/v1.0/servicePrincipals',
       effect: 'read',
@@ -179,5 +230,15 @@ async function applicationOf(parts: GraphParts, id: string): Promise<Application
 }
 
 async function shown({ directory }: GraphParts, application: Application) {
-  return applicationResource(application, await directory.secretsOf(application.id));
+  return applicationResource(
+    application,
+    await directory.secretsOf(application.id),
+    await directory.certificatesOf(application.id),
+  );
+}
+
+/** RFC 7468 §5. */
+function pemOf(base64: string): string {
+  const lines = base64.match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }

@@ -1,5 +1,5 @@
 import type { Application } from '../../identity/directory/applications.ts';
-import type { StoredSecret } from '../../identity/directory/credentials.ts';
+import type { StoredCertificate, StoredSecret } from '../../identity/directory/credentials.ts';
 import type { FederatedCredential } from '../../identity/directory/federated-credentials.ts';
 import type { DirectoryUser } from '../../identity/directory/users.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
@@ -32,7 +32,11 @@ export function groupResource(group: PrincipalRecord): Resource {
 }
 
 /** learn.microsoft.com/graph/api/resources/application; of a secret only what tells it apart. */
-export function applicationResource(application: Application, secrets: readonly StoredSecret[]): Resource {
+export function applicationResource(
+  application: Application,
+  secrets: readonly StoredSecret[],
+  certificates: readonly StoredCertificate[],
+): Resource {
   return {
     '@odata.type': '#microsoft.graph.application',
     id: application.id,
@@ -47,6 +51,13 @@ export function applicationResource(application: Application, secrets: readonly 
       keyId: secret.id,
       hint: secret.hint,
       endDateTime: secret.expiresAt === null ? null : new Date(secret.expiresAt).toISOString(),
+    })),
+    keyCredentials: certificates.map((certificate) => ({
+      keyId: certificate.id,
+      type: 'AsymmetricX509Cert',
+      usage: 'Verify',
+      customKeyIdentifier: certificate.thumbprintSha256,
+      endDateTime: new Date(certificate.expiresAt).toISOString(),
     })),
     lockstepSponsorId: application.sponsorId,
     createdDateTime: new Date(application.createdAt).toISOString(),

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { CliError } from '../cli-error.ts';
@@ -18,6 +20,7 @@ const secretSchema = z.object({
   secretText: z.string(),
   endDateTime: z.string().nullable(),
 });
+const keySchema = z.object({ keyId: z.string(), customKeyIdentifier: z.string() });
 const secretOptions = z.object({
   days: z.coerce.number('must be a number of days').positive().max(730).optional(),
 });
@@ -136,6 +139,8 @@ export function addApp(program: Command, context: CliContext): void {
       );
     });
 
+  addCertificate(app, context);
+
   app
     .command('add-secret')
     .description(
@@ -171,6 +176,56 @@ export function addApp(program: Command, context: CliContext): void {
         ),
       );
     });
+}
+
+function addCertificate(app: Command, context: CliContext): void {
+  app
+    .command('add-certificate')
+    .description(
+      'Let an application prove itself by the private key of a certificate, which stays where it is.',
+    )
+    .argument('<app>', 'Display name, application id or object id.')
+    .argument('<file>', 'The certificate, PEM; its private key is not wanted.')
+    .action(async (name: string, file: string, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const key = certificateOf(file);
+      const client = await call.client();
+      const found = await applicationNamed(client, name);
+      const added = await client.json(
+        'directory',
+        'POST',
+        `/v1.0/applications/${found.id}/addKey`,
+        keySchema,
+        {
+          json: { keyCredential: { type: 'AsymmetricX509Cert', usage: 'Verify', key } },
+        },
+      );
+      call.result(
+        added,
+        facts(
+          [
+            ['thumbprint', added.customKeyIdentifier],
+            ['id', added.keyId],
+          ],
+          call.style,
+        ),
+      );
+    });
+}
+
+/** The certificate of a PEM file as DER in base64. Throws for a file that holds none, or a private key beside it. */
+function certificateOf(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new CliError('usage', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    return new X509Certificate(text).raw.toString('base64');
+  } catch (cause) {
+    throw new CliError('usage', `${file} holds no certificate in PEM form.`, { cause });
+  }
 }
 
 function matchOf({ claim, subject, matching }: z.infer<typeof federateOptions>): object {

@@ -10,7 +10,12 @@ const skewSeconds = 60;
 /** A token that would be good for longer is not a fresh statement about a workload. */
 const longestLifeSeconds = 86_400;
 
-const seconds = z.int().min(0).max(253_402_300_799);
+/** NumericDate may hold a fraction (RFC 7519 §2), and MSAL for Python sends one; whole seconds are enough here. */
+const seconds = z
+  .number()
+  .min(0)
+  .max(253_402_300_799)
+  .transform((time) => Math.floor(time));
 const headerSchema = z.looseObject({
   alg: z.string().max(16),
   kid: z.string().min(1).max(512).optional(),

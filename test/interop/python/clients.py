@@ -9,7 +9,7 @@ import uuid
 import msal
 import requests
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from azure.identity import ClientAssertionCredential, ClientSecretCredential, WorkloadIdentityCredential
+from azure.identity import CertificateCredential, ClientAssertionCredential, ClientSecretCredential, WorkloadIdentityCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
 from azure.storage.blob import BlobServiceClient
@@ -69,6 +69,14 @@ def _():
         assert "AADSTS7000215" in str(error), error
         return
     raise AssertionError("a wrong secret was accepted")
+
+
+@check("azure-identity CertificateCredential, registered with lockstep app add-certificate")
+def _():
+    credential = CertificateCredential(
+        tenant, client_id, env["CERTIFICATE_FILE"], authority=authority, disable_instance_discovery=True
+    )
+    assert claims(credential.get_token("https://storage.azure.com/.default").token)["appidacr"] == "2"
 
 
 @check("azure-identity ClientAssertionCredential, federated")
