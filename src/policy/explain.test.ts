@@ -91,6 +91,17 @@ describe('an explanation', () => {
     expect(remedy?.roles).not.toHaveLength(0);
   });
 
+  test('never advises a role that only jobs are given', () => {
+    for (const name of ['jobs/read', 'models/versions/read', 'experiments/runs/write']) {
+      const action = `Microsoft.MachineLearningServices/workspaces/${name}`;
+      const access = { action, dataAction: false, scope: '/subscriptions/s/resourcegroups/none' };
+      const { remedy } = explain(snapshot, [ada], access).authorities[0] ?? {};
+      const advised = remedy?.roles.map((role) => role.roleName) ?? [];
+      expect(advised).toContain('AzureML Data Scientist');
+      expect(advised.filter((role) => role.startsWith('Lockstep Job'))).toEqual([]);
+    }
+  });
+
   test('tells apart the ways to fall short', () => {
     const shortfalls = (access: Access, world = rows): string[] =>
       (explain(PolicySnapshot.from(world), [ada], access).authorities[0]?.remedy?.nearest ?? []).map(

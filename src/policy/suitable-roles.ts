@@ -1,10 +1,14 @@
 import type { RoleDefinition } from '../store/changes.ts';
+import { roleIds } from './built-in-roles.ts';
 import type { Remedy } from './explanation.ts';
 import { isWithin, normalizeScope } from './scope.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
 
 const shown = 5;
+
+/** Given to jobs alone, by the workspace itself: no advice for a person. */
+const jobRoles: ReadonlySet<string> = new Set([roleIds.lockstepJobRuntime, roleIds.lockstepJobSelf]);
 
 /** Roles that contain the action and may be assigned at one of the scopes, the least powerful first. */
 export function suitableRoles(
@@ -15,6 +19,7 @@ export function suitableRoles(
   const action = access.action.toLowerCase();
   const suitable: RoleDefinition[] = [];
   for (const definition of snapshot.roleDefinitions()) {
+    if (jobRoles.has(definition.id)) continue;
     if (!snapshot.permissionsOf(definition.id)?.contains(action, access.dataAction)) continue;
     if (scopes.some((scope) => assignableAt(definition, scope))) suitable.push(definition);
   }
