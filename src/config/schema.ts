@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
 const secretReference = z
-  .union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })])
+  .union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })], {
+    error: 'a secret is given by reference, { "file": path } or { "env": name }.',
+  })
   .describe('A secret by reference: { "file": path } or { "env": name }. Never the secret itself.');
 
 const seconds = (fallback: number, minimum: number, maximum: number) =>
@@ -17,7 +19,7 @@ const webRule = z.strictObject({
     .describe('Route pattern: `:name` is one segment, a trailing `*` is the rest.'),
   action: z
     .string()
-    .min(3)
+    .regex(/^[\w.]+(\/[\w.$-]+)+$/, 'must be an operation, such as `Contoso.Tracker/runs/read`.')
     .describe('Operation name that the caller needs, such as `Contoso.Tracker/runs/read`.'),
   dataAction: z
     .boolean()
