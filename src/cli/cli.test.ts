@@ -143,6 +143,22 @@ test('under --json a failure is one line of JSON on standard error, and standard
   });
 });
 
+test('under --json a wrong command line is one line of JSON too', async () => {
+  for (const line of [['frobnicate'], ['job'], ['job', 'list', 'extra'], ['whoami', '--typo']]) {
+    const run = await bea.lockstep(...line, '--json');
+    expect([run.code, run.stdout, run.stderr.trim().split('\n').length]).toEqual([2, '', 1]);
+    expect(JSON.parse(run.stderr)).toMatchObject({ error: { code: 'usage', exitCode: 2 } });
+  }
+});
+
+test('a token for a resource is printed alone, so that another client can be given it', async () => {
+  const run = await bea.lockstep('token', '--resource', 'https://management.azure.com');
+  expect([run.code, run.stderr]).toEqual([0, '']);
+  expect(run.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  expect((await bea.lockstep('token')).code).toBe(2);
+  expect((await bea.lockstep('token', '--connection', 'no-such')).code).not.toBe(0);
+});
+
 test('another’s decision is refused alike whether it exists or not', async () => {
   const denied = await bea.lockstep('group', 'list');
   const id = /decision +(dec_\w{26})/.exec(denied.stderr)?.[1] ?? '';
@@ -234,6 +250,12 @@ test('a job that fails ends as exit code 8, one that is canceled too, one that d
   expect((await bea.lockstep('job', 'cancel', running.name)).code).toBe(0);
   expect((await watching).code).toBe(8);
   expect((await bea.lockstep('job', 'show', 'no-such-job')).code).toBe(5);
+  expect(failed.stderr).toContain('The command exited with code 3.');
+  expect(await bea.json('job', 'cancel', running.name)).toEqual({
+    canceling: null,
+    name: running.name,
+    status: 'Canceled',
+  });
 });
 
 test('a job file with a typing error is refused before anything is uploaded, naming the member', async () => {
@@ -250,6 +272,7 @@ test('the log verifies over the wire, from its directory and by receipt; one cha
   const local = ['ledger', 'verify', copy, '--key', whole.verifierKey];
   expect((await admin.lockstep(...local)).code).toBe(0);
   expect((await admin.lockstep('ledger', 'verify', copy)).code).toBe(2);
+  expect((await admin.lockstep('ledger', 'verify', copy, '--key', 'no-key')).code).toBe(2);
   const tail = await admin.lockstep('ledger', 'tail', '--lines', '5', '--json');
   const { event } = JSON.parse(tail.stdout.split('\n')[0] ?? '') as { event: { metadata: { uid: string } } };
   await admin.json('ledger', 'receipt', event.metadata.uid, '--out', 'event.tlog-proof');

@@ -29,11 +29,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     ending: 'ok',
     atEnd: [],
   };
+  const json = argv.includes('--json');
   try {
-    await createProgram(context).parseAsync(argv, { from: 'user' });
+    await createProgram(context, json).parseAsync(argv, { from: 'user' });
     return exitCodes[context.ending].code;
   } catch (error) {
-    return exitCodes[report(error, context, argv.includes('--json'))].code;
+    return exitCodes[report(error, context, json)].code;
   } finally {
     for (const work of context.atEnd) await work();
     process.removeListener('SIGINT', onInterrupt);
@@ -47,8 +48,9 @@ function quietWhenPipeCloses(error: NodeJS.ErrnoException): void {
 }
 
 function report(error: unknown, context: CliContext, json: boolean): Ending {
-  // Commander has printed its own message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage';
+  // Commander has printed the help that was asked for or, except under --json, its own message.
+  if (error instanceof CommanderError && (error.exitCode === 0 || !json))
+    return error.exitCode === 0 ? 'ok' : 'usage';
   const failure = asCliError(error);
   if (json) {
     const { ending, message, hint, code, decisionId } = failure;
@@ -68,6 +70,11 @@ function report(error: unknown, context: CliContext, json: boolean): Ending {
 
 function asCliError(error: unknown): CliError {
   if (error instanceof CliError) return error;
+  if (error instanceof CommanderError) {
+    const incomplete = error.code === 'commander.help';
+    const message = incomplete ? 'The command is not complete.' : error.message.replace(/^error: /, '');
+    return new CliError('usage', message, { hint: 'Run with --help to see the usage.', cause: error });
+  }
   if (error instanceof ConfigError) {
     return new CliError('usage', error.message, { hint: 'See docs/reference/config.md.', cause: error });
   }

@@ -13,11 +13,15 @@ import { addLogout } from './commands/logout.ts';
 import { addRole } from './commands/role.ts';
 import { addServe } from './commands/serve.ts';
 import { addSessions } from './commands/sessions.ts';
+import { addToken } from './commands/token.ts';
 import { addUser } from './commands/user.ts';
 import { addWhoami } from './commands/whoami.ts';
 
-/** Every command of `lockstep`. Parsing throws CommanderError instead of ending the process. */
-export function createProgram(context: CliContext): Command {
+/**
+ * Every command of `lockstep`. Parsing throws CommanderError instead of ending the process; what is wrong with the
+ * command line is printed first, unless `silent`.
+ */
+export function createProgram(context: CliContext, silent = false): Command {
   const program = new Command('lockstep')
     .description('Identity and machine learning, on one track, locked and synced.')
     .version(context.version, '-V, --version', 'Print the version.')
@@ -39,7 +43,9 @@ export function createProgram(context: CliContext): Command {
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      writeErr: (text) => {
+        if (!silent) context.stderr.write(text);
+      },
       getOutHelpWidth: () => context.terminal.columns ?? 100,
       getErrHelpWidth: () => context.terminal.columns ?? 100,
       getOutHasColors: () => context.terminal.colour,
@@ -54,6 +60,7 @@ export function createProgram(context: CliContext): Command {
     addLogin,
     addLogout,
     addWhoami,
+    addToken,
     addJob,
     addRole,
     addExplain,

@@ -134,6 +134,12 @@ export function addJob(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, workspaceId } = await place(call);
+      const { properties } = await client.json('arm', 'GET', jobPath(workspaceId, name), jobSchema);
+      if (hasEnded(properties.status)) {
+        const { status } = properties;
+        call.result({ canceling: null, name, status }, `${name} has ended already: ${status}`);
+        return;
+      }
       await client.done('arm', 'POST', `${jobPath(workspaceId, name)}/cancel`);
       call.result({ canceling: name }, `canceling  ${name}`);
     });
@@ -152,8 +158,10 @@ function jobPath(workspaceId: string, name: string): string {
 async function watch(call: Invocation, client: Client, workspaceId: string, name: string): Promise<void> {
   const ended = await streamJob(call, client, workspaceId, name);
   call.result(ended, '');
-  if (hasEnded(ended.properties.status) && ended.properties.status !== 'Completed')
-    call.context.ending = 'job-failed';
+  const { status, error } = ended.properties;
+  if (!hasEnded(status) || status === 'Completed') return;
+  if (error?.message) call.note(call.style.dim(`${name}  ${error.message}`));
+  call.context.ending = 'job-failed';
 }
 
 function merged(file: JobFile | null, options: z.infer<typeof submitSchema>): JobFile {

@@ -199,9 +199,15 @@ function verifyOne(call: Invocation, file: string, key: string | null): void {
   );
 }
 
-/** The key itself, or what a file of that name holds. */
+/** The key itself, or what a file of that name holds. Throws CliError `usage` when it is no key. */
 function keyOf(text: string): string {
-  return text.includes('+') || !existsSync(text) ? text : readFileSync(text, 'utf8').trim();
+  const key = text.includes('+') || !existsSync(text) ? text : readFileSync(text, 'utf8').trim();
+  if (!/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
+    throw new CliError('usage', `--key: ${text} is neither a verifier key nor a file that holds one.`, {
+      hint: 'A key looks like lockstep.local/…+0af67a15+Af…; `lockstep ledger verify` shows that of the server.',
+    });
+  }
+  return key;
 }
 
 const eventSchema = z.looseObject({

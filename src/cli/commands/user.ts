@@ -139,7 +139,13 @@ async function passwordFor(
   }
   if (!context.terminal.interactive) return null;
   const { isCancel, password: ask } = await import('@clack/prompts');
-  const answer = await ask({ message: 'Password for the new person (empty for none)' });
+  // Ctrl-D closes the prompt without an answer; nothing is left to wait for then.
+  const closed = new AbortController();
+  const onClose = () => closed.abort();
+  process.once('beforeExit', onClose);
+  const message = 'Password for the new person (empty for none)';
+  const answer = await ask({ message, signal: closed.signal });
+  process.off('beforeExit', onClose);
   if (isCancel(answer)) throw new CliError('failure', 'Canceled; nothing was created.');
   return answer === '' || answer === undefined ? null : answer;
 }

@@ -22,6 +22,7 @@ export const jobSchema = z.looseObject({
     outputs: z.record(z.string(), z.looseObject({ uri: z.string().nullish() }).nullable()).nullish(),
     properties: z.record(z.string(), z.string().nullable()).nullish(),
     tags: z.record(z.string(), z.string().nullable()).nullish(),
+    error: z.looseObject({ message: z.string().nullish() }).nullish(),
   }),
   systemData: z
     .looseObject({

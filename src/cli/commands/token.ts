@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { CliError } from '../cli-error.ts';
+import { accessToken } from '../connection/tokens.ts';
+import type { CliContext } from '../context.ts';
+import { invocation } from '../invocation.ts';
+
+const schema = z.object({ connection: z.string().optional(), resource: z.string().optional() });
+
+export function addToken(program: Command, context: CliContext): void {
+  program
+    .command('token')
+    .description('Print an access token of yours, for a client that cannot get one itself.')
+    .option('--connection <name>', 'For a protected upstream, by its name in the configuration.')
+    .option('--resource <uri>', 'For a resource, such as https://management.azure.com.')
+    .action(async (_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const resource = resourceOf(call.options(schema));
+      const client = await call.client();
+      const token = await accessToken(client.options, resource);
+      call.result({ resource, accessToken: token, expiresAt: expiryOf(token) }, token);
+    });
+}
+
+function resourceOf({ connection, resource }: z.infer<typeof schema>): string {
+  if (connection !== undefined && resource === undefined) return `api://lockstep/connections/${connection}`;
+  if (resource !== undefined && connection === undefined) return resource;
+  throw new CliError('usage', 'Name either --connection or --resource.');
+}
+
+const claimsSchema = z.object({ exp: z.number() });
+
+/** ISO 8601. The token is ours, just received: it is read, not judged. */
+function expiryOf(token: string): string {
+  const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  return new Date(claimsSchema.parse(claims).exp * 1000).toISOString();
+}
