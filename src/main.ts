@@ -6,6 +6,7 @@ import { mayRunJobs, mayTakeAway, recheckLeases, whyCut } from './composition/en
 import { administratorLink } from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
 import { composeIdentity, type IdentityParts } from './composition/identity.ts';
+import { listenFailure } from './composition/listen-failure.ts';
 import { composeSurfaces } from './composition/surfaces.ts';
 import { composeWorkspace } from './composition/workspace.ts';
 import type { Config } from './config/load.ts';
@@ -142,7 +143,16 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
 
   await lifecycle('start');
   const { key, cert } = certificate;
-  const listener = await listenTls({ host: config.listen.host, port, key, cert, pipeline, sessions: live });
+  const listener = await listenTls({
+    host: config.listen.host,
+    port,
+    key,
+    cert,
+    pipeline,
+    sessions: live,
+  }).catch((error: unknown) => {
+    throw listenFailure(error, config);
+  });
   await workspace.scheduler.start();
   // The process before this one may have died between a change and what the change takes away.
   recheckLeases(identity.leases, log);

@@ -12,9 +12,7 @@ import { Narrator } from './narrator.ts';
 import { openStage } from './stage.ts';
 import { playStory } from './story.ts';
 
-const { values: options } = parseArgs({
-  options: { 'no-example': { type: 'boolean', default: false }, once: { type: 'boolean', default: false } },
-});
+const options = readOptions();
 const began = performance.now();
 const narrator = new Narrator(
   (text) => process.stdout.write(text),
@@ -88,6 +86,17 @@ function withExampleEnvironment(config: Config): Config {
     ...config,
     local: { ...config.local, environments: { 'node-azure': nodeAzure, ...config.local.environments } },
   };
+}
+
+function readOptions() {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    return parseArgs({ options: { 'no-example': flag, once: flag } }).values;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    console.error('npm start [-- --no-example | --once]');
+    process.exit(2);
+  }
 }
 
 function readConfig(): Config {
