@@ -3,7 +3,7 @@
 // Plain JavaScript for any Node.js >= 20: it runs before the pinned Node.js 24 is there.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,10 +32,4 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     process.exit(install.status ?? 1);
   }
   writeFileSync(stamp, wanted);
-}
-
-// `npx lockstep` finds the clone's own command here; without it npx installs the clone into its cache first.
-const command = join(root, 'node_modules', '.bin', 'lockstep');
-if (process.platform !== 'win32' && !existsSync(command)) {
-  symlinkSync(join('..', '..', 'bin', 'lockstep.js'), command);
 }

@@ -17,7 +17,11 @@ export function addToken(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const resource = resourceOf(call.options(schema));
       const client = await call.client();
-      const token = await accessToken(client.options, resource);
+      const token = await accessToken(client.options, resource).catch((error: unknown) => {
+        if (!(error instanceof CliError) || !unknownResource.has(error.code ?? '')) throw error;
+        const message = `${client.server} serves no resource ${resource}.`;
+        throw new CliError('not-found', message, { cause: error });
+      });
       call.result({ resource, accessToken: token, expiresAt: expiryOf(token) }, token);
     });
 }
@@ -27,6 +31,9 @@ function resourceOf({ connection, resource }: z.infer<typeof schema>): string {
   if (resource !== undefined && connection === undefined) return resource;
   throw new CliError('usage', 'Name either --connection or --resource.');
 }
+
+/** RFC 8707 §2, and what Entra says instead. */
+const unknownResource: ReadonlySet<string> = new Set(['invalid_target', 'invalid_resource']);
 
 const claimsSchema = z.object({ exp: z.number() });
 
