@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { loadConfig } from '../config/load.ts';
+import { configuredAddress } from '../config/load.ts';
 import { CliError } from './cli-error.ts';
 import { Client } from './connection/client.ts';
 import { CredentialsFile } from './connection/credentials.ts';
@@ -87,8 +87,7 @@ async function connect(context: CliContext, named: string | null, ca: string | n
 /** The address of the server whose state is on this machine, by its configuration. */
 function localAddress(context: CliContext): string {
   if (!existsSync(context.settings.home)) return 'https://localhost:8443';
-  const config = loadConfig({ home: context.settings.home });
-  return config.publicUrl ?? `https://localhost:${config.listen.port}`;
+  return configuredAddress({ home: context.settings.home });
 }
 
 function originOf(text: string): string {

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ConfigError, loadConfig } from './load.ts';
+import { ConfigError, configuredAddress, loadConfig } from './load.ts';
 
 function load(config: unknown, environment: NodeJS.ProcessEnv = {}) {
   const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
@@ -93,4 +93,20 @@ test('what travels inward is frozen', () => {
   expect(() => {
     (config.tokens as { jobSeconds: number }).jobSeconds = 1;
   }).toThrow(TypeError);
+});
+
+test('a client learns the address without the secrets of the server, and whatever else is wrong', () => {
+  const credential = { value: { env: 'ONLY_THE_SERVER_HAS_IT' } };
+  const connection = { kind: 'web', upstream: 'http://127.0.0.1:1', scope: '/a', rules: [], credential };
+  const address = (config: unknown) => {
+    const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
+    writeFileSync(join(home, 'config.json'), JSON.stringify(config));
+    return configuredAddress({ home, environment: {} });
+  };
+  expect(address({ listen: { port: 9443 }, connections: { grafana: connection } })).toBe(
+    'https://localhost:9443',
+  );
+  expect(address({ publicUrl: 'https://lockstep.example', tokns: {} })).toBe('https://lockstep.example');
+  expect(address({})).toBe('https://localhost:8443');
+  expect(() => address({ listen: { prot: 1 } })).toThrow('Did you mean `port`?');
 });

@@ -57,18 +57,35 @@ export interface LoadOptions {
  */
 export function loadConfig(options: LoadOptions = {}): Config {
   const environment = options.environment ?? process.env;
-  const home = homeDirectory(options);
-  const named = options.file ?? environment['LOCKSTEP_CONFIG'];
-  const file = resolve(named ?? join(home, 'config.json'));
-  const { found, value } = readJson(file, named !== undefined);
+  const { home, file, found, value } = readConfig(options);
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(problemsOf));
   return compile(parsed.data, home, file, found, environment);
 }
 
+const addressSchema = configSchema.pick({ publicUrl: true, listen: true }).loose();
+
+/**
+ * Where the server of this configuration is reached. A client asks this: it has no part in the other settings, nor
+ * the server's secrets. Throws ConfigError when the address itself is wrong.
+ */
+export function configuredAddress(options: LoadOptions = {}): string {
+  const { file, value } = readConfig(options);
+  const parsed = addressSchema.safeParse(value);
+  if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(problemsOf));
+  return parsed.data.publicUrl ?? `https://localhost:${parsed.data.listen.port}`;
+}
+
 /** $LOCKSTEP_HOME, default ./.lockstep, as an absolute path. */
 export function homeDirectory(options: Pick<LoadOptions, 'home' | 'environment'> = {}): string {
   return resolve(options.home ?? (options.environment ?? process.env)['LOCKSTEP_HOME'] ?? '.lockstep');
+}
+
+function readConfig(options: LoadOptions) {
+  const home = homeDirectory(options);
+  const named = options.file ?? (options.environment ?? process.env)['LOCKSTEP_CONFIG'];
+  const file = resolve(named ?? join(home, 'config.json'));
+  return { home, file, ...readJson(file, named !== undefined) };
 }
 
 function readJson(file: string, mustExist: boolean): { found: boolean; value: unknown } {
