@@ -162,6 +162,8 @@ export class Liveness {
       case 'role-assignment.deleted':
       case 'deny-assignment.put':
       case 'deny-assignment.deleted':
+      case 'scope.placed':
+      case 'scope.removed':
       case 'assertion.used':
       case 'signing-key.added':
       case 'signing-key.retired':

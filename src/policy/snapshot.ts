@@ -6,6 +6,7 @@ import type {
   PrincipalRecord,
   RoleAssignment,
   RoleDefinition,
+  ScopePlacement,
 } from '../store/changes.ts';
 import { ActionTable } from './action-table.ts';
 import type { Denial, Grant, RoleSlot } from './nodes.ts';
@@ -23,6 +24,10 @@ export interface PolicyRows {
   readonly roleDefinitions: readonly RoleDefinition[];
   readonly roleAssignments: readonly RoleAssignment[];
   readonly denyAssignments: readonly DenyAssignment[];
+  /** Management groups, and the subscriptions that are beneath one; absent: none. */
+  readonly placements?: readonly ScopePlacement[];
+  /** Tags of the resources that have any; absent: none. */
+  readonly tags?: readonly { readonly scope: string; readonly tags: Readonly<Record<string, string>> }[];
   /** Sequence of the last change that these rows contain. */
   readonly version: number;
 }
@@ -163,6 +168,8 @@ export class PolicySnapshot {
       case 'deny-assignment.deleted':
         this.#deleteDenial(change.assignment.id);
         break;
+      case 'scope.placed':
+      case 'scope.removed':
       case 'credential.added':
       case 'credential.removed':
       case 'session.opened':

@@ -1,4 +1,5 @@
 import type { DecisionId, PrincipalId } from '../lib/ids.ts';
+import type { AttributeValue } from '../store/changes.ts';
 
 /** What a request asks to do, in Azure's words. */
 export interface Access {
@@ -8,7 +9,20 @@ export interface Access {
   readonly dataAction: boolean;
   /** Scope in normal form (see scope.ts). */
   readonly scope: string;
+  /** Suboperation of the action, e.g. `Blob.List`; conditions may ask for it. */
+  readonly subOperation?: string;
+  /** What conditions may ask of the request. A condition that asks for anything else finds it missing. */
+  readonly attributes?: AccessAttributes;
 }
+
+/** Attributes by source, then by name in lower case, e.g. `microsoft.authorization/roleassignments:principaltype`. */
+export interface AccessAttributes {
+  readonly request?: AttributeSet;
+  readonly resource?: AttributeSet;
+  readonly environment?: AttributeSet;
+}
+
+export type AttributeSet = Readonly<Record<string, AttributeValue>>;
 
 /** Why; the closed vocabulary of reasons. */
 export type Cause =

@@ -30,6 +30,9 @@ export type Change =
   | { readonly kind: 'role-assignment.deleted'; readonly assignment: RoleAssignment }
   | { readonly kind: 'deny-assignment.put'; readonly assignment: DenyAssignment }
   | { readonly kind: 'deny-assignment.deleted'; readonly assignment: DenyAssignment }
+  /** A management group or subscription was put beneath a management group; `parent` null is the root. */
+  | { readonly kind: 'scope.placed'; readonly placement: ScopePlacement }
+  | { readonly kind: 'scope.removed'; readonly scope: string }
   | { readonly kind: 'session.opened'; readonly session: SessionRecord }
   | { readonly kind: 'session.closed'; readonly session: SessionRecord; readonly reason: string }
   | {
@@ -52,7 +55,14 @@ export type Change =
   | { readonly kind: 'lease.ended'; readonly lease: LeaseRecord; readonly reason: LeaseEndReason }
   | { readonly kind: 'signing-key.added'; readonly kid: string; readonly algorithm: string }
   | { readonly kind: 'signing-key.retired'; readonly kid: string; readonly algorithm: string }
-  | { readonly kind: 'resource.put'; readonly id: string; readonly type: string; readonly created: boolean }
+  | {
+      readonly kind: 'resource.put';
+      readonly id: string;
+      readonly type: string;
+      readonly created: boolean;
+      /** All of its tags as they now stand; conditions ask for them. Absent in entries of before. */
+      readonly tags?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'resource.deleted'; readonly id: string; readonly type: string }
   | {
       readonly kind: 'job.status';
@@ -86,6 +96,20 @@ export interface PrincipalRecord {
   readonly sponsorId: PrincipalId | null;
   /** User principal name of a user, application (client) id of a workload; null for groups. */
   readonly signInName: string | null;
+  /** Custom security attributes by `{set}_{attribute}`; absent when it has none. Conditions ask for them. */
+  readonly securityAttributes?: Readonly<Record<string, AttributeValue>>;
+}
+
+/** The value of an attribute that a condition may ask for. Numbers are integers; times are ISO 8601 texts. */
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[];
+
+/** Where a management group or a subscription hangs in the tree of scopes. Both scopes in normal form. */
+export interface ScopePlacement {
+  /** `/providers/microsoft.management/managementgroups/{name}` or `/subscriptions/{id}`. */
+  readonly scope: string;
+  /** A management group; null for the root. */
+  readonly parent: string | null;
+  readonly displayName: string;
 }
 
 export interface CredentialRecord {
@@ -111,6 +135,8 @@ export interface Permission {
   readonly notActions: readonly string[];
   readonly dataActions: readonly string[];
   readonly notDataActions: readonly string[];
+  /** Azure ABAC condition v2.0 that gates this permission; null or absent when there is none. */
+  readonly condition?: string | null;
 }
 
 export type AssignmentPrincipalType = 'User' | 'Group' | 'ServicePrincipal';
@@ -124,6 +150,8 @@ export interface RoleAssignment {
   readonly principalId: PrincipalId;
   readonly principalType: AssignmentPrincipalType;
   readonly description: string;
+  /** Azure ABAC condition v2.0 that gates this assignment; null or absent when there is none. */
+  readonly condition?: string | null;
   /** ISO 8601. */
   readonly createdOn: string;
   readonly createdBy: string;
@@ -139,6 +167,8 @@ export interface DenyAssignment {
   /** Object ids; the all-zero GUID is everyone. */
   readonly principals: readonly PrincipalId[];
   readonly excludePrincipals: readonly PrincipalId[];
+  /** Azure ABAC condition v2.0: the denial holds only where it is true, or cannot be told. Null or absent: always. */
+  readonly condition?: string | null;
 }
 
 export interface SessionRecord {

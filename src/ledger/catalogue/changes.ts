@@ -61,6 +61,9 @@ const rows: Rows = {
     privileges(activity(2, 'Revoke Privileges'), assignment, by),
   'deny-assignment.put': ({ assignment }) => denial(activity(3, 'Update'), assignment),
   'deny-assignment.deleted': ({ assignment }) => denial(activity(4, 'Delete'), assignment),
+  'scope.placed': ({ placement: { scope, displayName } }) =>
+    entity(activity(3, 'Update'), { uid: scope, name: displayName, type: 'Scope' }),
+  'scope.removed': ({ scope }) => entity(activity(4, 'Delete'), { uid: scope, type: 'Scope' }),
   'session.opened': ({ session }, by) => sessionEvent(activity(1, 'Logon'), session, null, by),
   'session.closed': ({ session, reason }, by) => sessionEvent(activity(2, 'Logoff'), session, reason, by),
   'token.revoked': ({ principal }, by) => ({

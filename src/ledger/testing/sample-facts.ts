@@ -85,6 +85,15 @@ export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { k
   },
   'deny-assignment.put': { kind: 'deny-assignment.put', assignment: denial },
   'deny-assignment.deleted': { kind: 'deny-assignment.deleted', assignment: denial },
+  'scope.placed': {
+    kind: 'scope.placed',
+    placement: {
+      scope: '/subscriptions/s',
+      parent: '/providers/microsoft.management/managementgroups/m',
+      displayName: 'Research',
+    },
+  },
+  'scope.removed': { kind: 'scope.removed', scope: '/providers/microsoft.management/managementgroups/m' },
   'session.opened': { kind: 'session.opened', session },
   'session.closed': { kind: 'session.closed', session, reason: 'sign-out' },
   'token.revoked': { kind: 'token.revoked', tokenId: 'uti-9', principal: ada, expiresAt: 1 },
