@@ -5,7 +5,8 @@ import { scopeAndAncestors } from '../src/policy/scope.ts';
 import { PermissionSet } from '../src/policy/permission-set.ts';
 import type { PolicySnapshot } from '../src/policy/snapshot.ts';
 import type { PrincipalId } from '../src/lib/ids.ts';
-import type { Question, Workload } from './decision-workload.ts';
+import type { Question } from './decision-streams.ts';
+import type { Workload } from './decision-workload.ts';
 
 /** Another engine with the same policy, and the questions that it was prepared for. */
 export interface Peer {
@@ -22,8 +23,9 @@ const compiledUsers = 5;
  * one subject type per scope; the host walks the ancestors. Compiling is not timed.
  */
 export async function caslPeer(
-  { rows, questions, actions }: Workload,
+  { rows, actions }: Workload,
   snapshot: PolicySnapshot,
+  questions: readonly Question[],
 ): Promise<Peer> {
   const expand = expander(actions);
   const roleActions = new Map(
@@ -65,7 +67,11 @@ export async function caslPeer(
  * Cedar: one permit and one forbid; per question the host hands over, already found and serialisable, only the
  * action sets that this user holds along the scope's ancestors. Finding them is not timed.
  */
-export async function cedarPeer({ rows, questions }: Workload, snapshot: PolicySnapshot): Promise<Peer> {
+export async function cedarPeer(
+  { rows }: Workload,
+  snapshot: PolicySnapshot,
+  questions: readonly Question[],
+): Promise<Peer> {
   const policies = `
     permit (principal, action, resource) when { action in principal.granted };
     forbid (principal, action, resource) when { action in principal.denied };`;
@@ -129,7 +135,11 @@ export async function cedarPeer({ rows, questions }: Workload, snapshot: PolicyS
 }
 
 /** casbin: rows for assignments, `g` for groups, `g2` for the tree of scopes; roles are our own compiled sets. */
-export async function casbinPeer({ rows, questions }: Workload): Promise<Peer> {
+export async function casbinPeer(
+  { rows }: Workload,
+  _snapshot: PolicySnapshot,
+  questions: readonly Question[],
+): Promise<Peer> {
   const enforcer = await newEnforcer(
     newModelFromString(`
 [request_definition]

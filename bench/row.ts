@@ -13,3 +13,9 @@ export interface BenchRow {
   /** Lowest to highest of the repetitions. */
   readonly spread?: string;
 }
+
+/** From the command line; null: everything. A program that has no parts or sizes does everything. */
+export interface BenchOptions {
+  readonly only: readonly string[] | null;
+  readonly size: readonly string[] | null;
+}

@@ -1,9 +1,21 @@
-// npm run bench [-- NAME] [--json]: every figure that the documents give, each against a named peer or floor of the same run.
+// npm run bench -- [NAME] [--json] [--only PART,…] [--size SIZE,…]: every figure that the documents give, each against a
+// named peer or floor of the same run.
 import { readdirSync } from 'node:fs';
-import type { BenchRow } from './row.ts';
+import { parseArgs } from 'node:util';
+import type { BenchOptions, BenchRow } from './row.ts';
 
-const json = process.argv.includes('--json');
-const wanted = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
+const {
+  values,
+  positionals: [wanted],
+} = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, only: { type: 'string' }, size: { type: 'string' } },
+});
+const json = values.json ?? false;
+const options: BenchOptions = {
+  only: values.only?.split(',') ?? null,
+  size: values.size?.split(',') ?? null,
+};
 /** Measuring programs end in `.bench.ts`; what they share does not. */
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.bench.ts'));
 const selected = files.filter((name) => wanted === undefined || name.includes(wanted));
@@ -17,8 +29,8 @@ if (selected.length === 0) {
 const rows: BenchRow[] = [];
 for (const file of selected) {
   if (!json) console.error(`measuring ${file.replace('.bench.ts', '')} …`);
-  const { run } = (await import(`./${file}`)) as { run: () => Promise<BenchRow[]> };
-  const measured = await run();
+  const { run } = (await import(`./${file}`)) as { run: (options: BenchOptions) => Promise<BenchRow[]> };
+  const measured = await run(options);
   rows.push(...measured);
   if (json) for (const row of measured) console.log(JSON.stringify(row));
 }

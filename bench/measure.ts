@@ -1,0 +1,40 @@
+/** Processor time of this thread in seconds: other programs on the machine do not count. */
+export function coreSeconds(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Median and extremes of the repetitions of one measurement. */
+export interface Repeated {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+export function repeated(values: readonly number[]): Repeated {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { median: sorted[sorted.length >> 1]!, lowest: sorted[0]!, highest: sorted.at(-1)! };
+}
+
+export function spreadOf({ lowest, highest }: Repeated): string {
+  return `${short(lowest)}–${short(highest)}`;
+}
+
+/** Nanoseconds of the clock for each call of `call(i)`, sorted; what reading the clock itself takes is in it. */
+export function latencies(count: number, call: (i: number) => unknown): Float64Array {
+  const times = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const start = process.hrtime.bigint();
+    call(i);
+    times[i] = Number(process.hrtime.bigint() - start);
+  }
+  return times.sort();
+}
+
+export function quantile(sorted: Float64Array, q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))]!;
+}
+
+function short(value: number): string {
+  return value >= 1_000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+}
