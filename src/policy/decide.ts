@@ -1,37 +1,34 @@
 import type { PrincipalId } from '../lib/ids.ts';
-import type { ActionEntry } from './action-table.ts';
-import type { Grant, Reach } from './nodes.ts';
-import { reachOf } from './principal-graph.ts';
-import { isNormalScope, normalizeScope } from './scope.ts';
-import type { ScopeNode } from './scope-tree.ts';
+import {
+  deniedBase,
+  disabledPrincipal,
+  missingGrant,
+  notAScope,
+  unknownPrincipal,
+  type Engine,
+} from './engine/engine.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access, Cause, Verdict } from './types.ts';
 
-const missingGrant: Verdict = { allowed: false, cause: { kind: 'missing-grant' } };
-const unknownPrincipal: Verdict = { allowed: false, cause: { kind: 'unknown-principal' } };
-const disabledPrincipal: Verdict = { allowed: false, cause: { kind: 'disabled-principal' } };
 const policyUnavailable: Verdict = { allowed: false, cause: { kind: 'policy-unavailable' } };
+const unnamed: ReadonlyMap<number, Verdict> = new Map([
+  [missingGrant, { allowed: false, cause: { kind: 'missing-grant' } }],
+  [unknownPrincipal, { allowed: false, cause: { kind: 'unknown-principal' } }],
+  [disabledPrincipal, { allowed: false, cause: { kind: 'disabled-principal' } }],
+  [notAScope, policyUnavailable],
+]);
 
 /**
  * Whether one principal may do this, and the one policy that says so. Azure RBAC's order: a deny assignment that
  * applies wins over every grant; else any role assignment to the principal or one of its enabled groups, at the
- * scope or an ancestor, whose role contains the action; else deny. When several apply, the one at the nearest
- * scope is named, and of those the one with the lowest id. Never throws: a fault is a deny.
+ * scope or an ancestor, whose role contains the action and whose condition is true; else deny. When several apply,
+ * the one at the nearest scope is named, and of those the one with the lowest id. Never throws: a fault is a deny.
  * learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource
  */
 export function decide(snapshot: PolicySnapshot, principal: PrincipalId, access: Access): Verdict {
   try {
     if (snapshot.fault !== null) return policyUnavailable;
-    const node = snapshot.graph.get(principal);
-    if (!node?.record) return unknownPrincipal;
-    if (!node.record.enabled) return disabledPrincipal;
-    const action = snapshot.actions.entry(access.action, access.dataAction);
-    const from = snapshot.scopes.exact(access.scope);
-    if (from) return search(snapshot, from, access.scope, reachOf(node), action);
-    const scope = isNormalScope(access.scope) ? access.scope : normalizeScope(access.scope);
-    if (scope === null) return policyUnavailable;
-    const near = snapshot.scopes.exact(scope) ?? snapshot.scopes.nearestAbove(scope);
-    return search(snapshot, near, scope, reachOf(node), action);
+    return verdictOf(snapshot.engine, outcomeOf(snapshot.engine, principal, access));
   } catch {
     return policyUnavailable;
   }
@@ -52,36 +49,26 @@ export function decideForAll(
     if (!verdict.allowed) return { ...verdict, decidedFor: authority };
     first ??= { ...verdict, decidedFor: authority };
   }
-  return first ?? { ...unknownPrincipal, decidedFor: null };
+  return first ?? { allowed: false, cause: { kind: 'unknown-principal' }, decidedFor: null };
 }
 
-function search(
-  { graph: { marks }, scopes }: PolicySnapshot,
-  from: ScopeNode,
-  scope: string,
-  reach: Reach,
-  action: ActionEntry,
-): Verdict {
-  marks.mark(reach);
-  let grant: Grant | null = null;
-  for (let node: ScopeNode | null = from; node; node = scopes.above(node)) {
-    const denial = node.denials?.find(marks, scope, action);
-    if (denial) {
-      const { id, name, scope: at } = denial.assignment;
-      return { allowed: false, cause: { kind: 'deny-assignment', id, name, scope: at } };
-    }
-    grant ??= node.grants?.find(marks, reach, action) ?? null;
-  }
-  return grant ? { allowed: true, cause: causeOf(grant) } : missingGrant;
+function outcomeOf(engine: Engine, principal: PrincipalId, access: Access): number {
+  const node = engine.principals.get(principal);
+  if (!node?.record) return unknownPrincipal;
+  if (!node.record.enabled) return disabledPrincipal;
+  const action = engine.actions.number(access.action, access.dataAction);
+  return engine.decide(node.index, action, engine.place(access.scope), access);
 }
 
-function causeOf({ assignment, role }: Grant): Cause {
-  return {
-    kind: 'role-assignment',
-    id: assignment.id,
-    roleDefinitionId: role.id,
-    roleName: role.roleName,
-    scope: assignment.scope,
-    principalId: assignment.principalId,
-  };
+function verdictOf(engine: Engine, outcome: number): Verdict {
+  if (outcome >= 0) return { allowed: true, cause: grantCause(engine, outcome) };
+  if (outcome > deniedBase) return unnamed.get(outcome) ?? policyUnavailable;
+  const { id, name, scope } = engine.assignments.denialAt(deniedBase - outcome);
+  return { allowed: false, cause: { kind: 'deny-assignment', id, name, scope } };
+}
+
+function grantCause({ assignments, roles }: Engine, slot: number): Cause {
+  const { id, roleDefinitionId, scope, principalId } = assignments.grantAt(slot);
+  const roleName = roles.get(roleDefinitionId)?.definition?.roleName ?? roleDefinitionId;
+  return { kind: 'role-assignment', id, roleDefinitionId, roleName, scope, principalId };
 }

@@ -52,8 +52,8 @@ function explainOne(
 }
 
 function grantedBy(snapshot: PolicySnapshot, id: PrincipalId, assignmentId: string): AssignmentView | null {
-  const grant = snapshot.grant(assignmentId);
-  return grant ? viewOf(snapshot, grant, id) : null;
+  const assignment = snapshot.roleAssignment(assignmentId);
+  return assignment ? viewOf(snapshot, assignment, id) : null;
 }
 
 function deniedBy(snapshot: PolicySnapshot, id: PrincipalId, assignmentId: string): DenyView | null {

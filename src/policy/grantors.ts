@@ -1,8 +1,7 @@
 import { decide } from './decide.ts';
 import type { Grantor, Who } from './explanation.ts';
 import { whoIs } from './group-path.ts';
-import type { PrincipalNode } from './nodes.ts';
-import { scopeAndAncestors } from './scope.ts';
+import type { PrincipalNode } from './engine/principals.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
 const granting = 'Microsoft.Authorization/roleAssignments/write';
@@ -38,10 +37,14 @@ export function grantorsAt(
 /** Nearest scope first. */
 function candidates(snapshot: PolicySnapshot, scope: string): Set<PrincipalNode> {
   const found = new Set<PrincipalNode>();
-  for (const at of scopeAndAncestors(scope)) {
-    for (const { principal, role } of snapshot.scopes.exact(at)?.grants?.grants ?? []) {
-      if (role.permissions?.contains(granting.toLowerCase(), false)) found.add(principal);
-    }
+  const ancestors = snapshot.ancestors(scope);
+  const nearestFirst = [...snapshot.assignmentsAt(ancestors)].sort(
+    (a, b) => ancestors.indexOf(a.scope) - ancestors.indexOf(b.scope) || (a.id < b.id ? -1 : 1),
+  );
+  for (const { principalId, roleDefinitionId } of nearestFirst) {
+    const node = snapshot.engine.principals.get(principalId);
+    const grants = snapshot.permissionsOf(roleDefinitionId)?.contains(granting.toLowerCase(), false);
+    if (node && grants) found.add(node);
   }
   return found;
 }
@@ -56,7 +59,7 @@ function peopleOf(group: PrincipalNode): PrincipalNode[] {
   for (const node of beneath) {
     if (node.record?.kind === 'user') people.push(node);
     if (people.length >= examinedMembers) break;
-    for (const member of node.members) beneath.add(member);
+    for (const member of node.members ?? []) beneath.add(member);
   }
   return people;
 }

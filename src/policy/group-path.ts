@@ -1,6 +1,8 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import type { AssignmentView, Who } from './explanation.ts';
-import type { Grant, PrincipalNode } from './nodes.ts';
+import type { RoleAssignment } from '../store/changes.ts';
+import type { PrincipalNode } from './engine/principals.ts';
+import { conveys } from './engine/reach.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
 export function whoIs(snapshot: PolicySnapshot, id: PrincipalId): Who {
@@ -20,14 +22,14 @@ export function groupsBetween(
   target: PrincipalId,
   way: 'live' | 'any',
 ): Who[] | null {
-  const start = snapshot.graph.get(id);
+  const start = snapshot.engine.principals.get(id);
   if (!start) return null;
   const cameFrom = new Map<PrincipalNode, PrincipalNode | null>([[start, null]]);
   for (const [node] of cameFrom) {
     if (node.id === target) return backTo(snapshot, node, cameFrom);
     for (const group of node.groups) {
       if (cameFrom.has(group)) continue;
-      if (way === 'live' && !(group.record?.kind === 'group' && group.record.enabled)) continue;
+      if (way === 'live' && !conveys(group)) continue;
       cameFrom.set(group, node);
     }
   }
@@ -37,13 +39,13 @@ export function groupsBetween(
 /** An assignment as `id` sees it: through which groups it holds. */
 export function viewOf(
   snapshot: PolicySnapshot,
-  { assignment, role }: Grant,
+  assignment: RoleAssignment,
   id: PrincipalId,
 ): AssignmentView {
   return {
     id: assignment.id,
-    roleDefinitionId: role.id,
-    roleName: role.roleName,
+    roleDefinitionId: assignment.roleDefinitionId,
+    roleName: snapshot.roleDefinition(assignment.roleDefinitionId)?.roleName ?? assignment.roleDefinitionId,
     scope: assignment.scope,
     principal: whoIs(snapshot, assignment.principalId),
     through: groupsBetween(snapshot, id, assignment.principalId, 'any') ?? [],

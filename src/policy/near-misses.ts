@@ -1,9 +1,8 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import type { NearMiss, Shortfall } from './explanation.ts';
 import { groupsBetween, viewOf, whoIs } from './group-path.ts';
-import type { Grant } from './nodes.ts';
-import { everyIdentityOf, identitiesOf } from './principal-graph.ts';
-import { isWithin, scopeAndAncestors } from './scope.ts';
+import type { RoleAssignment } from '../store/changes.ts';
+import { everyIdentityOf, identitiesOf } from './engine/reach.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
 
@@ -12,7 +11,7 @@ const shown = 5;
 const shownOfOthers = 2;
 
 interface Candidate {
-  readonly grant: Grant;
+  readonly assignment: RoleAssignment;
   readonly shortfall: Shortfall;
   /** How far from sufficient, by kind; then how far away in the tree of scopes. */
   readonly rank: number;
@@ -25,28 +24,28 @@ export function nearMisses(snapshot: PolicySnapshot, id: PrincipalId, access: Ac
   const others = othersCandidates(snapshot, id, access).sort(closer).slice(0, shownOfOthers);
   return [...own, ...others]
     .slice(0, shown)
-    .map(({ grant, shortfall }) => ({ assignment: viewOf(snapshot, grant, id), shortfall }));
+    .map(({ assignment, shortfall }) => ({ assignment: viewOf(snapshot, assignment, id), shortfall }));
 }
 
 function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
-  const node = snapshot.graph.get(id);
+  const node = snapshot.engine.principals.get(id);
   if (!node) return [];
   const live = identitiesOf(node);
   const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
   for (const identity of everyIdentityOf(node)) {
-    for (const grant of identity.grants) {
-      const { permissions } = grant.role;
+    for (const assignment of snapshot.assignmentsOf(identity.id)) {
+      const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
       if (!permissions) continue;
-      const covers = isWithin(access.scope, grant.assignment.scope);
+      const covers = snapshot.isWithin(access.scope, assignment.scope);
       const contains = permissions.contains(action, access.dataAction);
-      const distance = steps(access.scope, grant.assignment.scope);
+      const distance = steps(snapshot, access.scope, assignment.scope);
       const add = (rank: number, shortfall: Shortfall): void => {
-        candidates.push({ grant, shortfall, rank, distance });
+        candidates.push({ assignment, shortfall, rank, distance });
       };
       const pattern = permissions.excludedBy(action, access.dataAction);
       if (!live.has(identity)) {
-        if (covers && contains) add(0, disabledGroup(snapshot, id, grant));
+        if (covers && contains) add(0, disabledGroup(snapshot, id, assignment));
       } else if (covers && !contains && pattern !== null) add(1, { kind: 'taken-away', pattern });
       else if (contains && !covers) add(2, { kind: 'other-scope' });
       else if (covers) add(3, { kind: 'role-lacks-action' });
@@ -56,37 +55,37 @@ function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access
 }
 
 function othersCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
-  const node = snapshot.graph.get(id);
+  const node = snapshot.engine.principals.get(id);
   const own = node ? everyIdentityOf(node) : new Set();
   const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
-  for (const scope of scopeAndAncestors(access.scope)) {
-    for (const grant of snapshot.scopes.exact(scope)?.grants?.grants ?? []) {
-      if (own.has(grant.principal) || !grant.principal.record) continue;
-      if (!grant.role.permissions?.contains(action, access.dataAction)) continue;
-      const distance = steps(access.scope, scope);
-      candidates.push({ grant, shortfall: { kind: 'other-principal' }, rank: 4, distance });
-    }
+  for (const assignment of snapshot.assignmentsAt(snapshot.ancestors(access.scope))) {
+    const holder = snapshot.engine.principals.get(assignment.principalId);
+    if (!holder?.record || own.has(holder)) continue;
+    const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
+    if (!permissions?.contains(action, access.dataAction)) continue;
+    const distance = steps(snapshot, access.scope, assignment.scope);
+    candidates.push({ assignment, shortfall: { kind: 'other-principal' }, rank: 4, distance });
   }
   return candidates;
 }
 
-function disabledGroup(snapshot: PolicySnapshot, id: PrincipalId, { assignment }: Grant): Shortfall {
-  const path = groupsBetween(snapshot, id, assignment.principalId, 'any') ?? [];
+function disabledGroup(snapshot: PolicySnapshot, id: PrincipalId, { principalId }: RoleAssignment): Shortfall {
+  const path = groupsBetween(snapshot, id, principalId, 'any') ?? [];
   const group = path.find((step) => !snapshot.principal(step.id)?.enabled);
-  return { kind: 'disabled-group', group: group ?? whoIs(snapshot, assignment.principalId) };
+  return { kind: 'disabled-group', group: group ?? whoIs(snapshot, principalId) };
 }
 
 function closer(a: Candidate, b: Candidate): number {
   return (
-    a.rank - b.rank || a.distance - b.distance || (a.grant.assignment.id < b.grant.assignment.id ? -1 : 1)
+    a.rank - b.rank || a.distance - b.distance || (a.assignment.id < b.assignment.id ? -1 : 1)
   );
 }
 
 /** Edges of the tree of scopes between the two. */
-function steps(a: string, b: string): number {
-  const left = scopeAndAncestors(a);
-  const right = new Set(scopeAndAncestors(b));
+function steps(snapshot: PolicySnapshot, a: string, b: string): number {
+  const left = snapshot.ancestors(a);
+  const right = new Set(snapshot.ancestors(b));
   const common = left.findIndex((scope) => right.has(scope));
   return common + (right.size - (left.length - common));
 }

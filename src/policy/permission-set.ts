@@ -1,45 +1,63 @@
 import type { Permission } from '../store/changes.ts';
 import { compileActionPattern, type ActionPattern } from './action-pattern.ts';
+import { gateOf, type Gate } from './engine/gate.ts';
 
-/** Results that one set remembers per plane; beyond it the memory starts anew, so callers cannot make it grow. */
-const memoLimit = 2_048;
+interface Part {
+  readonly actions: Plane;
+  readonly dataActions: Plane;
+  readonly gate: Gate | null;
+}
 
 interface Plane {
   readonly include: readonly ActionPattern[];
   readonly exclude: readonly ActionPattern[];
 }
 
+/** How a set holds an action: not at all, only where one of its permissions' conditions is true, or plainly. */
+export type Membership = 'absent' | 'conditional' | 'contained';
+
 /**
  * The permissions of one role or deny assignment, compiled once. Each permission is its actions minus its
  * notActions; several permissions are united. Actions and data actions are two planes that never mix.
  */
 export class PermissionSet {
-  readonly #actions: readonly Plane[];
-  readonly #dataActions: readonly Plane[];
-  readonly #actionMemo = new Map<string, boolean>();
-  readonly #dataActionMemo = new Map<string, boolean>();
+  readonly #parts: readonly Part[];
 
   constructor(permissions: readonly Permission[]) {
-    this.#actions = permissions.map((permission) => plane(permission.actions, permission.notActions));
-    this.#dataActions = permissions.map((permission) =>
-      plane(permission.dataActions, permission.notDataActions),
-    );
+    this.#parts = permissions.map((permission) => ({
+      actions: plane(permission.actions, permission.notActions),
+      dataActions: plane(permission.dataActions, permission.notDataActions),
+      gate: gateOf(permission.condition),
+    }));
+  }
+
+  /** Whether any permission contains it, conditions left aside. `action` must be in lower case. */
+  contains(action: string, dataAction: boolean): boolean {
+    return this.membership(action, dataAction) !== 'absent';
   }
 
   /** `action` must be in lower case. */
-  contains(action: string, dataAction: boolean): boolean {
-    const memo = dataAction ? this.#dataActionMemo : this.#actionMemo;
-    const known = memo.get(action);
-    if (known !== undefined) return known;
-    const result = evaluate(dataAction ? this.#dataActions : this.#actions, action);
-    if (memo.size >= memoLimit) memo.clear();
-    memo.set(action, result);
-    return result;
+  membership(action: string, dataAction: boolean): Membership {
+    let found: Membership = 'absent';
+    for (const part of this.#parts) {
+      if (!holds(dataAction ? part.dataActions : part.actions, action)) continue;
+      if (part.gate === null) return 'contained';
+      found = 'conditional';
+    }
+    return found;
+  }
+
+  /** The conditions of the permissions that contain it. */
+  *gates(action: string, dataAction: boolean): Generator<Gate> {
+    for (const part of this.#parts) {
+      if (part.gate && holds(dataAction ? part.dataActions : part.actions, action)) yield part.gate;
+    }
   }
 
   /** The notAction that takes away what an action pattern of the same permission gives; null if there is none. */
   excludedBy(action: string, dataAction: boolean): string | null {
-    for (const { include, exclude } of dataAction ? this.#dataActions : this.#actions) {
+    for (const part of this.#parts) {
+      const { include, exclude } = dataAction ? part.dataActions : part.actions;
       if (!anyMatches(include, action)) continue;
       for (const pattern of exclude) if (pattern.matches(action)) return pattern.text;
     }
@@ -51,11 +69,8 @@ function plane(include: readonly string[], exclude: readonly string[]): Plane {
   return { include: include.map(compileActionPattern), exclude: exclude.map(compileActionPattern) };
 }
 
-function evaluate(planes: readonly Plane[], action: string): boolean {
-  for (const { include, exclude } of planes) {
-    if (anyMatches(include, action) && !anyMatches(exclude, action)) return true;
-  }
-  return false;
+function holds({ include, exclude }: Plane, action: string): boolean {
+  return anyMatches(include, action) && !anyMatches(exclude, action);
 }
 
 function anyMatches(patterns: readonly ActionPattern[], action: string): boolean {

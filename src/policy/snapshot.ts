@@ -8,15 +8,12 @@ import type {
   RoleDefinition,
   ScopePlacement,
 } from '../store/changes.ts';
-import { ActionTable } from './action-table.ts';
-import type { Denial, Grant, RoleSlot } from './nodes.ts';
-import { PermissionSet } from './permission-set.ts';
-import { identitiesOf, PrincipalGraph } from './principal-graph.ts';
-import { ScopeTree } from './scope-tree.ts';
-import { normalizeScope } from './scope.ts';
+import { Engine, type EngineOptions } from './engine/engine.ts';
+import { identitiesOf } from './engine/reach.ts';
+import type { PermissionSet } from './permission-set.ts';
+import { isWithin, normalizeScope, scopeAndAncestors } from './scope.ts';
 
-/** In a deny assignment: everyone. It names no principal of the directory. */
-export const everyone = '00000000-0000-0000-0000-000000000000';
+export { everyone } from './engine/principals.ts';
 
 export interface PolicyRows {
   readonly principals: readonly PrincipalRecord[];
@@ -32,36 +29,34 @@ export interface PolicyRows {
   readonly version: number;
 }
 
+const defaults: EngineOptions = { rightsBytes: 64 * 2 ** 20, compileAfter: 8, cachedDecisions: 2 ** 16 };
+
 /**
  * The whole policy in memory, indexed for `decide` and kept up to date change by change. Pure: no I/O, no clock.
  * Every view of it between two calls of `apply` is consistent.
  */
 export class PolicySnapshot {
-  /** For the engine's own files. */
-  readonly graph = new PrincipalGraph();
-  /** For the engine's own files. */
-  readonly scopes = new ScopeTree();
-  /** For the engine's own files. */
-  readonly actions = new ActionTable();
-  readonly #definitions = new Map<string, RoleDefinition>();
-  readonly #roles = new Map<string, RoleSlot>();
-  readonly #grants = new Map<string, Grant>();
-  readonly #denials = new Map<string, Denial>();
+  /** For this room's own files. */
+  readonly engine: Engine;
   #version: number;
   #fault: unknown = null;
 
-  private constructor(version: number) {
+  private constructor(version: number, options: EngineOptions) {
     this.#version = version;
+    this.engine = new Engine(options);
   }
 
   /** Throws a RangeError for an assignment whose scope is not a scope: such rows are never repaired. */
-  static from(rows: PolicyRows): PolicySnapshot {
-    const snapshot = new PolicySnapshot(rows.version);
-    for (const principal of rows.principals) snapshot.graph.put(principal);
-    for (const { group, member } of rows.memberships) snapshot.graph.addMember(group, member);
-    for (const definition of rows.roleDefinitions) snapshot.#putDefinition(definition);
-    for (const assignment of inOrder(rows.roleAssignments)) snapshot.#putGrant(assignment);
-    for (const assignment of inOrder(rows.denyAssignments)) snapshot.#putDenial(assignment);
+  static from(rows: PolicyRows, options: Partial<EngineOptions> = {}): PolicySnapshot {
+    const snapshot = new PolicySnapshot(rows.version, { ...defaults, ...options });
+    const { principals, scopes, roles, assignments, tags } = snapshot.engine;
+    for (const principal of rows.principals) principals.put(principal);
+    for (const { group, member } of rows.memberships) principals.addMember(group, member);
+    for (const definition of rows.roleDefinitions) roles.put(definition);
+    for (const placement of rows.placements ?? []) scopes.place(placement);
+    for (const assignment of rows.roleAssignments) assignments.putGrant(assignment);
+    for (const assignment of rows.denyAssignments) assignments.putDenial(assignment);
+    for (const { scope, tags: own } of rows.tags ?? []) tags.put(scope, own);
     return snapshot;
   }
 
@@ -85,6 +80,7 @@ export class PolicySnapshot {
       if (!Number.isSafeInteger(committed.sequence)) {
         throw new RangeError(`${committed.sequence} is not a sequence of the feed`);
       }
+      this.engine.tick();
       this.#take(committed.change);
       this.#version = committed.sequence;
     } catch (error) {
@@ -93,83 +89,142 @@ export class PolicySnapshot {
   }
 
   principal(id: PrincipalId): PrincipalRecord | undefined {
-    return this.graph.get(id)?.record ?? undefined;
+    return this.engine.principals.get(id)?.record ?? undefined;
+  }
+
+  *principals(): Generator<PrincipalRecord> {
+    for (const { record } of this.engine.principals.values()) if (record) yield record;
+  }
+
+  /** How many principals and scopes are known, those only mentioned included. */
+  get size(): { readonly principals: number; readonly scopes: number } {
+    return { principals: this.engine.principals.size, scopes: this.engine.scopes.size };
   }
 
   /** The principal and every enabled group that it belongs to, transitively; nothing for an unknown principal. */
   identitiesOf(id: PrincipalId): PrincipalId[] {
-    const node = this.graph.get(id);
+    const node = this.engine.principals.get(id);
     return node?.record ? Array.from(identitiesOf(node), (identity) => identity.id) : [];
   }
 
   roleDefinition(id: string): RoleDefinition | undefined {
-    return this.#definitions.get(id);
+    return this.engine.roles.get(id)?.definition ?? undefined;
   }
 
-  roleDefinitions(): IterableIterator<RoleDefinition> {
-    return this.#definitions.values();
+  *roleDefinitions(): Generator<RoleDefinition> {
+    for (const { definition } of this.engine.roles.values()) if (definition) yield definition;
   }
 
   roleAssignment(id: string): RoleAssignment | undefined {
-    return this.#grants.get(id)?.assignment;
+    return this.engine.assignments.grant(id);
   }
 
-  *roleAssignments(): Generator<RoleAssignment> {
-    for (const { assignment } of this.#grants.values()) yield assignment;
+  /** The role assignments that name this principal itself. */
+  *assignmentsOf(id: PrincipalId): Generator<RoleAssignment> {
+    const node = this.engine.principals.get(id);
+    if (node) yield* this.engine.assignments.grantsOf(node);
   }
 
-  grant(id: string): Grant | undefined {
-    return this.#grants.get(id);
+  /** The role assignments at exactly these scopes. */
+  assignmentsAt(scopes: readonly string[]): Generator<RoleAssignment> {
+    const numbers = scopes.map((scope) => this.engine.scopes.find(scope));
+    return this.engine.assignments.grantsAt(new Set(numbers.filter((number) => number >= 0)));
+  }
+
+  roleAssignments(): Generator<RoleAssignment> {
+    return this.engine.assignments.grants();
   }
 
   denyAssignment(id: string): DenyAssignment | undefined {
-    return this.#denials.get(id)?.assignment;
+    return this.engine.assignments.denial(id);
   }
 
-  *denyAssignments(): Generator<DenyAssignment> {
-    for (const { assignment } of this.#denials.values()) yield assignment;
+  denyAssignments(): Generator<DenyAssignment> {
+    return this.engine.assignments.denials();
   }
 
   /** The compiled permissions of a role; undefined while the role is unknown. */
   permissionsOf(roleDefinitionId: string): PermissionSet | undefined {
-    return this.#roles.get(roleDefinitionId)?.permissions ?? undefined;
+    return this.engine.roles.get(roleDefinitionId)?.permissions ?? undefined;
+  }
+
+  /** Where a management group or subscription was placed. */
+  placement(scope: string): ScopePlacement | undefined {
+    return this.engine.scopes.placement(scope);
+  }
+
+  placements(): IterableIterator<ScopePlacement> {
+    return this.engine.scopes.placements();
+  }
+
+  /** The scope itself and every ancestor, nearest first, management groups included. The scope in normal form. */
+  ancestors(scope: string): string[] {
+    const out: string[] = [];
+    for (let at: string | null = scope; at !== null; ) {
+      const path: string[] = scopeAndAncestors(at);
+      const placed: number = path.findIndex((ancestor) => this.placement(ancestor) !== undefined);
+      if (placed < 0) return [...out, ...path];
+      out.push(...path.slice(0, placed + 1));
+      at = this.placement(path[placed] ?? '/')?.parent ?? '/';
+    }
+    return out;
+  }
+
+  /** Whether `scope` is `ancestor` or lies beneath it, management groups included. Both in normal form. */
+  isWithin(scope: string, ancestor: string): boolean {
+    return isWithin(scope, ancestor) || this.ancestors(scope).includes(ancestor);
   }
 
   #take(change: Change): void {
+    const { principals, scopes, roles, assignments, tags } = this.engine;
     switch (change.kind) {
       case 'principal.created':
       case 'principal.updated':
-        this.graph.put(change.principal);
+        principals.put(change.principal);
         break;
       case 'principal.deleted':
-        this.graph.remove(change.id);
+        principals.remove(change.id);
         break;
       case 'group.member-added':
-        this.graph.addMember(change.group, change.member);
+        principals.addMember(change.group, change.member);
         break;
       case 'group.member-removed':
-        this.graph.removeMember(change.group, change.member);
+        principals.removeMember(change.group, change.member);
         break;
       case 'role-definition.put':
-        this.#putDefinition(change.definition);
+        roles.put(change.definition);
+        this.engine.changeRoles();
         break;
       case 'role-definition.deleted':
-        this.#deleteDefinition(change.id);
+        roles.delete(change.id);
+        this.engine.changeRoles();
         break;
       case 'role-assignment.put':
-        this.#putGrant(change.assignment);
+        assignments.putGrant(change.assignment);
         break;
       case 'role-assignment.deleted':
-        this.#deleteGrant(change.assignment.id);
+        assignments.deleteGrant(change.assignment.id);
         break;
       case 'deny-assignment.put':
-        this.#putDenial(change.assignment);
+        assignments.putDenial(change.assignment);
         break;
       case 'deny-assignment.deleted':
-        this.#deleteDenial(change.assignment.id);
+        assignments.deleteDenial(change.assignment.id);
         break;
       case 'scope.placed':
+        scopes.place(placementOf(change.placement));
+        this.engine.forget();
+        break;
       case 'scope.removed':
+        scopes.displace(change.scope);
+        this.engine.forget();
+        break;
+      case 'resource.put':
+        if (change.tags) tags.put(normalizeScope(change.id) ?? change.id, change.tags);
+        break;
+      case 'resource.deleted':
+        tags.delete(normalizeScope(change.id) ?? change.id);
+        break;
       case 'credential.added':
       case 'credential.removed':
       case 'session.opened':
@@ -181,8 +236,6 @@ export class PolicySnapshot {
       case 'lease.ended':
       case 'signing-key.added':
       case 'signing-key.retired':
-      case 'resource.put':
-      case 'resource.deleted':
       case 'job.status':
       case 'container.created':
       case 'container.deleted':
@@ -192,90 +245,11 @@ export class PolicySnapshot {
         break;
     }
   }
-
-  #role(id: string): RoleSlot {
-    let role = this.#roles.get(id);
-    if (!role) {
-      role = { id, index: this.#roles.size, roleName: id, permissions: null };
-      this.#roles.set(id, role);
-      this.actions.rolesChanged(this.#roles.size);
-    }
-    return role;
-  }
-
-  #putDefinition(definition: RoleDefinition): void {
-    const role = this.#role(definition.id);
-    role.roleName = definition.roleName;
-    role.permissions = new PermissionSet(definition.permissions);
-    this.#definitions.set(definition.id, definition);
-    this.actions.rolesChanged(this.#roles.size);
-  }
-
-  #deleteDefinition(id: string): void {
-    const role = this.#role(id);
-    role.roleName = id;
-    role.permissions = null;
-    this.#definitions.delete(id);
-    this.actions.rolesChanged(this.#roles.size);
-  }
-
-  #putGrant(given: RoleAssignment): void {
-    const assignment = { ...given, scope: scopeOf(given) };
-    this.#deleteGrant(assignment.id);
-    const principal = this.graph.mention(assignment.principalId);
-    const grant = { assignment, principal, role: this.#role(assignment.roleDefinitionId) };
-    principal.grants.add(grant);
-    this.#grants.set(assignment.id, grant);
-    this.scopes.addGrant(assignment.scope, grant);
-  }
-
-  #deleteGrant(id: string): void {
-    const grant = this.#grants.get(id);
-    if (!grant) return;
-    this.#grants.delete(id);
-    this.scopes.removeGrant(grant.assignment.scope, id);
-    grant.principal.grants.delete(grant);
-    this.graph.release(grant.principal);
-  }
-
-  #putDenial(given: DenyAssignment): void {
-    const assignment = { ...given, scope: scopeOf(given) };
-    this.#deleteDenial(assignment.id);
-    const denial: Denial = {
-      assignment,
-      permissions: new PermissionSet(assignment.permissions),
-      everyone: assignment.principals.some((id) => id === everyone),
-      principals: assignment.principals.map((id) => this.graph.mention(id)),
-      excluded: assignment.excludePrincipals
-        .filter((id) => id !== everyone)
-        .map((id) => this.graph.mention(id)),
-    };
-    for (const node of denial.principals) node.denials.add(denial);
-    for (const node of denial.excluded) node.denials.add(denial);
-    this.#denials.set(assignment.id, denial);
-    this.scopes.addDenial(assignment.scope, denial);
-  }
-
-  #deleteDenial(id: string): void {
-    const denial = this.#denials.get(id);
-    if (!denial) return;
-    this.#denials.delete(id);
-    this.scopes.removeDenial(denial.assignment.scope, id);
-    for (const node of [...denial.principals, ...denial.excluded]) {
-      node.denials.delete(denial);
-      this.graph.release(node);
-    }
-  }
 }
 
-/** In order of id, so that each one is put at the end of its list. */
-function inOrder<T extends { readonly id: string }>(rows: readonly T[]): T[] {
-  return [...rows].sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function scopeOf(assignment: { readonly id: string; readonly scope: string }): string {
-  const scope = normalizeScope(assignment.scope);
-  if (scope === null)
-    throw new RangeError(`assignment ${assignment.id} is at '${assignment.scope}', which is no scope`);
-  return scope;
+function placementOf(placement: ScopePlacement): ScopePlacement {
+  if (normalizeScope(placement.scope) !== placement.scope) {
+    throw new RangeError(`'${placement.scope}' is not a scope that can be placed`);
+  }
+  return placement;
 }

@@ -121,8 +121,8 @@ function principalOf(snapshot: PolicySnapshot, name: string): PrincipalRecord | 
   const wanted = name.toLowerCase();
   const byId = isGuid(name) ? snapshot.principal(wanted as PrincipalId) : undefined;
   if (byId !== undefined) return byId;
-  for (const { record } of snapshot.graph.values()) {
-    if (record?.signInName?.toLowerCase() === wanted) return record;
+  for (const record of snapshot.principals()) {
+    if (record.signInName?.toLowerCase() === wanted) return record;
   }
   return null;
 }

@@ -1,0 +1,278 @@
+import type { DenyAssignment, RoleAssignment } from '../../store/changes.ts';
+import type { PrincipalId } from '../../lib/ids.ts';
+import { normalizeScope } from '../scope.ts';
+import { grown } from './columns.ts';
+import { gateOf, type Gate } from './gate.ts';
+import { OwnTable } from './own-table.ts';
+import { everyone, type PrincipalNode, type Principals } from './principals.ts';
+import type { Roles } from './roles.ts';
+import type { Scopes } from './scopes.ts';
+
+/** Flags of a slot. */
+export const isDenial = 1;
+export const isGated = 2;
+/** Of a denial that does not reach beneath its own scope. */
+export const isExact = 4;
+
+interface DenialEntry {
+  readonly assignment: DenyAssignment;
+  readonly slots: readonly number[];
+  readonly excluded: readonly PrincipalNode[];
+  readonly gate: Gate | null;
+}
+
+/**
+ * What is assigned to whom, where, in columns by slot: a role assignment is one slot, a deny assignment one for each
+ * principal that it names.
+ */
+export class Assignments {
+  principals = new Int32Array(64);
+  scopes = new Int32Array(64);
+  /** Columns of `Actions`. */
+  permissions = new Int32Array(64);
+  flags = new Uint8Array(64);
+  /** The next slot of the same kind for the same principal at the same scope, or -1. */
+  next = new Int32Array(64);
+  /** The first 52 bits of the id, in which ids are ordered; see `before`. */
+  #order = new Float64Array(64);
+  readonly #records: (RoleAssignment | DenialEntry | null)[] = [];
+  readonly #free: number[] = [];
+  readonly #grants = new Map<string, number>();
+  readonly #denials = new Map<string, DenialEntry>();
+  readonly #gates = new Map<number, Gate>();
+  readonly #in: { readonly principals: Principals; readonly scopes: Scopes; readonly roles: Roles };
+  readonly #onScopesGivenUp: () => void;
+
+  constructor(
+    within: { readonly principals: Principals; readonly scopes: Scopes; readonly roles: Roles },
+    onScopesGivenUp: () => void,
+  ) {
+    this.#in = within;
+    this.#onScopesGivenUp = onScopesGivenUp;
+  }
+
+  grant(id: string): RoleAssignment | undefined {
+    const slot = this.#grants.get(id);
+    return slot === undefined ? undefined : this.grantAt(slot);
+  }
+
+  *grants(): Generator<RoleAssignment> {
+    for (const slot of this.#grants.values()) yield this.grantAt(slot);
+  }
+
+  denial(id: string): DenyAssignment | undefined {
+    return this.#denials.get(id)?.assignment;
+  }
+
+  *denials(): Generator<DenyAssignment> {
+    for (const { assignment } of this.#denials.values()) yield assignment;
+  }
+
+  grantAt(slot: number): RoleAssignment {
+    const record = this.#records[slot];
+    if (!record || 'slots' in record) throw new RangeError(`slot ${slot} holds no role assignment`);
+    return record;
+  }
+
+  denialAt(slot: number): DenyAssignment {
+    return this.#denialEntry(slot).assignment;
+  }
+
+  /** The role assignments of one principal itself, not of its groups. */
+  *grantsOf(node: PrincipalNode): Generator<RoleAssignment> {
+    if (!node.grants) return;
+    for (const head of node.grants.heads()) {
+      for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) yield this.grantAt(slot);
+    }
+  }
+
+  /** The role assignments at any of these scopes (by number). */
+  *grantsAt(scopes: ReadonlySet<number>): Generator<RoleAssignment> {
+    for (let slot = 0; slot < this.#records.length; slot++) {
+      if (!scopes.has(this.scopes[slot] ?? -1)) continue;
+      const record = this.#records[slot];
+      if (record && !('slots' in record)) yield record;
+    }
+  }
+
+  gate(slot: number): Gate | null {
+    return this.#gates.get(slot) ?? null;
+  }
+
+  /** Whether a denial excludes one of these principals. */
+  excludes(slot: number, active: Int32Array): boolean {
+    for (const { index } of this.#denialEntry(slot).excluded) if (active.includes(index)) return true;
+    return false;
+  }
+
+  /** Whether a slot's id is the lower one. */
+  before(a: number, b: number): boolean {
+    const left = this.#order[a] ?? 0;
+    const right = this.#order[b] ?? 0;
+    if (left < right) return true;
+    if (left > right) return false;
+    return this.#id(a) < this.#id(b);
+  }
+
+  /** Throws a RangeError when its scope is not a scope: such rows are never repaired. */
+  putGrant(given: RoleAssignment): void {
+    const assignment = { ...given, scope: scopeOf(given) };
+    this.deleteGrant(assignment.id);
+    const node = this.#in.principals.mention(assignment.principalId);
+    const gate = gateOf(assignment.condition);
+    const slot = this.#insert(assignment, {
+      node,
+      column: this.#in.roles.mention(assignment.roleDefinitionId).column,
+      flags: gate ? isGated : 0,
+      gate,
+      record: assignment,
+    });
+    this.#grants.set(assignment.id, slot);
+  }
+
+  deleteGrant(id: string): void {
+    const slot = this.#grants.get(id);
+    if (slot === undefined) return;
+    this.#grants.delete(id);
+    this.#remove(slot);
+  }
+
+  putDenial(given: DenyAssignment): void {
+    const assignment = { ...given, scope: scopeOf(given) };
+    this.deleteDenial(assignment.id);
+    const { principals, roles } = this.#in;
+    const gate = gateOf(assignment.condition);
+    const flags =
+      isDenial | (gate ? isGated : 0) | (assignment.doNotApplyToChildScopes ? isExact : 0);
+    const slots: number[] = [];
+    const excluded = assignment.excludePrincipals
+      .filter((id) => id !== everyone)
+      .map((id) => principals.mention(id));
+    for (const node of excluded) {
+      node.mentions++;
+      node.exclusions++;
+      principals.disturb(node);
+    }
+    const entry: DenialEntry = { assignment, slots, excluded, gate };
+    for (const id of new Set<PrincipalId>(assignment.principals)) {
+      const node = principals.mention(id);
+      const column = roles.deny(assignment.permissions);
+      slots.push(this.#insert(assignment, { node, column, flags, gate, record: entry }));
+    }
+    this.#denials.set(assignment.id, entry);
+  }
+
+  deleteDenial(id: string): void {
+    const entry = this.#denials.get(id);
+    if (!entry) return;
+    this.#denials.delete(id);
+    for (const slot of entry.slots) {
+      const column = this.permissions[slot] ?? 0;
+      this.#remove(slot);
+      this.#in.roles.release(column);
+    }
+    for (const node of entry.excluded) {
+      node.mentions--;
+      node.exclusions--;
+      this.#in.principals.disturb(node);
+      this.#in.principals.release(node);
+    }
+  }
+
+  #insert(
+    { id, scope: text }: { readonly id: string; readonly scope: string },
+    given: {
+      readonly node: PrincipalNode;
+      readonly column: number;
+      readonly flags: number;
+      readonly gate: Gate | null;
+      readonly record: RoleAssignment | DenialEntry;
+    },
+  ): number {
+    const { node, column, flags, gate, record } = given;
+    const slot = this.#free.pop() ?? this.#records.length;
+    this.#reserve(slot + 1);
+    const scope = this.#in.scopes.assign(text);
+    this.principals[slot] = node.index;
+    this.scopes[slot] = scope;
+    this.permissions[slot] = column;
+    this.flags[slot] = flags;
+    this.#order[slot] = orderOf(id);
+    this.#records[slot] = record;
+    if (gate) this.#gates.set(slot, gate);
+    const table = (flags & isDenial) === 0 ? (node.grants ??= new OwnTable()) : (node.denials ??= new OwnTable());
+    this.next[slot] = table.get(scope);
+    table.set(scope, slot);
+    node.mentions++;
+    node.version++;
+    this.#in.principals.disturb(node);
+    return slot;
+  }
+
+  #remove(slot: number): void {
+    const { principals, scopes } = this.#in;
+    const node = principals.at(this.principals[slot] ?? 0);
+    if (!node) throw new RangeError(`slot ${slot} names no principal`);
+    const scope = this.scopes[slot] ?? 0;
+    const denial = ((this.flags[slot] ?? 0) & isDenial) !== 0;
+    const table = denial ? node.denials : node.grants;
+    if (table) {
+      this.#unlink(table, scope, slot);
+      if (table.empty) {
+        if (denial) node.denials = null;
+        else node.grants = null;
+      }
+    }
+    this.#records[slot] = null;
+    this.#gates.delete(slot);
+    this.#free.push(slot);
+    node.mentions--;
+    node.version++;
+    principals.disturb(node);
+    principals.release(node);
+    if (scopes.release(scope)) this.#onScopesGivenUp();
+  }
+
+  #unlink(table: OwnTable, scope: number, slot: number): void {
+    const after = this.next[slot] ?? -1;
+    let at = table.get(scope);
+    if (at === slot) return table.set(scope, after);
+    while (at >= 0 && this.next[at] !== slot) at = this.next[at] ?? -1;
+    if (at >= 0) this.next[at] = after;
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.principals.length) return;
+    this.principals = grown(this.principals, size);
+    this.scopes = grown(this.scopes, size);
+    this.permissions = grown(this.permissions, size);
+    this.flags = grown(this.flags, size);
+    this.next = grown(this.next, size);
+    this.#order = grown(this.#order, size);
+  }
+
+  #denialEntry(slot: number): DenialEntry {
+    const record = this.#records[slot];
+    if (!record || !('slots' in record)) throw new RangeError(`slot ${slot} holds no deny assignment`);
+    return record;
+  }
+
+  #id(slot: number): string {
+    const record = this.#records[slot];
+    if (!record) return '';
+    return 'slots' in record ? record.assignment.id : record.id;
+  }
+}
+
+/** Of a lower-case GUID its first 52 bits, which are in the order of its text; other ids are compared as texts only. */
+function orderOf(id: string): number {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)
+    ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 15), 16)
+    : Number.NaN;
+}
+
+function scopeOf({ id, scope }: { readonly id: string; readonly scope: string }): string {
+  const normal = normalizeScope(scope);
+  if (normal === null) throw new RangeError(`assignment ${id} is at '${scope}', which is not a scope`);
+  return normal;
+}

@@ -1,0 +1,367 @@
+import type { AttributeValue } from '../../store/changes.ts';
+import type { AttributeSource, ConditionContext } from './condition-stub.ts';
+import type { Access } from '../types.ts';
+import { absent, Actions, conditional } from './actions.ts';
+import { Assignments, isExact, isGated } from './assignments.ts';
+import { DecisionCache, none } from './decision-cache.ts';
+import type { Gate } from './gate.ts';
+import { disabledState, Principals, unknownState } from './principals.ts';
+import type { Reach } from './reach.ts';
+import { ResourceTags } from './resource-tags.ts';
+import { directoryHome, split } from './rights-compile.ts';
+import { RightsTables } from './rights-tables.ts';
+import { Roles } from './roles.ts';
+import { Scopes } from './scopes.ts';
+
+/** Outcomes of a decision other than the slot of the role assignment that allows. */
+export const missingGrant = -1;
+export const unknownPrincipal = -2;
+export const disabledPrincipal = -3;
+export const notAScope = -4;
+/** Outcomes at or below it name the slot of the deny assignment: `deniedBase - slot`. */
+export const deniedBase = -16;
+
+export interface EngineOptions {
+  /** Reserved for compiled rights; used as they are made. */
+  readonly rightsBytes: number;
+  /** How often a principal must ask before its rights are compiled. */
+  readonly compileAfter: number;
+  /** Outcomes remembered, a power of two; 20 bytes each. */
+  readonly cachedDecisions: number;
+}
+
+/** The longest chain of scopes: a path of 4096 characters, and the management groups above it. */
+const longestChain = 4_096;
+
+/**
+ * Decisions on numbers. Three tiers, each complete by itself: outcomes of before (DecisionCache), one compiled table
+ * for each set of rights (RightsTables), and what each principal and group is assigned itself (OwnTable).
+ */
+export class Engine {
+  readonly principals: Principals;
+  readonly scopes = new Scopes();
+  readonly actions: Actions;
+  readonly roles: Roles;
+  readonly assignments: Assignments;
+  readonly tags = new ResourceTags();
+  readonly #rights: RightsTables;
+  readonly #cache: DecisionCache;
+  /** Counts changes; cached outcomes are dated by it. */
+  #now = 1;
+  /** Outcomes from before it no longer count. */
+  #floor = 1;
+  /** The scopes at or above the one asked about at which something is assigned, nearest first. */
+  readonly #chain = new Int32Array(longestChain);
+  #length = 0;
+  /** Whether the decision at hand has asked a condition: its outcome holds for this access only. */
+  #asked = false;
+  #access: Access | null = null;
+  #principal = 0;
+  #action = 0;
+  readonly #context: ConditionContext;
+
+  constructor(options: EngineOptions) {
+    this.actions = new Actions(() => this.#changeAll());
+    this.roles = new Roles(this.actions);
+    this.principals = new Principals(
+      () => this.#now,
+      () => this.forget(),
+    );
+    const { principals, scopes, roles } = this;
+    this.assignments = new Assignments({ principals, scopes, roles }, () => this.#changeAll());
+    this.#rights = new RightsTables({ principals, scopes, assignments: this.assignments }, options);
+    this.#cache = new DecisionCache(options.cachedDecisions);
+    this.#context = conditionContext(this);
+  }
+
+  /** To be called before each change is taken in. */
+  tick(): void {
+    this.#now++;
+    if (this.#now < 0x7fff_ffff) return;
+    this.#now = 2;
+    this.principals.changedAt.fill(1);
+    this.#floor = 1;
+    this.#cache.clear();
+  }
+
+  /** A role's permissions have changed: no outcome of before counts, compiled tables stay. */
+  changeRoles(): void {
+    this.#changeAll();
+  }
+
+  /** What is assigned to everyone, or the tree itself, has changed: no outcome and no table of before counts. */
+  forget(): void {
+    this.#changeAll();
+    this.#rights.forgetAll();
+  }
+
+  /** A number that stands for this principal for as long as it exists, and for nobody after; -1 if it is unknown. */
+  principalHandle(id: string): number {
+    return this.principals.get(id)?.index ?? -1;
+  }
+
+  /** A number for an action named in code. */
+  actionHandle(action: string, dataAction: boolean): number {
+    return this.actions.keep(action, dataAction);
+  }
+
+  /** A number for a scope that is kept known until `dropScope`. The text must be in normal form. */
+  scopeHandle(scope: string): number {
+    return this.scopes.pin(scope) * 2 + 1;
+  }
+
+  dropScope(handle: number): void {
+    if (this.scopes.unpin(handle >> 1)) this.#changeAll();
+  }
+
+  /**
+   * The place of a scope, good until the next change: the number of the nearest known scope at or above it, times two,
+   * plus one when it is that scope itself. -1 when the text is not a scope.
+   */
+  place(scope: string): number {
+    const found = this.scopes.resolve(scope);
+    return found < 0 ? -1 : found * 2 + (this.scopes.exact ? 1 : 0);
+  }
+
+  /** Bytes of compiled rights in use. */
+  get rightsSize(): number {
+    return this.#rights.size;
+  }
+
+  /**
+   * The slot of the role assignment that allows, or why not. `place` is a handle or the place of a scope; `access` is
+   * what conditions may ask, null for nothing.
+   */
+  decide(principal: number, action: number, place: number, access: Access | null): number {
+    if (place < 0) return notAScope;
+    const state = this.principals.states[principal];
+    if (state === unknownState || state === undefined) return unknownPrincipal;
+    if (state === disabledState) return disabledPrincipal;
+    const cached = this.#cache.worthwhile;
+    if (cached) {
+      const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
+      const outcome = this.#cache.find(principal, action, place, since);
+      if (outcome !== none) return outcome;
+    }
+    this.#asked = false;
+    this.#access = access;
+    this.#principal = principal;
+    this.#action = action;
+    const scope = place >> 1;
+    this.#follow(scope);
+    const outcome = this.#search(principal, scope, (place & 1) === 1);
+    this.#access = null;
+    if (cached && !this.#asked) this.#cache.store(principal, action, place, outcome, this.#now);
+    return outcome;
+  }
+
+  /** What a condition that is evaluated now would find. */
+  attribute(source: AttributeSource, name: string): AttributeValue | undefined {
+    return this.attributeOf(this.#principal, this.#access, source, name);
+  }
+
+  /** What a condition finds for this principal and access. */
+  attributeOf(
+    principal: number,
+    access: Access | null,
+    source: AttributeSource,
+    name: string,
+  ): AttributeValue | undefined {
+    switch (source) {
+      case 'principal':
+        return securityAttribute(this.principals.at(principal)?.record?.securityAttributes, name);
+      case 'request':
+        return own(access?.attributes?.request, name);
+      case 'environment':
+        return own(access?.attributes?.environment, name);
+      case 'resource':
+        return (
+          own(access?.attributes?.resource, name) ?? (access ? this.tags.find(access.scope, name) : undefined)
+        );
+    }
+  }
+
+  get action(): string {
+    return this.actions.name(this.#action);
+  }
+
+  get subOperation(): string | null {
+    return this.#access?.subOperation ?? null;
+  }
+
+  #changeAll(): void {
+    this.#floor = ++this.#now;
+  }
+
+  /** Lays the chain. */
+  #follow(scope: number): void {
+    const chain = this.#chain;
+    let length = 0;
+    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0; ) {
+      chain[length++] = at;
+      at = this.scopes.above(at);
+    }
+    this.#length = length;
+  }
+
+  #search(principal: number, scope: number, exact: boolean): number {
+    const table = this.principals.tables[principal] ?? 0;
+    if (table !== 0) return this.#searchTable(table, scope, exact);
+    const node = this.principals.at(principal);
+    if (!node) return unknownPrincipal;
+    const reach = this.principals.reachOf(node);
+    const uses = this.principals.uses[principal] ?? 0;
+    if (uses < 255) this.principals.uses[principal] = uses + 1;
+    if (uses + 1 >= this.#rights.worthwhileAfter && uses < 255) {
+      const made = this.#rights.admit(node, reach);
+      if (made !== 0) return this.#searchTable(made, scope, exact);
+      this.principals.uses[principal] = 255;
+    }
+    return this.#searchOwn(reach, scope, exact);
+  }
+
+  #searchTable(table: number, scope: number, exact: boolean): number {
+    const { memory } = this.#rights;
+    const upper = memory[table] === 0 ? 0 : table + (memory[table] ?? 0);
+    const anchor = this.scopes.anchors[scope] ?? -1;
+    const near = anchor < 0 ? 0 : lookUp(memory, table, table + 1, anchor);
+    let slot = near === 0 ? none : this.#scan(table, near, true, scope, exact);
+    if (slot === none && upper !== 0) slot = this.#scan(table, upper, true, scope, exact);
+    if (slot !== none) return deniedBase - slot;
+    slot = near === 0 ? none : this.#scan(table, near, false, scope, exact);
+    if (slot === none && upper !== 0) slot = this.#scan(table, upper, false, scope, exact);
+    return slot === none ? missingGrant : slot;
+  }
+
+  /** The slot of the first entry of a block that applies, among the denials or the grants. */
+  #scan(table: number, block: number, denials: boolean, scope: number, exact: boolean): number {
+    const { memory } = this.#rights;
+    const count = memory[block] ?? 0;
+    if (count === split) {
+      for (let i = 0; i < this.#length; i++) {
+        const part = lookUp(memory, table, block + 1, this.#chain[i] ?? 0);
+        const slot = part === 0 ? none : this.#scan(table, part, denials, scope, exact);
+        if (slot !== none) return slot;
+      }
+      return none;
+    }
+    const denialCount = memory[block + 1] ?? 0;
+    const first = denials ? 0 : denialCount;
+    const last = denials ? denialCount : count;
+    const chain = this.#chain;
+    const length = this.#length;
+    for (let i = first; i < last; i++) {
+      const at = block + 2 + i * 2;
+      const place = memory[at] ?? 0;
+      let j = 0;
+      while (j < length && chain[j] !== place) j++;
+      if (j === length) continue;
+      const word = memory[at + 1] ?? 0;
+      if ((word & isExact) !== 0 && !(exact && place === scope)) continue;
+      const bits = this.actions.bits(this.#action, word >>> 3);
+      if (bits === absent) continue;
+      const slot = memory[block + 2 + count * 2 + i] ?? 0;
+      if ((word & isGated) !== 0 || bits === conditional) {
+        if (!this.#holds(slot, word >>> 3, bits, denials)) continue;
+      }
+      return slot;
+    }
+    return none;
+  }
+
+  /** The same without a compiled table: each principal's and group's own, scope by scope, nearest first. */
+  #searchOwn(reach: Reach, scope: number, exact: boolean): number {
+    const { flags } = this.assignments;
+    let grant = none;
+    const { denials: ofEveryone } = this.principals.everyone;
+    for (let j = 0; j < this.#length; j++) {
+      const at = this.#chain[j] ?? 0;
+      let denial = none;
+      for (let i = 0; i <= reach.denials.length; i++) {
+        const table = i < reach.denials.length ? reach.denials[i] : ofEveryone;
+        if (!table) continue;
+        for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
+          if (denial !== none && !this.assignments.before(slot, denial)) continue;
+          if (((flags[slot] ?? 0) & isExact) !== 0 && !(exact && at === scope)) continue;
+          if (!this.#applies(slot, true) || this.assignments.excludes(slot, reach.active)) continue;
+          denial = slot;
+        }
+      }
+      if (denial !== none) return deniedBase - denial;
+      if (grant !== none) continue;
+      for (const table of reach.grants) {
+        for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
+          if (grant !== none && !this.assignments.before(slot, grant)) continue;
+          if (this.#applies(slot, false)) grant = slot;
+        }
+      }
+    }
+    return grant === none ? missingGrant : grant;
+  }
+
+  #applies(slot: number, denial: boolean): boolean {
+    const column = this.assignments.permissions[slot] ?? 0;
+    const bits = this.actions.bits(this.#action, column);
+    if (bits === absent) return false;
+    if (((this.assignments.flags[slot] ?? 0) & isGated) === 0 && bits !== conditional) return true;
+    return this.#holds(slot, column, bits, denial);
+  }
+
+  /** Whether the conditions let it apply: a grant only if they are true, a denial unless one of them is false. */
+  #holds(slot: number, column: number, bits: number, denial: boolean): boolean {
+    this.#asked = true;
+    const gate = this.assignments.gate(slot);
+    if (gate && !this.#passes(gate, denial)) return false;
+    if (bits !== conditional) return true;
+    const permissions = this.roles.permissions(column);
+    if (!permissions) return false;
+    const plane = this.actions.isDataAction(this.#action);
+    for (const each of permissions.gates(this.action, plane)) if (this.#passes(each, denial)) return true;
+    return false;
+  }
+
+  #passes({ condition }: Gate, denial: boolean): boolean {
+    const truth = condition === null ? 'error' : condition.evaluate(this.#context);
+    return denial ? truth !== 'false' : truth === 'true';
+  }
+}
+
+/** The offset of what a directory holds under this key, 0 for nothing. */
+function lookUp(memory: Int32Array, table: number, directory: number, key: number): number {
+  const mask = memory[directory] ?? 0;
+  for (let i = directoryHome(key, mask); ; i = (i + 1) & mask) {
+    const found = memory[directory + 1 + i * 2] ?? 0;
+    if (found === key + 1) return table + (memory[directory + 2 + i * 2] ?? 0);
+    if (found === 0) return 0;
+  }
+}
+
+function conditionContext(engine: Engine): ConditionContext {
+  return {
+    get action() {
+      return engine.action;
+    },
+    get subOperation() {
+      return engine.subOperation;
+    },
+    attribute: (source, name) => engine.attribute(source, name),
+  };
+}
+
+function own(set: Readonly<Record<string, AttributeValue>> | undefined, name: string): AttributeValue | undefined {
+  return set !== undefined && Object.hasOwn(set, name) ? set[name] : undefined;
+}
+
+const customAttribute = 'microsoft.directory/customsecurityattributes/id:';
+
+/** Names of attributes are compared without case. */
+function securityAttribute(
+  set: Readonly<Record<string, AttributeValue>> | undefined,
+  name: string,
+): AttributeValue | undefined {
+  if (set === undefined || !name.startsWith(customAttribute)) return undefined;
+  const wanted = name.slice(customAttribute.length);
+  for (const [key, value] of Object.entries(set)) if (key.toLowerCase() === wanted) return value;
+  return undefined;
+}
+

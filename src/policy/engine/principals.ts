@@ -1,0 +1,189 @@
+import type { PrincipalId } from '../../lib/ids.ts';
+import type { PrincipalRecord } from '../../store/changes.ts';
+import { grown } from './columns.ts';
+import type { OwnTable } from './own-table.ts';
+import { reachOf, type Reach } from './reach.ts';
+
+/** In a deny assignment: everyone. It names no principal of the directory. */
+export const everyone = '00000000-0000-0000-0000-000000000000';
+
+/** A principal, known or only mentioned, with its edges, what it is assigned, and what is remembered of it. */
+export interface PrincipalNode {
+  readonly id: PrincipalId;
+  /** Dense; never given to another principal, so a handle that outlives its principal finds nobody. */
+  readonly index: number;
+  /** Null while the directory does not know it: it is mentioned by an assignment or a membership only. */
+  record: PrincipalRecord | null;
+  readonly groups: PrincipalNode[];
+  members: Set<PrincipalNode> | null;
+  grants: OwnTable | null;
+  denials: OwnTable | null;
+  /** Assignments that name it, as principal or as excluded. */
+  mentions: number;
+  /** Deny assignments that exclude it. */
+  exclusions: number;
+  /** Raised whenever what it is assigned itself changes. */
+  version: number;
+  reach: Reach | null;
+  /** Whether anything is remembered of this principal or, for a group, of one beneath it. */
+  derived: boolean;
+}
+
+export const unknownState = 0;
+export const disabledState = 1;
+export const enabledState = 2;
+
+/** Who belongs to what, and the columns that a decision reads by a principal's index. */
+export class Principals {
+  readonly everyone: PrincipalNode;
+  /** By index: unknown, disabled or enabled. */
+  states = new Uint8Array(64);
+  /** By index: where the compiled table of its rights begins, 0 for none. */
+  tables = new Int32Array(64);
+  /** By index: decisions since it was last disturbed, up to 255. */
+  uses = new Uint8Array(64);
+  /** By index: the time (a count of changes) at which what it may do last changed. */
+  changedAt = new Int32Array(64);
+  readonly #nodes: (PrincipalNode | null)[] = [];
+  readonly #byId = new Map<string, PrincipalNode>();
+  readonly #now: () => number;
+  readonly #onEveryone: () => void;
+
+  /** `now` counts changes; `onEveryone` is called when what everyone is denied has changed. */
+  constructor(now: () => number, onEveryone: () => void) {
+    this.#now = now;
+    this.#onEveryone = onEveryone;
+    this.everyone = this.mention(everyone as PrincipalId);
+    this.everyone.mentions++;
+  }
+
+  get(id: string): PrincipalNode | undefined {
+    return this.#byId.get(id);
+  }
+
+  at(index: number): PrincipalNode | null {
+    return this.#nodes[index] ?? null;
+  }
+
+  values(): IterableIterator<PrincipalNode> {
+    return this.#byId.values();
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** The node of a principal; made if it is mentioned for the first time. */
+  mention(id: PrincipalId): PrincipalNode {
+    let node = this.#byId.get(id);
+    if (!node) {
+      const index = this.#nodes.length;
+      node = {
+        id,
+        index,
+        record: null,
+        groups: [],
+        members: null,
+        grants: null,
+        denials: null,
+        mentions: 0,
+        exclusions: 0,
+        version: 0,
+        reach: null,
+        derived: false,
+      };
+      this.#nodes.push(node);
+      this.#byId.set(id, node);
+      this.states = grown(this.states, index + 1);
+      this.tables = grown(this.tables, index + 1);
+      this.uses = grown(this.uses, index + 1);
+      this.changedAt = grown(this.changedAt, index + 1);
+    }
+    return node;
+  }
+
+  put(record: PrincipalRecord): void {
+    const node = this.mention(record.id);
+    node.record = record;
+    this.states[node.index] = record.enabled ? enabledState : disabledState;
+    this.disturb(node);
+  }
+
+  /** The principal and its memberships in both directions end; assignments that name it stay, without effect. */
+  remove(id: string): void {
+    const node = this.#byId.get(id);
+    if (!node) return;
+    this.disturb(node);
+    const neighbours = [...node.groups, ...(node.members ?? [])];
+    for (const group of [...node.groups]) unlink(group, node);
+    for (const member of [...(node.members ?? [])]) unlink(node, member);
+    node.record = null;
+    this.states[node.index] = unknownState;
+    for (const neighbour of neighbours) this.release(neighbour);
+    this.release(node);
+  }
+
+  addMember(group: PrincipalId, member: PrincipalId): void {
+    const groupNode = this.mention(group);
+    const memberNode = this.mention(member);
+    if (groupNode.members?.has(memberNode)) return;
+    groupNode.members ??= new Set();
+    groupNode.members.add(memberNode);
+    memberNode.groups.push(groupNode);
+    this.disturb(memberNode);
+  }
+
+  removeMember(group: PrincipalId, member: PrincipalId): void {
+    const groupNode = this.#byId.get(group);
+    const memberNode = this.#byId.get(member);
+    if (!groupNode || !memberNode || !groupNode.members?.has(memberNode)) return;
+    this.disturb(memberNode);
+    unlink(groupNode, memberNode);
+    this.release(groupNode);
+    this.release(memberNode);
+  }
+
+  /** Lets go of a node that the directory does not know and nothing mentions any more. */
+  release(node: PrincipalNode): void {
+    if (node.record || node.mentions > 0 || node.groups.length > 0 || node.members) return;
+    if (!this.#byId.delete(node.id)) return;
+    this.disturb(node);
+    this.#nodes[node.index] = null;
+  }
+
+  /** The closure over its groups; remembered, and noted with each of them, until one of them is disturbed. */
+  reachOf(node: PrincipalNode): Reach {
+    if (node.reach) return node.reach;
+    const { reach, identities } = reachOf(node);
+    for (const identity of identities) identity.derived = true;
+    node.reach = reach;
+    return reach;
+  }
+
+  /**
+   * What this principal may do has changed: forgets everything remembered of it and of all beneath it. Costs what
+   * has been remembered since the last time: what nobody asked about is passed by.
+   */
+  disturb(start: PrincipalNode): void {
+    if (start === this.everyone) this.#onEveryone();
+    if (!start.derived) return;
+    const now = this.#now();
+    const beneath = new Set([start]);
+    for (const node of beneath) {
+      if (!node.derived) continue;
+      node.derived = false;
+      node.reach = null;
+      this.tables[node.index] = 0;
+      this.uses[node.index] = 0;
+      this.changedAt[node.index] = now;
+      if (node.members) for (const member of node.members) beneath.add(member);
+    }
+  }
+}
+
+function unlink(group: PrincipalNode, member: PrincipalNode): void {
+  group.members?.delete(member);
+  if (group.members?.size === 0) group.members = null;
+  const at = member.groups.indexOf(group);
+  if (at >= 0) member.groups.splice(at, 1);
+}

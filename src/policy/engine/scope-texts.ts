@@ -1,0 +1,114 @@
+import { grown } from './columns.ts';
+
+/**
+ * Texts to numbers, by a hash over four characters at a time: a text that was never seen before costs one pass, and
+ * every prefix of it a few steps more. A hash only finds the candidate; the whole text is always compared.
+ */
+export class ScopeTexts {
+  readonly #bytes = Buffer.alloc(16_384 + 4);
+  readonly #words = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, 4_096);
+  /** The hash of the words before each one; filled by `read`. */
+  readonly #before = new Int32Array(4_096 + 1);
+  #text = '';
+  /** Pairs of hash and entry + 1 (0: empty). */
+  #table = new Int32Array(128);
+  #mask = 63;
+  #count = 0;
+  #texts: (string | null)[] = [];
+  #hashes = new Int32Array(64);
+
+  text(entry: number): string {
+    return this.#texts[entry] ?? '';
+  }
+
+  /** Makes `text`, of at most 4096 characters, the one that `find` and `lastSlash` speak of. */
+  read(text: string): void {
+    this.#text = text;
+    const length = this.#bytes.write(text, 0, 4_096, 'latin1');
+    const words = length >> 2;
+    let hash = 0;
+    for (let i = 0; i < words; i++) {
+      hash = Math.imul(hash ^ (this.#words[i] ?? 0), 0x9e37_79b1);
+      hash ^= hash >>> 15;
+      this.#before[i + 1] = hash;
+    }
+  }
+
+  /** The entry of the first `length` characters, or -1. */
+  find(length: number): number {
+    const hash = this.#hash(length);
+    const table = this.#table;
+    for (let i = hash & this.#mask; ; i = (i + 1) & this.#mask) {
+      const entry = table[i * 2 + 1] ?? 0;
+      if (entry === 0) return -1;
+      if (table[i * 2] === hash && this.#is(entry - 1, length)) return entry - 1;
+    }
+  }
+
+  /** The position of the last `/` before `end`, or -1. */
+  lastSlash(end: number): number {
+    const bytes = this.#bytes;
+    let at = end - 1;
+    while (at >= 0 && bytes[at] !== 0x2f) at--;
+    return at;
+  }
+
+  add(text: string, entry: number): void {
+    this.read(text);
+    this.#texts[entry] = text;
+    this.#hashes = grown(this.#hashes, entry + 1);
+    this.#hashes[entry] = this.#hash(text.length);
+    if (++this.#count * 2 > this.#mask + 1) this.#grow();
+    else this.#put(entry);
+  }
+
+  remove(entry: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let gap = (this.#hashes[entry] ?? 0) & mask;
+    while (table[gap * 2 + 1] !== entry + 1) {
+      if (table[gap * 2 + 1] === 0) return;
+      gap = (gap + 1) & mask;
+    }
+    this.#count--;
+    this.#texts[entry] = null;
+    for (let i = (gap + 1) & mask; table[i * 2 + 1] !== 0; i = (i + 1) & mask) {
+      const at = (table[i * 2] ?? 0) & mask;
+      if (((i - at) & mask) < ((i - gap) & mask)) continue;
+      table[gap * 2] = table[i * 2] ?? 0;
+      table[gap * 2 + 1] = table[i * 2 + 1] ?? 0;
+      gap = i;
+    }
+    table[gap * 2 + 1] = 0;
+  }
+
+  #hash(length: number): number {
+    const words = length >> 2;
+    const rest = (this.#words[words] ?? 0) & (0x7fff_ffff >> (31 - (length & 3) * 8));
+    let hash = Math.imul((this.#before[words] ?? 0) ^ ((length & 3) === 0 ? 0 : rest), 0x85eb_ca6b) ^ length;
+    hash ^= hash >>> 13;
+    return Math.imul(hash, 0xc2b2_ae35) ^ (hash >>> 16);
+  }
+
+  #is(entry: number, length: number): boolean {
+    const known = this.#texts[entry] ?? '';
+    if (known.length !== length) return false;
+    return length === this.#text.length ? known === this.#text : this.#text.startsWith(known);
+  }
+
+  #put(entry: number): void {
+    const hash = this.#hashes[entry] ?? 0;
+    let i = hash & this.#mask;
+    while (this.#table[i * 2 + 1] !== 0) i = (i + 1) & this.#mask;
+    this.#table[i * 2] = hash;
+    this.#table[i * 2 + 1] = entry + 1;
+  }
+
+  #grow(): void {
+    this.#mask = this.#mask * 2 + 1;
+    this.#table = new Int32Array((this.#mask + 1) * 2);
+    for (let entry = 0; entry < this.#texts.length; entry++) {
+      if (this.#texts[entry] !== null && this.#texts[entry] !== undefined) this.#put(entry);
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import type { ScopePlacement } from '../../store/changes.ts';
+import { isNormalScope, normalizeScope } from '../scope.ts';
+import { grown } from './columns.ts';
+import { ScopeTexts } from './scope-texts.ts';
+
+const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/;
+
+/** Steps to the root from where a scope may be placed; Azure nests management groups six deep. */
+const deepest = 100;
+
+/**
+ * The tree of the scopes at which something is assigned, and of their ancestors, in columns by number. Scopes hang
+ * beneath their path's parent, but a subscription or management group that was placed beneath another hangs there.
+ */
+export class Scopes {
+  readonly root = 0;
+  /** Set by `resolve`: whether the scope asked for is the one found, or lies beneath it. */
+  exact = false;
+  /** By number: the subtree, of those beneath the upper scopes, in which it lies; -1 for an upper scope. */
+  anchors = new Int32Array(64);
+  /** By number: the length of its text; of two scopes beneath the upper ones, the one within the other is longer. */
+  lengths = new Int32Array(64);
+  #parents = new Int32Array(64);
+  #assigned = new Int32Array(64);
+  #children = new Int32Array(64);
+  /** The nearest ancestor at which something is assigned, and the shape of the tree for which that holds. */
+  #above = new Int32Array(64);
+  #aboveShape = new Int32Array(64);
+  /** Raised whenever a scope begins or ceases to be one at which something is assigned, or is moved. */
+  #shape = 1;
+  readonly #texts = new ScopeTexts();
+  readonly #free: number[] = [];
+  #count = 0;
+  readonly #placements = new Map<string, ScopePlacement>();
+
+  constructor() {
+    this.#create('/', -1);
+  }
+
+  text(scope: number): string {
+    return this.#texts.text(scope);
+  }
+
+  /** Known scopes. */
+  get size(): number {
+    return this.#count - this.#free.length;
+  }
+
+  placements(): IterableIterator<ScopePlacement> {
+    return this.#placements.values();
+  }
+
+  placement(scope: string): ScopePlacement | undefined {
+    return this.#placements.get(scope);
+  }
+
+  /** The nearest known scope at or above this text, sets `exact`; -1 when it is not a scope. */
+  resolve(text: string): number {
+    if (text.length > 4_096) return -1;
+    this.#texts.read(text);
+    const found = this.#texts.find(text.length);
+    if (found >= 0) {
+      this.exact = true;
+      return found;
+    }
+    if (!isNormalScope(text)) {
+      const normal = normalizeScope(text);
+      return normal === null || normal === text ? -1 : this.resolve(normal);
+    }
+    this.exact = false;
+    for (let end = this.#texts.lastSlash(text.length); end > 0; end = this.#texts.lastSlash(end)) {
+      const prefix = this.#texts.find(end);
+      if (prefix >= 0) return prefix;
+    }
+    return this.root;
+  }
+
+  /** The number of exactly this scope, or -1. */
+  find(text: string): number {
+    this.#texts.read(text);
+    return this.#texts.find(text.length);
+  }
+
+  parent(scope: number): number {
+    return this.#parents[scope] ?? -1;
+  }
+
+  isAssigned(scope: number): boolean {
+    return (this.#assigned[scope] ?? 0) > 0;
+  }
+
+  /** The next ancestor at which something is assigned; -1 above the last. */
+  above(scope: number): number {
+    if (this.#aboveShape[scope] === this.#shape) return this.#above[scope] ?? -1;
+    let above = this.#parents[scope] ?? -1;
+    while (above >= 0 && (this.#assigned[above] ?? 0) === 0) above = this.#parents[above] ?? -1;
+    this.#above[scope] = above;
+    this.#aboveShape[scope] = this.#shape;
+    return above;
+  }
+
+  /** Steps down from the root. */
+  depth(scope: number): number {
+    let depth = 0;
+    for (let at = this.#parents[scope] ?? -1; at >= 0; at = this.#parents[at] ?? -1) depth++;
+    return depth;
+  }
+
+  /** Makes the scope known and counts one assignment at it. The text must be in normal form. */
+  assign(text: string): number {
+    const scope = this.#make(text);
+    if (this.#assigned[scope] === 0) this.#shape++;
+    this.#assigned[scope] = (this.#assigned[scope] ?? 0) + 1;
+    return scope;
+  }
+
+  /** Takes one assignment away again. Answers whether numbers were given up, which may then mean other scopes. */
+  release(scope: number): boolean {
+    this.#assigned[scope] = (this.#assigned[scope] ?? 0) - 1;
+    if (this.#assigned[scope] === 0) this.#shape++;
+    return this.#prune(scope);
+  }
+
+  /** Keeps the scope known though nothing is assigned there; undone by `unpin`. */
+  pin(text: string): number {
+    const scope = this.#make(text);
+    this.#children[scope] = (this.#children[scope] ?? 0) + 1;
+    return scope;
+  }
+
+  unpin(scope: number): boolean {
+    this.#children[scope] = (this.#children[scope] ?? 0) - 1;
+    return this.#prune(scope);
+  }
+
+  /** Hangs a management group or a subscription elsewhere. Throws a RangeError for a ring. */
+  place(placement: ScopePlacement): void {
+    const { scope: text, parent } = placement;
+    const before = this.#placements.get(text);
+    const scope = this.pin(text);
+    const target = parent === null ? this.root : this.pin(parent);
+    let steps = 0;
+    for (let at = target; at >= 0; at = this.parent(at)) {
+      if (at === scope) throw new RangeError(`${text} cannot be beneath itself`);
+      if (++steps > deepest) throw new RangeError(`${text} would be more than ${deepest} steps down`);
+    }
+    this.#hang(scope, target);
+    this.#placements.set(text, placement);
+    if (before) this.#forget(before);
+  }
+
+  /** Undoes a placement: the scope hangs where its path says. */
+  displace(text: string): void {
+    const placement = this.#placements.get(text);
+    if (!placement) return;
+    this.#placements.delete(text);
+    const scope = this.find(text);
+    this.#hang(scope, this.#make(parentPath(text)));
+    this.#forget(placement);
+  }
+
+  #forget({ scope, parent }: ScopePlacement): void {
+    this.unpin(this.find(scope));
+    if (parent !== null) this.unpin(this.find(parent));
+  }
+
+  #hang(scope: number, target: number): void {
+    const old = this.parent(scope);
+    this.#children[target] = (this.#children[target] ?? 0) + 1;
+    this.#parents[scope] = target;
+    this.#shape++;
+    this.#children[old] = (this.#children[old] ?? 0) - 1;
+    this.#prune(old);
+  }
+
+  #make(text: string): number {
+    const known = this.find(text);
+    return known >= 0 ? known : this.#create(text, this.#make(parentPath(text)));
+  }
+
+  #create(text: string, parent: number): number {
+    const scope = this.#free.pop() ?? this.#count++;
+    this.anchors = grown(this.anchors, scope + 1);
+    this.lengths = grown(this.lengths, scope + 1);
+    this.#parents = grown(this.#parents, scope + 1);
+    this.#assigned = grown(this.#assigned, scope + 1);
+    this.#children = grown(this.#children, scope + 1);
+    this.#above = grown(this.#above, scope + 1);
+    this.#aboveShape = grown(this.#aboveShape, scope + 1);
+    this.#texts.add(text, scope);
+    this.lengths[scope] = text.length;
+    this.#parents[scope] = parent;
+    this.#assigned[scope] = 0;
+    this.#children[scope] = 0;
+    this.#aboveShape[scope] = 0;
+    const anchor = parent < 0 ? -1 : (this.anchors[parent] ?? -1);
+    this.anchors[scope] = isUpper(text) ? -1 : anchor < 0 ? scope : anchor;
+    if (parent >= 0) this.#children[parent] = (this.#children[parent] ?? 0) + 1;
+    return scope;
+  }
+
+  /** Lets go of a scope that nothing needs any more, and of ancestors that were there for it alone. */
+  #prune(start: number): boolean {
+    let scope = start;
+    let gaveUp = false;
+    while (scope > 0 && this.#children[scope] === 0 && this.#assigned[scope] === 0) {
+      const parent = this.parent(scope);
+      this.#texts.remove(scope);
+      this.#free.push(scope);
+      this.#shape++;
+      gaveUp = true;
+      this.#children[parent] = (this.#children[parent] ?? 0) - 1;
+      scope = parent;
+    }
+    return gaveUp;
+  }
+}
+
+/** Of few kinds and near the root: management groups, subscriptions, and what lies above resource groups. */
+function isUpper(text: string): boolean {
+  if (managementGroup.test(text)) return true;
+  let slashes = 0;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) === 0x2f) slashes++;
+  return slashes < 4;
+}
+
+function parentPath(text: string): string {
+  const cut = text.lastIndexOf('/');
+  return cut <= 0 ? '/' : text.slice(0, cut);
+}
