@@ -1,12 +1,14 @@
 import { decide } from '../src/policy/decide.ts';
 import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
-import { ownEngine, type OwnEngine } from './decision-own.ts';
+import type { OwnEngine } from './decision-own.ts';
 import {
   parsed,
+  questionAt,
   questionsOf,
   repeatStream,
   skewedStream,
   uniformStream,
+  type Question,
   type Stream,
 } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
@@ -35,61 +37,70 @@ export interface InterfaceFigures {
  * was just made. `strings`: three strings that were just made.
  */
 export function measureInterfaces(workload: Workload, engine: OwnEngine): InterfaceFigures {
-  const uniform = uniformStream(workload, 1_000_000);
-  const ints = asHandles(workload, engine, uniform);
-  const allowed = ask(engine, ints, 0, warming) / warming;
-  const integers = rates((round) => {
-    const from = warming + round * timed;
-    return () => ask(engine, ints, from, from + timed);
-  });
-  const [p50, p99] = quantiles((round) => {
-    const from = warming + (rounds - round - 1) * timed;
-    return (i) =>
-      engine.decideHandles(ints.users[from + i]!, ints.actions[from + i]!, ints.scopes[from + i]!);
-  });
-
-  const made = (round: number) => {
-    const from = (round % rounds) * timed + warming;
-    return questionsOf(workload, uniform, from, from + timed).map(parsed);
-  };
-  const byHandles = (round: number) => {
-    const texts = made(round).map(({ access }) => access.scope);
-    const from = (round % rounds) * timed + warming;
+  const uniform = uniformStream(workload, warming + rounds * timed);
+  const startOf = (round: number): number => warming + round * timed;
+  const users = workload.users.map((id) => engine.principalHandle(id));
+  const actions = workload.actions.map((action) => engine.actionHandle(action));
+  const made = (from: number): Question[] => questionsOf(workload, uniform, from, from + timed).map(parsed);
+  const byStrings = (from: number) => {
+    const questions = made(from);
     return (): number => {
       let sum = 0;
-      for (let i = 0; i < timed; i++) {
-        const scope = engine.scopeHandle(texts[i]!);
-        sum += engine.decideHandles(ints.users[from + i]!, ints.actions[from + i]!, scope) >= 0 ? 1 : 0;
+      for (const { principal, access } of questions) {
+        if (decide(engine.snapshot, principal, access).allowed) sum++;
       }
       return sum;
     };
   };
-  byHandles(0)();
-  const handles = rates((round) => byHandles(round + 1));
-  const byStrings = (round: number) => {
-    const questions = made(round);
+  const byHandles = (from: number) => {
+    const texts = made(from).map(({ access }) => access.scope);
     return (): number => {
       let sum = 0;
-      for (const { principal, access } of questions)
-        sum += decide(engine.snapshot, principal, access).allowed ? 1 : 0;
+      for (let i = 0; i < timed; i++) {
+        const user = users[uniform.users[from + i]!]!;
+        const action = actions[uniform.actions[from + i]!]!;
+        if (engine.decideHandles(user, action, engine.place(texts[i]!)) >= 0) sum++;
+      }
       return sum;
     };
   };
-  byStrings(0)();
-  const strings = rates((round) => byStrings(round + 1));
+  settle(workload, engine);
+  // Strings come first: only afterwards does the engine know scopes at which nothing is assigned.
+  for (let from = 0; from < warming; from += timed) byStrings(from)();
+  const strings = rates((round) => byStrings(startOf(round)));
   const [stringsP50, stringsP99] = quantiles((round) => {
-    const questions = made(round);
+    const questions = made(startOf(round));
     return (i) => decide(engine.snapshot, questions[i]!.principal, questions[i]!.access);
   });
+  for (let from = 0; from < warming; from += timed) byHandles(from)();
+  const handles = rates((round) => byHandles(startOf(round)));
 
   const streamed = (stream: Stream): Repeated => {
-    const asked = asHandles(workload, engine, stream);
-    ask(engine, asked, 0, warming);
-    return rates((round) => () => ask(engine, asked, warming + round * timed, warming + (round + 1) * timed));
+    ask(engine, stream, 0, warming);
+    return rates((round) => () => ask(engine, stream, startOf(round), startOf(round + 1)));
   };
-  const skewed = streamed(skewedStream(workload, warming + rounds * timed));
-  const repeat = streamed(repeatStream(workload, warming + rounds * timed));
+  const ints = asHandles(workload, engine, uniform);
+  const allowed = ask(engine, ints, 0, warming) / warming;
+  const integers = streamed(ints);
+  const [p50, p99] = quantiles((round) => {
+    const from = startOf(round);
+    return (i) =>
+      engine.decideHandles(ints.users[from + i]!, ints.actions[from + i]!, ints.scopes[from + i]!);
+  });
+  const length = warming + rounds * timed;
+  const skewed = streamed(asHandles(workload, engine, skewedStream(workload, length)));
+  const repeat = streamed(asHandles(workload, engine, repeatStream(workload, length)));
   return { integers, handles, strings, skewed, repeat, p50, p99, stringsP50, stringsP99, allowed };
+}
+
+/** Long enough in service for each user to have asked a few times: what is compiled for frequent askers, is. */
+export function settle(workload: Workload, engine: OwnEngine): void {
+  const each = 10;
+  const stream = uniformStream(workload, workload.users.length * each, 11);
+  for (const i of stream.users.keys()) {
+    const { access } = questionAt(workload, stream, i);
+    decide(engine.snapshot, workload.users[Math.floor(i / each)]!, access);
+  }
 }
 
 export function asHandles({ users, actions, scopes }: Workload, engine: OwnEngine, stream: Stream): Stream {

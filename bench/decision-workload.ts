@@ -65,7 +65,7 @@ export const sizes: Readonly<Record<SizeName, WorkloadSize>> = {
 };
 
 /** Share of the assignments at each level, cumulative: mostly resource groups and workspaces. */
-const levelShares = [0.001, 0.01, 0.25, 0.65, 0.85, 1];
+const levelShares = [0.001, 0.03, 0.48, 0.84, 0.93, 1];
 
 export function generateWorkload(size: WorkloadSize, seed = 42): Workload {
   const random = generator(seed);
