@@ -126,7 +126,7 @@ export function composeSurfaces(
       principalName: (id) => snapshot.principal(id as PrincipalId)?.displayName,
       jsonBytes: config.limits.jsonBytes,
     }),
-    graphSurface({ directory, ...authority, jsonBytes: config.limits.jsonBytes }),
+    graphSurface({ directory, snapshot, ...authority, jsonBytes: config.limits.jsonBytes }),
     adminSurface({
       ...authority,
       snapshot,

@@ -327,14 +327,26 @@ test('a follower sees what happens, is listed, can be cut by another only with t
   auditorRole = await assign(auditor.id, roleIds.lockstepAdministrator, ownScope);
 });
 
-test('a one-time link is for enabled people, by those who may write users', async () => {
+test('a one-time link is for enabled people, by those who have the right to make one', async () => {
   expect((await call(malloryToken, 'POST', `/admin/v1/users/${auditor.id}/sign-in-link`)).status).toBe(403);
-  const { json } = await call(auditorToken, 'POST', `/admin/v1/users/${mallory.id}/sign-in-link`);
+  const fresh = await person('Fresh');
+  const { json } = await call(auditorToken, 'POST', `/admin/v1/users/${fresh.id}/sign-in-link`);
   expect(json['url']).toMatch(/\/signin\/link\?code=[\w-]{43}$/);
   const gone = await person('Gone');
   await lockstep.foundation.directory.setEnabled(by(), gone.id, false);
   expect((await call(auditorToken, 'POST', `/admin/v1/users/${gone.id}/sign-in-link`)).status).toBe(409);
   expect((await call(auditorToken, 'POST', `/admin/v1/users/${newGuid()}/sign-in-link`)).status).toBe(404);
+});
+
+test('nobody makes a link that signs them in as somebody whose roles they may not assign', async () => {
+  const owner = await person('Olga');
+  await assign(owner.id, roleIds.owner, '/');
+  const refused = await call(auditorToken, 'POST', `/admin/v1/users/${owner.id}/sign-in-link`);
+  expect(refused.status).toBe(403);
+  expect(refused.text).toContain('Microsoft.Authorization/roleAssignments/write');
+  const ownerToken = await tokenFor(owner);
+  const link = await call(ownerToken, 'POST', `/admin/v1/users/${auditor.id}/sign-in-link`);
+  expect(link.status).toBe(200);
 });
 
 test('every answer is kept out of caches, and an unknown route is denied', async () => {

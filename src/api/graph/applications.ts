@@ -5,6 +5,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { Route } from '../../gateway/routes.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { ownAction } from '../own-actions.ts';
+import { requirePowerOver, requirePowerToDelete } from '../power-over.ts';
 import { created, noContent, ok, one, page } from './odata.ts';
 import { applicationResource, servicePrincipalResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, principalOf, type GraphParts } from './parts.ts';
@@ -90,6 +91,7 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('applications/delete'),
       async serve(exchange, { id = '' }) {
         const application = await principalOf(parts, id, ['application']);
+        await requirePowerToDelete(exchange, parts.snapshot, application.id);
         await directory.deletePrincipal(exchange.attribution, application.id);
         return noContent;
       },
@@ -104,6 +106,7 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const { passwordCredential } = exchange.json(newPassword);
         const application = await principalOf(parts, id, ['application']);
+        await requirePowerOver(exchange, parts.snapshot, application.id);
         const end = passwordCredential?.endDateTime ?? null;
         const { id: keyId, secret } = await directory.addSecret(
           exchange.attribution,
@@ -141,6 +144,7 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const { keyCredential } = exchange.json(newKey);
         const application = await principalOf(parts, id, ['application']);
+        await requirePowerOver(exchange, parts.snapshot, application.id);
         const added = await directory.addCertificate(
           exchange.attribution,
           application.id,
@@ -205,6 +209,7 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const { accountEnabled } = exchange.json(z.strictObject({ accountEnabled: z.boolean() }));
         const workload = await principalOf(parts, id, ['application', 'managed-identity']);
+        if (accountEnabled) await requirePowerOver(exchange, parts.snapshot, workload.id);
         await directory.setEnabled(exchange.attribution, workload.id, accountEnabled);
         return noContent;
       },

@@ -4,6 +4,7 @@ import type { FederatedMatch } from '../../identity/federation/match.ts';
 import { failure } from '../../lib/errors.ts';
 import type { Route } from '../../gateway/routes.ts';
 import { ownAction } from '../own-actions.ts';
+import { requirePowerOver } from '../power-over.ts';
 import { created, noContent, one, page } from './odata.ts';
 import { federatedCredentialResource } from './objects.ts';
 import { jsonBody, noBody, notThere, principalOf, type GraphParts } from './parts.ts';
@@ -48,6 +49,7 @@ export function federatedCredentialRoutes(parts: GraphParts): Route[] {
       async serve(exchange, { id = '' }) {
         const wanted = exchange.json(newCredential);
         const application = await principalOf(parts, id, ['application', 'managed-identity']);
+        await requirePowerOver(exchange, parts.snapshot, application.id);
         const { warnings, ...credential } = await directory.addFederatedCredential(
           exchange.attribution,
           application.id,

@@ -4,6 +4,7 @@ import { isGuid, type PrincipalId } from '../../lib/ids.ts';
 import type { Route } from '../../gateway/routes.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { ownAction } from '../own-actions.ts';
+import { requirePowerToAdmit, requirePowerToDelete, requirePowerToRelease } from '../power-over.ts';
 import { created, noContent, one, page } from './odata.ts';
 import { directoryObject, groupResource } from './objects.ts';
 import { jsonBody, noBody, principalOf, type GraphParts } from './parts.ts';
@@ -58,6 +59,7 @@ export function groupRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('groups/delete'),
       async serve(exchange, { id = '' }) {
         const group = await principalOf(parts, id, ['group']);
+        await requirePowerToDelete(exchange, parts.snapshot, group.id);
         await directory.deletePrincipal(exchange.attribution, group.id);
         return noContent;
       },
@@ -99,9 +101,10 @@ export function groupRoutes(parts: GraphParts): Route[] {
       body: jsonBody(parts),
       guard: () => ownAction('groups/write'),
       async serve(exchange, { id = '' }) {
-        const member = referredTo(exchange.json(reference)['@odata.id']);
         const group = await principalOf(parts, id, ['group']);
-        await directory.addMember(exchange.attribution, group.id, member);
+        const member = await memberOf(parts, referredTo(exchange.json(reference)['@odata.id']));
+        await requirePowerToAdmit(exchange, parts.snapshot, group.id, member);
+        await directory.addMember(exchange.attribution, group.id, member.id);
         return noContent;
       },
     },
@@ -113,18 +116,17 @@ export function groupRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('groups/write'),
       async serve(exchange, { id = '', member = '' }) {
         const group = await principalOf(parts, id, ['group']);
-        const { id: memberId } = await principalOf(parts, member, [
-          'user',
-          'group',
-          'application',
-          'managed-identity',
-          'job',
-        ]);
+        const { id: memberId } = await memberOf(parts, member);
+        await requirePowerToRelease(exchange, parts.snapshot, group.id);
         await directory.removeMember(exchange.attribution, group.id, memberId);
         return noContent;
       },
     },
   ];
+}
+
+function memberOf(parts: GraphParts, id: string): Promise<PrincipalRecord> {
+  return principalOf(parts, id, ['user', 'group', 'application', 'managed-identity', 'job']);
 }
 
 async function transitiveMembers({ directory }: GraphParts, group: PrincipalId): Promise<PrincipalRecord[]> {

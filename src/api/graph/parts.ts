@@ -3,10 +3,12 @@ import { failure, type LockstepError } from '../../lib/errors.ts';
 import { isGuid } from '../../lib/ids.ts';
 import type { BodyRule, Exchange } from '../../gateway/types.ts';
 import type { Caller } from '../../identity/caller.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import type { PrincipalKind, PrincipalRecord } from '../../store/changes.ts';
 
 export interface GraphParts {
   readonly directory: Directory;
+  readonly snapshot: PolicySnapshot;
   readonly tenantId: string;
   readonly jsonBytes: number;
 }

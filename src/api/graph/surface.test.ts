@@ -11,9 +11,14 @@ let mallory: PrincipalRecord;
 let malloryToken: string;
 
 beforeAll(async () => {
-  room = await openApiRoom(({ identity }) =>
+  room = await openApiRoom(({ identity, snapshot }) =>
     Promise.resolve([
-      graphSurface({ directory: identity.directory, tenantId, publicUrl: 'https://localhost:8443' }),
+      graphSurface({
+        directory: identity.directory,
+        snapshot,
+        tenantId,
+        publicUrl: 'https://localhost:8443',
+      }),
     ]),
   );
   admin = await room.identity.person('Ada');

@@ -2,6 +2,7 @@ import { routeTable } from '../../gateway/route-table.ts';
 import type { Surface } from '../../gateway/types.ts';
 import type { Directory } from '../../identity/directory/directory.ts';
 import type { TenantId } from '../../lib/ids.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { applicationRoutes } from './applications.ts';
 import { renderGraphError } from './errors.ts';
 import { federatedCredentialRoutes } from './federated-credentials.ts';
@@ -11,6 +12,7 @@ import { userRoutes } from './users.ts';
 
 export interface GraphSurfaceOptions {
   readonly directory: Directory;
+  readonly snapshot: PolicySnapshot;
   readonly tenantId: TenantId;
   /** `https://host:port`, as clients address us. */
   readonly publicUrl: string;
@@ -23,8 +25,8 @@ export interface GraphSurfaceOptions {
  * people, groups and applications. Every route needs an action of `Lockstep.Access/…` at `/providers/lockstep.access`.
  */
 export function graphSurface(options: GraphSurfaceOptions): Surface {
-  const { directory, tenantId, publicUrl } = options;
-  const parts: GraphParts = { directory, tenantId, jsonBytes: options.jsonBytes ?? 1_048_576 };
+  const { directory, snapshot, tenantId, publicUrl } = options;
+  const parts: GraphParts = { directory, snapshot, tenantId, jsonBytes: options.jsonBytes ?? 1_048_576 };
   const describe = routeTable([
     ...userRoutes(parts),
     ...groupRoutes(parts),

@@ -5,6 +5,7 @@ import { isGuid, type Secret } from '../../lib/ids.ts';
 import type { Route } from '../../gateway/routes.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownAction, ownRule } from '../own-actions.ts';
+import { requirePowerOver, requirePowerToDelete } from '../power-over.ts';
 import { created, noContent, one, page } from './odata.ts';
 import { directoryObject, userResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, type GraphParts } from './parts.ts';
@@ -64,6 +65,7 @@ export function userRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('users/write'),
       async serve(exchange) {
         const wanted = exchange.json(newUser);
+        if (wanted.passwordProfile) await requireAlso(exchange, ownAccess('users/password/action'));
         const user = await directory.createUser(exchange.attribution, {
           displayName: wanted.displayName,
           userPrincipalName: wanted.userPrincipalName,
@@ -93,7 +95,12 @@ export function userRoutes(parts: GraphParts): Route[] {
         if (wanted.accountEnabled === false && user.id === callerOf(exchange).subject.id) {
           throw failure('conflict', 'You cannot disable yourself; another administrator can.');
         }
+        // Who is let back in gets back what they hold; shutting somebody out must not wait for a higher right.
+        if (wanted.passwordProfile ?? wanted.accountEnabled) {
+          await requirePowerOver(exchange, parts.snapshot, user.id);
+        }
         if (wanted.passwordProfile) {
+          await requireAlso(exchange, ownAccess('users/password/action'));
           await directory.setPassword(
             exchange.attribution,
             user.id,
@@ -117,6 +124,7 @@ export function userRoutes(parts: GraphParts): Route[] {
         if (user.id === callerOf(exchange).subject.id) {
           throw failure('conflict', 'You cannot delete yourself; another administrator can.');
         }
+        await requirePowerToDelete(exchange, parts.snapshot, user.id);
         await directory.deletePrincipal(exchange.attribution, user.id);
         return noContent;
       },
