@@ -120,9 +120,9 @@ export class PolicySnapshot {
   }
 
   /** The role assignments that name this principal itself. */
-  *assignmentsOf(id: PrincipalId): Generator<RoleAssignment> {
+  assignmentsOf(id: PrincipalId): RoleAssignment[] {
     const node = this.engine.principals.get(id);
-    if (node) yield* this.engine.assignments.grantsOf(node);
+    return node ? this.engine.assignments.grantsOf(node) : [];
   }
 
   /** The role assignments at exactly these scopes. */

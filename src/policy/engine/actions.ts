@@ -1,21 +1,9 @@
-import { grown } from './columns.ts';
-import type { PermissionSet } from '../permission-set.ts';
-
-/** Two bits for each pair of an action and a permission set. */
-export const unknown = 0;
-export const conditional = 1;
-export const absent = 2;
-export const contained = 3;
-const codes = { absent, conditional, contained } as const;
-
 /** Actions seen on the way that are in no catalogue; beyond it their memory starts anew. */
 const transientLimit = 4_096;
-/** Permission sets that have columns; what lies beyond is matched each time. */
-const columnLimit = 16_384;
 
 /**
- * Which permission sets contain which actions, as bits by number: found out once for each pair. Actions of the
- * catalogue keep their numbers; others are numbered as they come, and forgotten together when there are too many.
+ * Actions as numbers. Those that code has named keep their numbers; others, from requests, are numbered as they
+ * come, and forgotten together when there are too many.
  */
 export class Actions {
   readonly #numbers: readonly [Map<string, number>, Map<string, number>] = [new Map(), new Map()];
@@ -23,14 +11,10 @@ export class Actions {
   readonly #planes: boolean[] = [];
   /** Numbers below it are kept. */
   #kept = 0;
-  #words = new Int32Array(256);
-  /** Words for each action. */
-  #stride = 4;
-  readonly #sets: (PermissionSet | null)[] = [];
-  readonly #onForgotten: () => void;
+  readonly #onForgotten: (from: number) => void;
 
-  /** `onForgotten` is called when numbers begin to mean other actions. */
-  constructor(onForgotten: () => void) {
+  /** `onForgotten` is called when numbers from `from` on begin to mean other actions. */
+  constructor(onForgotten: (from: number) => void) {
     this.#onForgotten = onForgotten;
   }
 
@@ -59,34 +43,6 @@ export class Actions {
     return this.#planes[action] ?? false;
   }
 
-  /** Puts a permission set into a column, or takes it out with null. */
-  setColumn(column: number, set: PermissionSet | null): void {
-    while (this.#sets.length <= column) this.#sets.push(null);
-    this.#sets[column] = set;
-    if (column >= columnLimit) return;
-    if (column >> 4 >= this.#stride) return this.#widen(column);
-    const keep = ~(3 << ((column & 15) * 2));
-    const end = this.#names.length * this.#stride;
-    for (let at = column >> 4; at < end; at += this.#stride) this.#words[at] = (this.#words[at] ?? 0) & keep;
-  }
-
-  /** `conditional`, `absent` or `contained`. */
-  bits(action: number, column: number): number {
-    if (column >= columnLimit) return this.#evaluate(action, column);
-    const at = action * this.#stride + (column >> 4);
-    const shift = (column & 15) * 2;
-    const known = ((this.#words[at] ?? 0) >>> shift) & 3;
-    if (known !== unknown) return known;
-    const found = this.#evaluate(action, column);
-    this.#words[at] = (this.#words[at] ?? 0) | (found << shift);
-    return found;
-  }
-
-  #evaluate(action: number, column: number): number {
-    const set = this.#sets[column];
-    return set ? codes[set.membership(this.name(action), this.isDataAction(action))] : absent;
-  }
-
   #admit(action: string, dataAction: boolean): number {
     const numbers = this.#numbers[dataAction ? 1 : 0];
     if (numbers.size >= transientLimit + this.#kept) this.#forgetTransient();
@@ -102,31 +58,18 @@ export class Actions {
     this.#names.push(name);
     this.#planes.push(dataAction);
     this.#numbers[dataAction ? 1 : 0].set(name, number);
-    this.#words = grown(this.#words, (number + 1) * this.#stride);
     return number;
   }
 
   #forgetTransient(): void {
-    if (this.#names.length === this.#kept && this.#numbers[0].size + this.#numbers[1].size === this.#kept) return;
-    this.#names.length = this.#kept;
-    this.#planes.length = this.#kept;
-    this.#words.fill(0, this.#kept * this.#stride);
     for (const numbers of this.#numbers) {
       for (const [name, number] of numbers) {
         if (number >= this.#kept || name !== this.#names[number]) numbers.delete(name);
       }
     }
-    this.#onForgotten();
-  }
-
-  #widen(column: number): void {
-    const old = this.#words;
-    const stride = this.#stride;
-    this.#stride = Math.max(stride * 2, (column >> 4) + 1);
-    this.#words = new Int32Array(Math.max(64, this.#names.length + 1) * this.#stride);
-    for (let action = 0; action < this.#names.length; action++) {
-      const row = old.subarray(action * stride, (action + 1) * stride);
-      this.#words.set(row, action * this.#stride);
-    }
+    if (this.#names.length === this.#kept) return;
+    this.#names.length = this.#kept;
+    this.#planes.length = this.#kept;
+    this.#onForgotten(this.#kept);
   }
 }

@@ -13,6 +13,7 @@ export const isDenial = 1;
 export const isGated = 2;
 /** Of a denial that does not reach beneath its own scope. */
 export const isExact = 4;
+export const flagBits = 3;
 
 interface DenialEntry {
   readonly assignment: DenyAssignment;
@@ -28,9 +29,8 @@ interface DenialEntry {
 export class Assignments {
   principals = new Int32Array(64);
   scopes = new Int32Array(64);
-  /** Columns of `Actions`. */
-  permissions = new Int32Array(64);
-  flags = new Uint8Array(64);
+  /** What is assigned and how: `column << flagBits | flags`. */
+  words = new Int32Array(64);
   /** The next slot of the same kind for the same principal at the same scope, or -1. */
   next = new Int32Array(64);
   /** The first 52 bits of the id, in which ids are ordered; see `before`. */
@@ -79,11 +79,12 @@ export class Assignments {
   }
 
   /** The role assignments of one principal itself, not of its groups. */
-  *grantsOf(node: PrincipalNode): Generator<RoleAssignment> {
-    if (!node.grants) return;
-    for (const head of node.grants.heads()) {
-      for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) yield this.grantAt(slot);
-    }
+  grantsOf(node: PrincipalNode): RoleAssignment[] {
+    const found: RoleAssignment[] = [];
+    node.grants?.eachHead((head) => {
+      for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) found.push(this.grantAt(slot));
+    });
+    return found;
   }
 
   /** The role assignments at any of these scopes (by number). */
@@ -167,7 +168,7 @@ export class Assignments {
     if (!entry) return;
     this.#denials.delete(id);
     for (const slot of entry.slots) {
-      const column = this.permissions[slot] ?? 0;
+      const column = (this.words[slot] ?? 0) >>> flagBits;
       this.#remove(slot);
       this.#in.roles.release(column);
     }
@@ -195,8 +196,7 @@ export class Assignments {
     const scope = this.#in.scopes.assign(text);
     this.principals[slot] = node.index;
     this.scopes[slot] = scope;
-    this.permissions[slot] = column;
-    this.flags[slot] = flags;
+    this.words[slot] = (column << flagBits) | flags;
     this.#order[slot] = orderOf(id);
     this.#records[slot] = record;
     if (gate) this.#gates.set(slot, gate);
@@ -214,7 +214,7 @@ export class Assignments {
     const node = principals.at(this.principals[slot] ?? 0);
     if (!node) throw new RangeError(`slot ${slot} names no principal`);
     const scope = this.scopes[slot] ?? 0;
-    const denial = ((this.flags[slot] ?? 0) & isDenial) !== 0;
+    const denial = ((this.words[slot] ?? 0) & isDenial) !== 0;
     const table = denial ? node.denials : node.grants;
     if (table) {
       this.#unlink(table, scope, slot);
@@ -245,8 +245,7 @@ export class Assignments {
     if (size <= this.principals.length) return;
     this.principals = grown(this.principals, size);
     this.scopes = grown(this.scopes, size);
-    this.permissions = grown(this.permissions, size);
-    this.flags = grown(this.flags, size);
+    this.words = grown(this.words, size);
     this.next = grown(this.next, size);
     this.#order = grown(this.#order, size);
   }

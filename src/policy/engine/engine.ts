@@ -1,10 +1,11 @@
 import type { AttributeValue } from '../../store/changes.ts';
 import type { AttributeSource, ConditionContext } from './condition-stub.ts';
 import type { Access } from '../types.ts';
-import { absent, Actions, conditional } from './actions.ts';
-import { Assignments, isExact, isGated } from './assignments.ts';
+import { Actions } from './actions.ts';
+import { Assignments, flagBits, isExact, isGated } from './assignments.ts';
 import { DecisionCache, none } from './decision-cache.ts';
 import type { Gate } from './gate.ts';
+import { absent, conditional, Memberships } from './memberships.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
 import type { Reach } from './reach.ts';
 import { ResourceTags } from './resource-tags.ts';
@@ -44,6 +45,9 @@ export class Engine {
   readonly roles: Roles;
   readonly assignments: Assignments;
   readonly tags = new ResourceTags();
+  /** Which roles, and which denials, contain which actions. */
+  readonly #granted: Memberships;
+  readonly #denied: Memberships;
   readonly #rights: RightsTables;
   readonly #cache: DecisionCache;
   /** Counts changes; cached outcomes are dated by it. */
@@ -61,8 +65,14 @@ export class Engine {
   readonly #context: ConditionContext;
 
   constructor(options: EngineOptions) {
-    this.actions = new Actions(() => this.#changeAll());
-    this.roles = new Roles(this.actions);
+    this.actions = new Actions((from) => {
+      this.#granted.forgetFrom(from);
+      this.#denied.forgetFrom(from);
+      this.#changeAll();
+    });
+    this.#granted = new Memberships(this.actions);
+    this.#denied = new Memberships(this.actions);
+    this.roles = new Roles(this.#granted, this.#denied);
     this.principals = new Principals(
       () => this.#now,
       () => this.forget(),
@@ -206,7 +216,7 @@ export class Engine {
 
   #search(principal: number, scope: number, exact: boolean): number {
     const table = this.principals.tables[principal] ?? 0;
-    if (table !== 0) return this.#searchTable(table, scope, exact);
+    if (table !== 0) return this.#searchTable(table, this.principals.masks[principal] ?? 0, scope, exact);
     const node = this.principals.at(principal);
     if (!node) return unknownPrincipal;
     const reach = this.principals.reachOf(node);
@@ -214,64 +224,76 @@ export class Engine {
     if (uses < 255) this.principals.uses[principal] = uses + 1;
     if (uses + 1 >= this.#rights.worthwhileAfter && uses < 255) {
       const made = this.#rights.admit(node, reach);
-      if (made !== 0) return this.#searchTable(made, scope, exact);
+      const mask = this.principals.masks[principal] ?? 0;
+      if (made !== 0) return this.#searchTable(made, mask, scope, exact);
       this.principals.uses[principal] = 255;
     }
     return this.#searchOwn(reach, scope, exact);
   }
 
-  #searchTable(table: number, scope: number, exact: boolean): number {
+  #searchTable(table: number, mask: number, scope: number, exact: boolean): number {
     const { memory } = this.#rights;
-    const upper = memory[table] === 0 ? 0 : table + (memory[table] ?? 0);
     const anchor = this.scopes.anchors[scope] ?? -1;
-    const near = anchor < 0 ? 0 : lookUp(memory, table, table + 1, anchor);
-    let slot = near === 0 ? none : this.#scan(table, near, true, scope, exact);
-    if (slot === none && upper !== 0) slot = this.#scan(table, upper, true, scope, exact);
+    const crown = this.scopes.crowns[scope] ?? -1;
+    const near = anchor < 0 ? 0 : lookUp(memory, table, mask, anchor);
+    const far = crown < 0 ? 0 : lookUp(memory, table, mask, crown);
+    const top = (mask + 1) * 2;
+    const here = exact ? scope : -1;
+    let slot = near !== 0 && memory[table + near + 1] !== 0 ? this.#scan(table + near, true, here) : none;
+    if (slot === none && far !== 0 && memory[table + far + 1] !== 0) slot = this.#scan(table + far, true, here);
+    if (slot === none && memory[table + top + 1] !== 0) slot = this.#scan(table + top, true, here);
     if (slot !== none) return deniedBase - slot;
-    slot = near === 0 ? none : this.#scan(table, near, false, scope, exact);
-    if (slot === none && upper !== 0) slot = this.#scan(table, upper, false, scope, exact);
+    if (near !== 0) slot = this.#scan(table + near, false, here);
+    if (slot === none && far !== 0) slot = this.#scan(table + far, false, here);
+    if (slot === none) slot = this.#scan(table + top, false, here);
     return slot === none ? missingGrant : slot;
   }
 
-  /** The slot of the first entry of a block that applies, among the denials or the grants. */
-  #scan(table: number, block: number, denials: boolean, scope: number, exact: boolean): number {
+  /** The first slot of a block that applies, of the denials or the grants; `here` is the scope asked about, or -1. */
+  #scan(block: number, denials: boolean, here: number): number {
     const { memory } = this.#rights;
     const count = memory[block] ?? 0;
-    if (count === split) {
-      for (let i = 0; i < this.#length; i++) {
-        const part = lookUp(memory, table, block + 1, this.#chain[i] ?? 0);
-        const slot = part === 0 ? none : this.#scan(table, part, denials, scope, exact);
-        if (slot !== none) return slot;
-      }
-      return none;
-    }
-    const denialCount = memory[block + 1] ?? 0;
-    const first = denials ? 0 : denialCount;
-    const last = denials ? denialCount : count;
+    if (count === split) return this.#scanSplit(block, denials, here);
     const chain = this.#chain;
     const length = this.#length;
-    for (let i = first; i < last; i++) {
-      const at = block + 2 + i * 2;
-      const place = memory[at] ?? 0;
+    const end = block + 2 + count;
+    for (let i = block + 2; i < end; i++) {
+      const scope = memory[i] ?? 0;
       let j = 0;
-      while (j < length && chain[j] !== place) j++;
+      while (j < length && chain[j] !== scope) j++;
       if (j === length) continue;
-      const word = memory[at + 1] ?? 0;
-      if ((word & isExact) !== 0 && !(exact && place === scope)) continue;
-      const bits = this.actions.bits(this.#action, word >>> 3);
-      if (bits === absent) continue;
-      const slot = memory[block + 2 + count * 2 + i] ?? 0;
-      if ((word & isGated) !== 0 || bits === conditional) {
-        if (!this.#holds(slot, word >>> 3, bits, denials)) continue;
-      }
-      return slot;
+      const slot = this.#scanRun(block + (memory[i + count] ?? 0), denials, scope === here);
+      if (slot !== none) return slot;
+    }
+    return none;
+  }
+
+  #scanSplit(block: number, denials: boolean, here: number): number {
+    const { memory } = this.#rights;
+    for (let i = 0; i < this.#length; i++) {
+      const scope = this.#chain[i] ?? 0;
+      const run = lookUp(memory, block + 3, memory[block + 2] ?? 0, scope);
+      const slot = run === 0 ? none : this.#scanRun(block + run, denials, scope === here);
+      if (slot !== none) return slot;
+    }
+    return none;
+  }
+
+  #scanRun(run: number, denials: boolean, here: boolean): number {
+    const { memory } = this.#rights;
+    const first = run + 2;
+    const denied = memory[run] ?? 0;
+    const from = denials ? first : first + denied;
+    const to = denials ? first + denied : first + (memory[run + 1] ?? 0);
+    for (let i = from; i < to; i++) {
+      const slot = memory[i] ?? 0;
+      if (this.#applies(slot, denials, here)) return slot;
     }
     return none;
   }
 
   /** The same without a compiled table: each principal's and group's own, scope by scope, nearest first. */
   #searchOwn(reach: Reach, scope: number, exact: boolean): number {
-    const { flags } = this.assignments;
     let grant = none;
     const { denials: ofEveryone } = this.principals.everyone;
     for (let j = 0; j < this.#length; j++) {
@@ -282,8 +304,8 @@ export class Engine {
         if (!table) continue;
         for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
           if (denial !== none && !this.assignments.before(slot, denial)) continue;
-          if (((flags[slot] ?? 0) & isExact) !== 0 && !(exact && at === scope)) continue;
-          if (!this.#applies(slot, true) || this.assignments.excludes(slot, reach.active)) continue;
+          if (!this.#applies(slot, true, exact && at === scope)) continue;
+          if (this.assignments.excludes(slot, reach.active)) continue;
           denial = slot;
         }
       }
@@ -292,18 +314,21 @@ export class Engine {
       for (const table of reach.grants) {
         for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
           if (grant !== none && !this.assignments.before(slot, grant)) continue;
-          if (this.#applies(slot, false)) grant = slot;
+          if (this.#applies(slot, false, true)) grant = slot;
         }
       }
     }
     return grant === none ? missingGrant : grant;
   }
 
-  #applies(slot: number, denial: boolean): boolean {
-    const column = this.assignments.permissions[slot] ?? 0;
-    const bits = this.actions.bits(this.#action, column);
+  /** `here`: at the very scope that is asked about. */
+  #applies(slot: number, denial: boolean, here: boolean): boolean {
+    const word = this.assignments.words[slot] ?? 0;
+    if ((word & isExact) !== 0 && !here) return false;
+    const column = word >>> flagBits;
+    const bits = (denial ? this.#denied : this.#granted).bits(this.#action, column);
     if (bits === absent) return false;
-    if (((this.assignments.flags[slot] ?? 0) & isGated) === 0 && bits !== conditional) return true;
+    if ((word & isGated) === 0 && bits !== conditional) return true;
     return this.#holds(slot, column, bits, denial);
   }
 
@@ -313,7 +338,7 @@ export class Engine {
     const gate = this.assignments.gate(slot);
     if (gate && !this.#passes(gate, denial)) return false;
     if (bits !== conditional) return true;
-    const permissions = this.roles.permissions(column);
+    const permissions = this.roles.permissions(column, denial);
     if (!permissions) return false;
     const plane = this.actions.isDataAction(this.#action);
     for (const each of permissions.gates(this.action, plane)) if (this.#passes(each, denial)) return true;
@@ -326,12 +351,11 @@ export class Engine {
   }
 }
 
-/** The offset of what a directory holds under this key, 0 for nothing. */
-function lookUp(memory: Int32Array, table: number, directory: number, key: number): number {
-  const mask = memory[directory] ?? 0;
+/** What a directory holds under this key, 0 for nothing. */
+function lookUp(memory: Int32Array, directory: number, mask: number, key: number): number {
   for (let i = directoryHome(key, mask); ; i = (i + 1) & mask) {
-    const found = memory[directory + 1 + i * 2] ?? 0;
-    if (found === key + 1) return table + (memory[directory + 2 + i * 2] ?? 0);
+    const found = memory[directory + i * 2] ?? 0;
+    if (found === key + 1) return memory[directory + i * 2 + 1] ?? 0;
     if (found === 0) return 0;
   }
 }

@@ -28,10 +28,10 @@ export class OwnTable {
     return this.#count === 0;
   }
 
-  /** The first slot of every scope. */
-  *heads(): Generator<number> {
+  /** Calls `take` with the first slot of every scope. */
+  eachHead(take: (slot: number) => void): void {
     const data = this.#data;
-    for (let i = 0; i < data.length; i += 2) if (data[i] !== 0) yield data[i + 1] ?? -1;
+    for (let i = 0; i < data.length; i += 2) if (data[i] !== 0) take(data[i + 1] ?? -1);
   }
 
   /** Whether the scope is new. */

@@ -40,6 +40,8 @@ export class Principals {
   states = new Uint8Array(64);
   /** By index: where the compiled table of its rights begins, 0 for none. */
   tables = new Int32Array(64);
+  /** By index: of that table's directory, the size less one. */
+  masks = new Int32Array(64);
   /** By index: decisions since it was last disturbed, up to 255. */
   uses = new Uint8Array(64);
   /** By index: the time (a count of changes) at which what it may do last changed. */
@@ -96,6 +98,7 @@ export class Principals {
       this.#byId.set(id, node);
       this.states = grown(this.states, index + 1);
       this.tables = grown(this.tables, index + 1);
+      this.masks = grown(this.masks, index + 1);
       this.uses = grown(this.uses, index + 1);
       this.changedAt = grown(this.changedAt, index + 1);
     }

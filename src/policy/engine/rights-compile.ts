@@ -1,4 +1,5 @@
 import { isDenial, isGated, type Assignments } from './assignments.ts';
+import { grown } from './columns.ts';
 import type { OwnTable } from './own-table.ts';
 import type { Principals } from './principals.ts';
 import type { Reach } from './reach.ts';
@@ -13,128 +14,250 @@ export interface Within {
 /** A block with more entries than this is split by scope. */
 const longest = 32;
 
-/** Written in place of a block's first count when the block is split: then a directory of scopes follows. */
+/** Written in place of a block's count when the block is split: then a directory of scopes follows. */
 export const split = -1;
-
-/**
- * Everything that a principal and its groups are assigned, as one table of numbers. All offsets are from its start:
- *
- *     [0] the upper block: what is assigned at management groups, subscriptions and the root
- *     [1] the directory's size less one, then pairs of anchor + 1 (0: empty) and the block of that subtree
- *     ... the blocks
- *
- * A block: how many entries, how many of them are denials, then for each entry its scope and (column << 3 | flags),
- * then for each its slot. Entries are in the order in which they are to be named: denials first, the nearest scope
- * first, the lowest id first; so the first that applies is the answer. A split block: -1, then a directory of scopes
- * like that of anchors.
- */
-export function compileRights(within: Within, reach: Reach): number[] {
-  const { scopes } = within;
-  const upper: number[] = [];
-  const anchored = new Map<number, number[]>();
-  for (const slot of slotsOf(within, reach)) {
-    const anchor = scopes.anchors[within.assignments.scopes[slot] ?? 0] ?? -1;
-    if (anchor < 0) upper.push(slot);
-    else append(anchored, anchor, slot);
-  }
-  const out: number[] = [0];
-  writeDirectory(out, anchored, (slots) => writeBlock(out, slots, within, false));
-  out[0] = writeBlock(out, upper, within, true);
-  return out;
-}
 
 /** The hash by which directories are searched. */
 export function directoryHome(key: number, mask: number): number {
   return (Math.imul(key, 0x9e37_79b1) >>> 15) & mask;
 }
 
-function* slotsOf({ assignments, principals }: Within, reach: Reach): Generator<number> {
-  for (const table of reach.grants) yield* slotsIn(table, assignments);
-  const { denials: ofEveryone } = principals.everyone;
-  for (const table of ofEveryone ? [...reach.denials, ofEveryone] : reach.denials) {
-    for (const slot of slotsIn(table, assignments)) {
-      if (!assignments.excludes(slot, reach.active)) yield slot;
+/**
+ * Lays out everything that a principal and its groups are assigned as one table of numbers, all offsets from its
+ * start:
+ *
+ *     the directory: pairs of key + 1 (0: empty) and the offset of a block; keys are anchors and crowns (see Scopes)
+ *     the block of the top
+ *     the blocks of the directory
+ *
+ * A block: how many scopes, whether there are denials, the scopes, nearest first, and the offset of each one's run
+ * from the block. A run: how many denials, how many slots, the slots: denials first, the lowest id first. So the
+ * first slot that applies is the one to be named. A block of many scopes is split: -1, whether there are denials, a
+ * directory's size less one, a directory of its scopes with the offset of each one's run.
+ */
+export class RightsCompiler {
+  readonly #in: Within;
+  /** The table under work. */
+  #out = new Int32Array(4_096);
+  #length = 0;
+  #slots = new Int32Array(1_024);
+  #count = 0;
+  /** The slots again, those of one anchor side by side. */
+  #sorted = new Int32Array(1_024);
+
+  constructor(within: Within) {
+    this.#in = within;
+  }
+
+  /** The table, good until the next call; and its directory's size less one. */
+  compile(reach: Reach): { readonly table: Int32Array; readonly mask: number } {
+    this.#gather(reach);
+    const { anchors, crowns } = this.#in.scopes;
+    const { scopes } = this.#in.assignments;
+    const groups = this.#group((slot) => {
+      const scope = scopes[slot] ?? 0;
+      const anchor = anchors[scope] ?? -1;
+      return anchor < 0 ? (crowns[scope] ?? -1) : anchor;
+    });
+    const top = groups.get(-1);
+    groups.delete(-1);
+    this.#length = 0;
+    const mask = this.#reserveDirectory(groups.size);
+    this.#writeBlock(top?.from ?? 0, top?.to ?? 0, true);
+    for (const [key, { from, to }] of groups) {
+      this.#enter(0, mask, key, this.#length);
+      this.#writeBlock(from, to, false);
+    }
+    return { table: this.#out.subarray(0, this.#length), mask };
+  }
+
+  #gather({ grants, denials, active }: Reach): void {
+    const { assignments, principals } = this.#in;
+    this.#count = 0;
+    for (const table of grants) this.#gatherFrom(table);
+    const first = this.#count;
+    for (const table of denials) this.#gatherFrom(table);
+    if (principals.everyone.denials) this.#gatherFrom(principals.everyone.denials);
+    let kept = first;
+    for (let i = first; i < this.#count; i++) {
+      const slot = this.#slots[i] ?? 0;
+      if (!assignments.excludes(slot, active)) this.#slots[kept++] = slot;
+    }
+    this.#count = kept;
+  }
+
+  #gatherFrom(table: OwnTable): void {
+    const { next } = this.#in.assignments;
+    table.eachHead((head) => {
+      for (let slot = head; slot >= 0; slot = next[slot] ?? -1) {
+        this.#slots = grown(this.#slots, this.#count + 1);
+        this.#slots[this.#count++] = slot;
+      }
+    });
+  }
+
+  /** Puts slots with the same key side by side into `#sorted`, and answers where each key's are. */
+  #group(keyOf: (slot: number) => number): Map<number, { from: number; to: number }> {
+    const groups = new Map<number, { from: number; to: number }>();
+    for (let i = 0; i < this.#count; i++) {
+      const key = keyOf(this.#slots[i] ?? 0);
+      const group = groups.get(key);
+      if (group) group.to++;
+      else groups.set(key, { from: 0, to: 1 });
+    }
+    let start = 0;
+    for (const group of groups.values()) {
+      const size = group.to;
+      group.from = start;
+      group.to = start;
+      start += size;
+    }
+    this.#sorted = grown(this.#sorted, this.#count);
+    for (let i = 0; i < this.#count; i++) {
+      const slot = this.#slots[i] ?? 0;
+      const group = groups.get(keyOf(slot));
+      if (group) this.#sorted[group.to++] = slot;
+    }
+    return groups;
+  }
+
+  #writeBlock(from: number, end: number, top: boolean): void {
+    this.#sort(from, end, top);
+    const to = this.#distinct(from, end);
+    const { scopes, words } = this.#in.assignments;
+    let count = 0;
+    let denials = 0;
+    for (let i = from; i < to; i++) {
+      const slot = this.#sorted[i] ?? 0;
+      if (i === from || scopes[slot] !== scopes[this.#sorted[i - 1] ?? 0]) count++;
+      denials |= (words[slot] ?? 0) & isDenial;
+    }
+    if (count > longest) return this.#writeSplit(from, to, count, denials);
+    this.#push(count);
+    this.#push(denials);
+    const block = this.#length - 2;
+    this.#length += count * 2;
+    this.#out = grown(this.#out, this.#length);
+    let entry = block + 2;
+    this.#eachRun(from, to, (scope) => {
+      this.#out[entry] = scope;
+      this.#out[entry + count] = this.#length - block;
+      entry++;
+    });
+  }
+
+  #writeSplit(from: number, to: number, count: number, denials: number): void {
+    const block = this.#length;
+    this.#push(split);
+    this.#push(denials);
+    this.#push(0);
+    const mask = this.#reserveDirectory(count);
+    this.#out[block + 2] = mask;
+    this.#eachRun(from, to, (scope) => this.#enter(block + 3, mask, scope, this.#length - block));
+  }
+
+  /** Calls `before` and then writes the run, for each scope. */
+  #eachRun(from: number, to: number, before: (scope: number) => void): void {
+    const { words, scopes } = this.#in.assignments;
+    for (let i = from; i < to; ) {
+      const scope = scopes[this.#sorted[i] ?? 0] ?? 0;
+      before(scope);
+      const run = this.#length;
+      this.#push(0);
+      this.#push(0);
+      for (; i < to && scopes[this.#sorted[i] ?? 0] === scope; i++) {
+        const slot = this.#sorted[i] ?? 0;
+        this.#out[run] = (this.#out[run] ?? 0) + ((words[slot] ?? 0) & isDenial);
+        this.#out[run + 1] = (this.#out[run + 1] ?? 0) + 1;
+        this.#push(slot);
+      }
     }
   }
-}
 
-function* slotsIn(table: OwnTable, { next }: Assignments): Generator<number> {
-  for (const head of table.heads()) for (let slot = head; slot >= 0; slot = next[slot] ?? -1) yield slot;
-}
-
-/** Answers the block's offset; 0, where no block is, for no entries. */
-function writeBlock(out: number[], slots: number[], within: Within, upper: boolean): number {
-  const kept = distinct(slots.sort(naming(within, upper)), within.assignments);
-  if (kept.length === 0) return 0;
-  if (kept.length <= longest) return writeEntries(out, kept, within.assignments);
-  const offset = out.length;
-  const byScope = new Map<number, number[]>();
-  for (const slot of kept) append(byScope, within.assignments.scopes[slot] ?? 0, slot);
-  out.push(split);
-  writeDirectory(out, byScope, (own) => writeEntries(out, own, within.assignments));
-  return offset;
-}
-
-function writeEntries(
-  out: number[],
-  slots: readonly number[],
-  { flags, permissions, scopes }: Assignments,
-): number {
-  const offset = out.length;
-  const denials = slots.reduce((count, slot) => count + ((flags[slot] ?? 0) & isDenial), 0);
-  out.push(slots.length, denials);
-  for (const slot of slots) out.push(scopes[slot] ?? 0, ((permissions[slot] ?? 0) << 3) | (flags[slot] ?? 0));
-  for (const slot of slots) out.push(slot);
-  return offset;
-}
-
-function writeDirectory(
-  out: number[],
-  entries: ReadonlyMap<number, number[]>,
-  write: (slots: number[]) => number,
-): void {
-  const size = 2 ** Math.ceil(Math.log2(entries.size * 2 + 1));
-  const at = out.length + 1;
-  out.push(size - 1);
-  for (let i = 0; i < size; i++) out.push(0, 0);
-  for (const [key, slots] of entries) {
-    let i = directoryHome(key, size - 1);
-    while (out[at + i * 2] !== 0) i = (i + 1) & (size - 1);
-    out[at + i * 2] = key + 1;
-    out[at + i * 2 + 1] = write(slots);
+  /** By insertion while there are few. */
+  #sort(from: number, to: number, top: boolean): void {
+    const sorted = this.#sorted;
+    if (to - from > longest * 2) {
+      sorted.subarray(from, to).sort((a, b) => (this.#precedes(a, b, top) ? -1 : 1));
+      return;
+    }
+    for (let i = from + 1; i < to; i++) {
+      const slot = sorted[i] ?? 0;
+      let j = i;
+      for (; j > from && this.#precedes(slot, sorted[j - 1] ?? 0, top); j--) sorted[j] = sorted[j - 1] ?? 0;
+      sorted[j] = slot;
+    }
   }
-}
 
-/** Denials first, then the nearest scope, then the lowest id; right among those that can apply to one scope. */
-function naming({ assignments, scopes }: Within, upper: boolean): (a: number, b: number) => number {
-  const depth = (slot: number): number => {
-    const scope = assignments.scopes[slot] ?? 0;
-    return upper ? scopes.depth(scope) : (scopes.lengths[scope] ?? 0);
-  };
-  return (a, b) => {
-    const denials = ((assignments.flags[b] ?? 0) & isDenial) - ((assignments.flags[a] ?? 0) & isDenial);
-    return denials || depth(b) - depth(a) || (assignments.before(a, b) ? -1 : 1);
-  };
-}
+  /** Scopes of one chain nearest first, each scope's slots together, denials first, the lowest id first. */
+  #precedes(a: number, b: number, top: boolean): boolean {
+    const { assignments, scopes } = this.#in;
+    const left = assignments.scopes[a] ?? 0;
+    const right = assignments.scopes[b] ?? 0;
+    if (left !== right) {
+      const deeper = top
+        ? scopes.depth(left) - scopes.depth(right)
+        : (scopes.lengths[left] ?? 0) - (scopes.lengths[right] ?? 0);
+      return deeper === 0 ? left < right : deeper > 0;
+    }
+    const denials = ((assignments.words[b] ?? 0) & isDenial) - ((assignments.words[a] ?? 0) & isDenial);
+    return denials === 0 ? assignments.before(a, b) : denials < 0;
+  }
 
-/** Without those that can never be named: another of the same kind, scope and permissions comes before. */
-function distinct(slots: readonly number[], { flags, scopes, permissions }: Assignments): number[] {
-  const seen = new Map<number, Set<number>>();
-  return slots.filter((slot) => {
-    const kind = flags[slot] ?? 0;
-    if ((kind & isGated) !== 0) return true;
-    const scope = scopes[slot] ?? 0;
-    const word = ((permissions[slot] ?? 0) << 3) | kind;
-    const words = seen.get(scope);
-    if (words?.has(word)) return false;
-    if (words) words.add(word);
-    else seen.set(scope, new Set([word]));
-    return true;
-  });
-}
+  /** Takes out what can never be named, since another of the same kind, scope and content comes before. */
+  #distinct(from: number, to: number): number {
+    const { words, scopes } = this.#in.assignments;
+    if (to - from > longest * 2) return this.#distinctOfMany(from, to);
+    let kept = from;
+    for (let i = from; i < to; i++) {
+      const slot = this.#sorted[i] ?? 0;
+      let j = (words[slot] ?? 0) & isGated ? kept : from;
+      while (
+        j < kept &&
+        (words[this.#sorted[j] ?? 0] !== words[slot] || scopes[this.#sorted[j] ?? 0] !== scopes[slot])
+      ) {
+        j++;
+      }
+      if (j === kept) this.#sorted[kept++] = slot;
+    }
+    return kept;
+  }
 
-function append(lists: Map<number, number[]>, key: number, slot: number): void {
-  const list = lists.get(key);
-  if (list) list.push(slot);
-  else lists.set(key, [slot]);
+  #distinctOfMany(from: number, to: number): number {
+    const { words, scopes } = this.#in.assignments;
+    const seen = new Map<number, Set<number>>();
+    let kept = from;
+    for (let i = from; i < to; i++) {
+      const slot = this.#sorted[i] ?? 0;
+      const word = words[slot] ?? 0;
+      const scope = scopes[slot] ?? 0;
+      const known = seen.get(scope);
+      if ((word & isGated) === 0 && known?.has(word)) continue;
+      if (known) known.add(word);
+      else seen.set(scope, new Set([word]));
+      this.#sorted[kept++] = slot;
+    }
+    return kept;
+  }
+
+  #reserveDirectory(entries: number): number {
+    const size = 2 ** Math.ceil(Math.log2(entries * 2 + 1));
+    const end = this.#length + size * 2;
+    this.#out = grown(this.#out, end);
+    this.#out.fill(0, this.#length, end);
+    this.#length = end;
+    return size - 1;
+  }
+
+  #enter(directory: number, mask: number, key: number, offset: number): void {
+    let i = directoryHome(key, mask);
+    while (this.#out[directory + i * 2] !== 0) i = (i + 1) & mask;
+    this.#out[directory + i * 2] = key + 1;
+    this.#out[directory + i * 2 + 1] = offset;
+  }
+
+  #push(value: number): void {
+    if (this.#length === this.#out.length) this.#out = grown(this.#out, this.#length + 1);
+    this.#out[this.#length++] = value;
+  }
 }

@@ -1,11 +1,13 @@
 import type { PrincipalNode, Principals } from './principals.ts';
 import { rightsKey, type Reach } from './reach.ts';
-import { compileRights, type Within } from './rights-compile.ts';
+import { RightsCompiler, type Within } from './rights-compile.ts';
 
 interface Table {
   readonly key: string;
   readonly offset: number;
   readonly length: number;
+  /** Of its directory, the size less one. */
+  readonly mask: number;
   /** Indexes of the principals that use it. */
   readonly holders: number[];
 }
@@ -16,7 +18,7 @@ interface Table {
  */
 export class RightsTables {
   readonly memory: Int32Array;
-  readonly #in: Within;
+  readonly #compiler: RightsCompiler;
   readonly #principals: Principals;
   readonly #byKey = new Map<string, Table>();
   /** In the order in which they were written; those before `#first` are gone. */
@@ -29,7 +31,7 @@ export class RightsTables {
 
   /** The bytes are reserved at once; the operating system lends them as they are written to. */
   constructor(within: Within, options: { readonly rightsBytes: number; readonly compileAfter: number }) {
-    this.#in = within;
+    this.#compiler = new RightsCompiler(within);
     this.#principals = within.principals;
     this.memory = new Int32Array(Math.max(1_024, Math.floor(options.rightsBytes / 4)));
     this.#compileAfter = options.compileAfter;
@@ -48,10 +50,11 @@ export class RightsTables {
   /** Makes the principal's table, or finds the one of its equals. Answers its offset; 0 when there is no room for it. */
   admit(node: PrincipalNode, reach: Reach): number {
     const key = rightsKey(node);
-    const table = this.#byKey.get(key) ?? this.#write(key, compileRights(this.#in, reach));
+    const table = this.#byKey.get(key) ?? this.#write(key, reach);
     if (!table) return 0;
     table.holders.push(node.index);
     this.#principals.tables[node.index] = table.offset;
+    this.#principals.masks[node.index] = table.mask;
     return table.offset;
   }
 
@@ -63,7 +66,8 @@ export class RightsTables {
     this.#principals.tables.fill(0);
   }
 
-  #write(key: string, content: readonly number[]): Table | null {
+  #write(key: string, reach: Reach): Table | null {
+    const { table: content, mask } = this.#compiler.compile(reach);
     // One table may not take the place of all others.
     if (content.length * 4 > this.memory.length) return null;
     if (this.#end + content.length > this.memory.length) {
@@ -71,7 +75,7 @@ export class RightsTables {
       this.#crowded = true;
       this.#end = 1;
     }
-    const table: Table = { key, offset: this.#end, length: content.length, holders: [] };
+    const table: Table = { key, offset: this.#end, length: content.length, mask, holders: [] };
     this.#end += content.length;
     this.#drop(table.offset, this.#end);
     this.memory.set(content, table.offset);

@@ -1,6 +1,6 @@
 import type { Permission, RoleDefinition } from '../../store/changes.ts';
 import { PermissionSet } from '../permission-set.ts';
-import type { Actions } from './actions.ts';
+import type { Memberships } from './memberships.ts';
 
 /** A role's place; `permissions` is null while the role is unknown, which grants nothing. */
 export interface RoleSlot {
@@ -17,16 +17,19 @@ interface DenySet {
   uses: number;
 }
 
-/** Roles, and the permissions of deny assignments (equal ones share a place), as columns of `Actions`. */
+/** Roles, and what deny assignments deny (equal permissions share a column), each in columns of their own. */
 export class Roles {
-  readonly #actions: Actions;
+  readonly #granted: Memberships;
+  readonly #denied: Memberships;
   readonly #roles = new Map<string, RoleSlot>();
-  readonly #denied = new Map<string, DenySet>();
-  readonly #byColumn: (RoleSlot | DenySet)[] = [];
+  readonly #byColumn: RoleSlot[] = [];
+  readonly #denySets = new Map<string, DenySet>();
+  readonly #denySetByColumn: (DenySet | null)[] = [];
   readonly #free: number[] = [];
 
-  constructor(actions: Actions) {
-    this.#actions = actions;
+  constructor(granted: Memberships, denied: Memberships) {
+    this.#granted = granted;
+    this.#denied = denied;
   }
 
   get(id: string): RoleSlot | undefined {
@@ -37,18 +40,19 @@ export class Roles {
     return this.#roles.values();
   }
 
-  permissions(column: number): PermissionSet | null {
-    return this.#byColumn[column]?.permissions ?? null;
+  /** What a column of roles, or of denials, holds. */
+  permissions(column: number, denial: boolean): PermissionSet | null {
+    return (denial ? this.#denySetByColumn[column] : this.#byColumn[column])?.permissions ?? null;
   }
 
   /** The place of a role; made if it is mentioned for the first time. */
   mention(id: string): RoleSlot {
     let role = this.#roles.get(id);
     if (!role) {
-      role = { id, column: this.#column(), definition: null, permissions: null };
+      role = { id, column: this.#byColumn.length, definition: null, permissions: null };
       this.#roles.set(id, role);
-      this.#byColumn[role.column] = role;
-      this.#actions.setColumn(role.column, null);
+      this.#byColumn.push(role);
+      this.#granted.set(role.column, null);
     }
     return role;
   }
@@ -57,39 +61,37 @@ export class Roles {
     const role = this.mention(definition.id);
     role.definition = definition;
     role.permissions = new PermissionSet(definition.permissions);
-    this.#actions.setColumn(role.column, role.permissions);
+    this.#granted.set(role.column, role.permissions);
   }
 
   delete(id: string): void {
     const role = this.mention(id);
     role.definition = null;
     role.permissions = null;
-    this.#actions.setColumn(role.column, null);
+    this.#granted.set(role.column, null);
   }
 
   /** The column of what a deny assignment denies; given back with `release`. */
   deny(permissions: readonly Permission[]): number {
     const key = JSON.stringify(permissions);
-    let set = this.#denied.get(key);
+    let set = this.#denySets.get(key);
     if (!set) {
-      set = { key, column: this.#column(), permissions: new PermissionSet(permissions), uses: 0 };
-      this.#denied.set(key, set);
-      this.#byColumn[set.column] = set;
-      this.#actions.setColumn(set.column, set.permissions);
+      const column = this.#free.pop() ?? this.#denySetByColumn.length;
+      set = { key, column, permissions: new PermissionSet(permissions), uses: 0 };
+      this.#denySets.set(key, set);
+      this.#denySetByColumn[column] = set;
+      this.#denied.set(column, set.permissions);
     }
     set.uses++;
     return set.column;
   }
 
   release(column: number): void {
-    const set = this.#byColumn[column];
-    if (!set || !('uses' in set) || --set.uses > 0) return;
-    this.#denied.delete(set.key);
-    this.#actions.setColumn(column, null);
+    const set = this.#denySetByColumn[column];
+    if (!set || --set.uses > 0) return;
+    this.#denySets.delete(set.key);
+    this.#denySetByColumn[column] = null;
+    this.#denied.set(column, null);
     this.#free.push(column);
-  }
-
-  #column(): number {
-    return this.#free.pop() ?? this.#byColumn.length;
   }
 }

@@ -16,8 +16,12 @@ export class Scopes {
   readonly root = 0;
   /** Set by `resolve`: whether the scope asked for is the one found, or lies beneath it. */
   exact = false;
-  /** By number: the subtree, of those beneath the upper scopes, in which it lies; -1 for an upper scope. */
+  /**
+   * By number: the subtree in which it lies, of a resource group or the like; -1 for what is above those. Rights are
+   * filed by it, and what is above by `crowns`, the subscription or the like; what is -1 in both is at the top.
+   */
   anchors = new Int32Array(64);
+  crowns = new Int32Array(64);
   /** By number: the length of its text; of two scopes beneath the upper ones, the one within the other is longer. */
   lengths = new Int32Array(64);
   #parents = new Int32Array(64);
@@ -181,6 +185,7 @@ export class Scopes {
   #create(text: string, parent: number): number {
     const scope = this.#free.pop() ?? this.#count++;
     this.anchors = grown(this.anchors, scope + 1);
+    this.crowns = grown(this.crowns, scope + 1);
     this.lengths = grown(this.lengths, scope + 1);
     this.#parents = grown(this.#parents, scope + 1);
     this.#assigned = grown(this.#assigned, scope + 1);
@@ -193,8 +198,11 @@ export class Scopes {
     this.#assigned[scope] = 0;
     this.#children[scope] = 0;
     this.#aboveShape[scope] = 0;
-    const anchor = parent < 0 ? -1 : (this.anchors[parent] ?? -1);
-    this.anchors[scope] = isUpper(text) ? -1 : anchor < 0 ? scope : anchor;
+    const segments = segmentsIn(text);
+    const top = segments < 2 || isTop(text);
+    const [anchor, crown] = parent < 0 ? [-1, -1] : [this.anchors[parent] ?? -1, this.crowns[parent] ?? -1];
+    this.anchors[scope] = top || segments < 4 ? -1 : anchor < 0 ? scope : anchor;
+    this.crowns[scope] = top ? -1 : segments < 4 && crown < 0 ? scope : crown;
     if (parent >= 0) this.#children[parent] = (this.#children[parent] ?? 0) + 1;
     return scope;
   }
@@ -216,12 +224,18 @@ export class Scopes {
   }
 }
 
-/** Of few kinds and near the root: management groups, subscriptions, and what lies above resource groups. */
-function isUpper(text: string): boolean {
-  if (managementGroup.test(text)) return true;
+const managementGroups = '/providers/microsoft.management';
+
+/** A management group, or on the way to one: above any subscription. */
+function isTop(text: string): boolean {
+  if (!text.startsWith(managementGroups)) return false;
+  return text === managementGroups || text === `${managementGroups}/managementgroups` || managementGroup.test(text);
+}
+
+function segmentsIn(text: string): number {
   let slashes = 0;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) === 0x2f) slashes++;
-  return slashes < 4;
+  return text === '/' ? 0 : slashes;
 }
 
 function parentPath(text: string): string {

@@ -1,0 +1,83 @@
+import { decide } from '../src/policy/decide.ts';
+import type { OwnEngine } from './decision-own.ts';
+import { questionAt, uniformStream, type Question } from './decision-streams.ts';
+import type { Workload } from './decision-workload.ts';
+import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
+
+/** Another engine with the same policy, as far as it concerns the first `users` of the tenant. */
+export interface Peer {
+  readonly name: string;
+  readonly users: number;
+  /** How many different questions it is asked. */
+  readonly questions: number;
+  allows(question: Question): boolean;
+}
+
+export interface PeerFigures {
+  readonly name: string;
+  readonly users: number;
+  readonly questions: number;
+  readonly perSecond: Repeated;
+  /** Nanoseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** The product's decisions per core second on the very same questions, over and over, by integers. */
+  readonly ownSame: Repeated;
+  /** Bytes of the process while it is asked. */
+  readonly residentBytes: number;
+}
+
+const rounds = 5;
+const roundSeconds = 0.3;
+
+/** Throws unless the peer and the engine agree on each of the questions. */
+export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): PeerFigures {
+  const stream = uniformStream(workload, 1_000_000);
+  const questions: Question[] = [];
+  for (let i = 0; i < stream.length && questions.length < peer.questions; i++) {
+    if (stream.users[i]! < peer.users) questions.push(questionAt(workload, stream, i));
+  }
+  const wrong = questions.filter(
+    (question) =>
+      peer.allows(question) !== decide(engine.snapshot, question.principal, question.access).allowed,
+  ).length;
+  if (wrong > 0) throw new Error(`${peer.name} disagrees on ${wrong} of ${questions.length}`);
+
+  const perSecond = rate(questions.length, (i) => peer.allows(questions[i]!));
+  const times = latencies(questions.length, (i) => peer.allows(questions[i]!));
+  const users = Int32Array.from(questions, ({ principal }) => engine.principalHandle(principal));
+  const actions = Int32Array.from(questions, ({ access }) => engine.actionHandle(access.action));
+  const scopes = Int32Array.from(questions, ({ access }) => engine.scopeHandle(access.scope));
+  const same = (i: number): boolean => engine.decideHandles(users[i]!, actions[i]!, scopes[i]!) >= 0;
+  for (let pass = 0; pass < 20; pass++) for (let i = 0; i < questions.length; i++) same(i);
+  return {
+    name: peer.name,
+    users: peer.users,
+    questions: questions.length,
+    perSecond,
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    ownSame: rate(questions.length, same),
+    residentBytes: process.memoryUsage.rss(),
+  };
+}
+
+/** Calls per core second of several rounds, one question after the other, over and over. */
+function rate(count: number, call: (i: number) => boolean): Repeated {
+  let at = 0;
+  const run = (seconds: number): number => {
+    const start = coreSeconds();
+    const batch = Math.max(1, Math.min(count, 200));
+    let asked = 0;
+    do {
+      for (let i = 0; i < batch; i++) {
+        call(at);
+        at = at + 1 === count ? 0 : at + 1;
+      }
+      asked += batch;
+    } while (coreSeconds() - start < seconds);
+    return asked / (coreSeconds() - start);
+  };
+  run(roundSeconds);
+  return repeated(Array.from({ length: rounds }, () => run(roundSeconds)));
+}

@@ -1,0 +1,83 @@
+import type { PermissionSet } from '../permission-set.ts';
+import type { Actions } from './actions.ts';
+import { grown } from './columns.ts';
+
+/** Two bits for each pair of an action and a permission set. */
+const unknown = 0;
+export const conditional = 1;
+export const absent = 2;
+export const contained = 3;
+const codes = { absent, conditional, contained } as const;
+
+/** Permission sets that have columns; what lies beyond is matched each time. */
+const columnLimit = 16_384;
+
+/** Which permission sets (by column) contain which actions (by row): found out once for each pair. */
+export class Memberships {
+  readonly #actions: Actions;
+  #words = new Int32Array(256);
+  /** Words for each action. */
+  #stride = 1;
+  /** Rows that hold anything. */
+  #rows = 0;
+  readonly #sets: (PermissionSet | null)[] = [];
+
+  constructor(actions: Actions) {
+    this.#actions = actions;
+  }
+
+  /** Puts a permission set into a column, or takes it out with null. */
+  set(column: number, set: PermissionSet | null): void {
+    while (this.#sets.length <= column) this.#sets.push(null);
+    this.#sets[column] = set;
+    if (column >= columnLimit) return;
+    if (column >> 4 >= this.#stride) return this.#widen(column);
+    const keep = ~(3 << ((column & 15) * 2));
+    const end = this.#rows * this.#stride;
+    for (let at = column >> 4; at < end; at += this.#stride) this.#words[at] = (this.#words[at] ?? 0) & keep;
+  }
+
+  /** `conditional`, `absent` or `contained`. */
+  bits(action: number, column: number): number {
+    if (column < columnLimit && action < this.#rows) {
+      const word = this.#words[action * this.#stride + (column >> 4)] ?? 0;
+      const known = (word >>> ((column & 15) * 2)) & 3;
+      if (known !== unknown) return known;
+    }
+    return this.#findOut(action, column);
+  }
+
+  /** Rows from `row` on will be other actions'. */
+  forgetFrom(row: number): void {
+    this.#words.fill(0, row * this.#stride);
+    this.#rows = Math.min(this.#rows, row);
+  }
+
+  #findOut(action: number, column: number): number {
+    const set = this.#sets[column];
+    const { name, isDataAction } = this.#named(action);
+    const found = set ? codes[set.membership(name, isDataAction)] : absent;
+    if (column >= columnLimit) return found;
+    if (action >= this.#rows) {
+      this.#words = grown(this.#words, (action + 1) * this.#stride);
+      this.#rows = action + 1;
+    }
+    const at = action * this.#stride + (column >> 4);
+    this.#words[at] = (this.#words[at] ?? 0) | (found << ((column & 15) * 2));
+    return found;
+  }
+
+  #named(action: number): { name: string; isDataAction: boolean } {
+    return { name: this.#actions.name(action), isDataAction: this.#actions.isDataAction(action) };
+  }
+
+  #widen(column: number): void {
+    const old = this.#words;
+    const stride = this.#stride;
+    this.#stride = Math.max(stride * 2, (column >> 4) + 1);
+    this.#words = new Int32Array(Math.max(64, this.#rows + 1) * this.#stride);
+    for (let action = 0; action < this.#rows; action++) {
+      this.#words.set(old.subarray(action * stride, (action + 1) * stride), action * this.#stride);
+    }
+  }
+}
