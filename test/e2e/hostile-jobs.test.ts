@@ -161,6 +161,33 @@ describe('a second job on what is the first job’s', () => {
     expect(await victim.status()).toBe('Running');
   });
 
+  test('changes its models, or a person’s: 403; adds a version to them, and changes its own', async () => {
+    const workspace = victim.id.replace(/\/jobs\/.*/, '');
+    const models = `${workspace}/models`;
+    const modelUri = (job: PuppetJob) => `${scene.house.url}${job.output}/model`;
+    const put = (job: PuppetJob, path: string, properties: object) =>
+      job.client.send('PUT', `${models}/${path}?${apiVersion}`, { properties });
+    const created = await put(victim, 'tides/versions/1', {
+      modelUri: modelUri(victim),
+      tags: { by: 'first' },
+    });
+    expect(created.status).toBe(201);
+    for (const [path, properties] of [
+      ['tides/versions/1', { modelUri: modelUri(victim), tags: { by: 'second' }, isArchived: true }],
+      ['tides', { description: 'mine now', isArchived: true }],
+    ] as const) {
+      const answer = await put(attacker, path, properties);
+      expect(answer.status, JSON.stringify(answer.body)).toBe(403);
+      expect(JSON.stringify(answer.body)).toContain('AssetOfAnotherCreator');
+    }
+    const kept = await victim.client.send('GET', `${models}/tides/versions/1?${apiVersion}`);
+    expect(kept.body).toMatchObject({ properties: { tags: { by: 'first' }, isArchived: false } });
+    expect((await put(attacker, 'tides/versions/2', { modelUri: modelUri(attacker) })).status).toBe(201);
+    const again = { modelUri: modelUri(attacker), tags: { stage: 'done' } };
+    expect((await put(attacker, 'tides/versions/2', again)).status).toBe(200);
+    expect((await put(victim, 'tides', { description: 'of the first job' })).status).toBe(200);
+  });
+
   test('asks at the first job’s identity endpoint with its own secret: 403', async () => {
     const address = `${victim.environment.IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=https%3A%2F%2Fstorage.azure.com`;
     const { statusCode, body } = await request(address, {

@@ -34,12 +34,18 @@ export function versionType(kind: AssetKind): string {
   return `${containerType(kind)}/versions`;
 }
 
-/** Creates or updates a container. Throws `conflict` when that would change what its versions rely on. */
+/**
+ * Creates or updates a container. Throws `conflict` when that would change what its versions rely on, `access_denied`
+ * when a job would change what it has not made.
+ */
 export async function putContainer(tx: Tx, record: RecordChange, write: AssetWrite, properties: JsonObject) {
   const { kind, workspace } = write;
   const displayId = assetContainerId(workspace, kind, checkedName(`${kind.noun} name`, write.name));
   const existing = await findResource(tx, displayId);
-  if (existing !== null) refuseChange(existing, properties, kind.inherited);
+  if (existing !== null) {
+    refuseOthers(existing, write.by);
+    refuseChange(existing, properties, kind.inherited);
+  }
   return putResource(tx, record, write.by, write.now, {
     displayId,
     type: containerType(kind),
@@ -50,7 +56,7 @@ export async function putContainer(tx: Tx, record: RecordChange, write: AssetWri
 /**
  * Creates a version, and its container with it when that is missing; or updates what of a version may change
  * (description, tags, properties, isArchived). Throws `conflict` when it would change the rest: a version that a job
- * has used stays what it was.
+ * has used stays what it was. Throws `access_denied` when a job would change a version that it has not made.
  */
 export async function putVersion(
   tx: Tx,
@@ -76,7 +82,10 @@ export async function putVersion(
   }
   const displayId = `${container?.displayId ?? containerId}/versions/${version}`;
   const existing = await findResource(tx, displayId);
-  if (existing !== null) refuseChange(existing, properties, kind.immutable);
+  if (existing !== null) {
+    refuseOthers(existing, write.by);
+    refuseChange(existing, properties, kind.immutable);
+  }
   return putResource(tx, record, write.by, write.now, {
     displayId,
     type: versionType(kind),
@@ -106,6 +115,17 @@ export async function latestAndNext(
     from = page.next;
   } while (from !== null);
   return { latestVersion, nextVersion: String(highest + 1) };
+}
+
+/** A job adds to a workspace; what is there already is its own only where it made it. People go by their roles alone. */
+function refuseOthers(existing: Resource, by: Attribution): void {
+  if (by.leaseId === null || existing.createdBy.at(-1)?.id === by.chain.at(-1)?.id) return;
+  throw failure(
+    'access_denied',
+    `${existing.displayId} exists and was not made by this job; a job changes only what it has made itself. ` +
+      `Create another version instead.`,
+    { azureCode: 'AssetOfAnotherCreator' },
+  );
 }
 
 function refuseChange(existing: Resource, properties: JsonObject, members: readonly string[]): void {
