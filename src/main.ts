@@ -26,6 +26,8 @@ import { ensureRoleDefinitions } from './store/role-definitions.ts';
 
 /** Keys and sessions are looked at so often. */
 const housekeepingMilliseconds = 60_000;
+/** How soon a sign-in whose time is over takes its streams with it. */
+const lapseMilliseconds = 500;
 
 export interface Lockstep {
   /** `https://host:port`, as clients address it. */
@@ -166,6 +168,11 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
       log.error({ err: error }, 'housekeeping failed'),
     );
   }, housekeepingMilliseconds).unref();
+  const lapsing = setInterval(() => {
+    identity.sessions
+      .endLapsed()
+      .catch((error: unknown) => log.error({ err: error }, 'a sign-in whose time is over was not ended'));
+  }, lapseMilliseconds).unref();
 
   return {
     url: publicUrl,
@@ -176,6 +183,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     adminLink: () => administratorLink(foundation, identity.oneTimeLinks, publicUrl),
     async drain() {
       clearInterval(housekeeping);
+      clearInterval(lapsing);
       await listener.drain(config.limits.drainSeconds * 1000);
       await workspace.scheduler.stop();
       await composed.close();

@@ -11,6 +11,8 @@ import type { ChangeKind, LeaseRecord } from '../store/changes.ts';
 const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
   'principal.updated',
   'principal.deleted',
+  // A group may be denied something, and a condition may ask for a resource's tags.
+  'group.member-added',
   'group.member-removed',
   'role-definition.put',
   'role-definition.deleted',
@@ -21,6 +23,7 @@ const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
   'scope.placed',
   'scope.removed',
   'resource.put',
+  'resource.deleted',
   'session.closed',
   'token.revoked',
   'lease.ended',

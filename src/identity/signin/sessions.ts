@@ -176,11 +176,9 @@ export class Sessions {
 
   /** Closes what has lapsed and saves when sessions were last used. Call it every half minute or so. */
   async sweep(): Promise<void> {
-    const by = systemAttribution(this.#options.tenantId, 'sign-in');
+    await this.endLapsed();
     for (const entry of Array.from(this.#open.values())) {
-      const reason = this.#lapse(entry);
-      if (reason !== null) await this.close(by, entry.record.id, reason);
-      else if (entry.unsaved) {
+      if (entry.unsaved) {
         entry.unsaved = false;
         await this.#options.store.db
           .updateTable('sessions')
@@ -188,6 +186,15 @@ export class Sessions {
           .where('id', '=', entry.record.id)
           .execute();
       }
+    }
+  }
+
+  /** Closes the sessions whose time is over, so that whatever rests on them ends. Cheap: to be called every second. */
+  async endLapsed(): Promise<void> {
+    const by = systemAttribution(this.#options.tenantId, 'sign-in');
+    for (const entry of Array.from(this.#open.values())) {
+      const reason = this.#lapse(entry);
+      if (reason !== null) await this.close(by, entry.record.id, reason);
     }
   }
 
