@@ -171,3 +171,20 @@ test('no secret, certificate or federated credential is added to an application 
   expect((await call('PATCH', `/servicePrincipals/${deploy}`, { accountEnabled: true })).status).toBe(403);
   expect((await call('DELETE', `/applications/${deploy}`)).status).toBe(403);
 });
+
+test('an application that people’s sign-ins return to needs the power over all of them', async () => {
+  const create = (displayName: string, redirectUris: string[]) =>
+    call('POST', '/applications', { displayName, web: { redirectUris } });
+  for (const uri of [
+    'https://evil.example/callback',
+    'http://localhost.evil.example/callback',
+    'http://localhost:80@evil.example/callback',
+    'com.evil.app:/callback',
+  ]) {
+    const refused = await create('Phish', ['http://localhost/callback', uri]);
+    expect([uri, refused.status]).toEqual([uri, 403]);
+  }
+  expect((await create('Native', ['http://127.0.0.1:8765/callback', 'http://localhost'])).status).toBe(201);
+  await room.assign(mallory.id, roleIds.userAccessAdministrator, '/');
+  expect((await create('Dashboard', ['https://grafana.lab.example/callback'])).status).toBe(201);
+});

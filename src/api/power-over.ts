@@ -34,6 +34,14 @@ export async function requirePowerOver(
   if (subject.id !== target) await requireToAssign(exchange, snapshot, target, subject);
 }
 
+/**
+ * A program that people sign in to acts with all of their rights, and asks nobody. So whoever says where their
+ * sign-ins return to must be allowed to assign every role. Throws as above.
+ */
+export async function requirePowerOverEveryone(exchange: Exchange): Promise<void> {
+  await requireAt(exchange, 'Microsoft.Authorization/roleAssignments/write', ['/']);
+}
+
 /** Adding to a group gives the member the group's roles, and what spares the group from a denial. Throws as above. */
 export async function requirePowerToAdmit(
   exchange: Exchange,

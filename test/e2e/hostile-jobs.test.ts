@@ -4,7 +4,7 @@ import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { LockstepClient } from '../../examples/four-day-training-job/lockstep-client.ts';
-import { newGuid, type PrincipalId } from '../../src/lib/ids.ts';
+import { newGuid, type DecisionId, type PrincipalId } from '../../src/lib/ids.ts';
 import { systemAttribution } from '../../src/store/changes.ts';
 import { readingBlob, writingBlob, putBlob, startPuppet, until, type PuppetJob } from './puppet-job.ts';
 import { rawRequest } from './raw-request.ts';
@@ -312,6 +312,48 @@ describe('a job that reaches for more', () => {
       }),
       'Lockstep.Access/decisions/check/action',
     );
+  });
+});
+
+describe('a job on what is its owner’s own', () => {
+  test('sees and cuts no sign-in of its owner and no stream of another job', async () => {
+    const { house, cast } = scene;
+    const { foundation, identity } = house.lockstep;
+    const { session } = await identity.sessions.open(systemAttribution(foundation.tenantId, 'test'), {
+      principalId: cast.ada as PrincipalId,
+      authenticationMethods: ['pwd'],
+      sourceAddress: '203.0.113.7',
+      userAgent: 'a browser',
+    });
+    const seen = await attacker.client.send('GET', '/admin/v1/sessions');
+    expect(seen.status).toBe(200);
+    expect(JSON.stringify(seen.body)).not.toContain(session.id);
+    await expectDenied(
+      await attacker.client.send('POST', `/admin/v1/sessions/${session.id}/cut`),
+      'Lockstep.Access/sessions/cut/action',
+    );
+    expect(identity.sessions.find(session.id)).not.toBeNull();
+  });
+
+  test('reads the decisions and receipts that it had a part in, not those of its owner’s other jobs', async () => {
+    const denied = async (job: PuppetJob) => {
+      const answer = await job.client.send('GET', '/admin/v1/events');
+      return /dec_[0-9a-z]{26}/.exec(JSON.stringify(answer.body))?.[0] ?? '';
+    };
+    const eventOf = async (decision: string) => {
+      const { ledger } = scene.house.lockstep.foundation;
+      const [event] = await ledger.eventsByDecision(decision as DecisionId);
+      return event?.id ?? '';
+    };
+    const [own, other] = [await denied(attacker), await denied(victim)];
+    expect((await attacker.client.send('GET', `/admin/v1/decisions/${own}`)).status).toBe(200);
+    await expectDenied(
+      await attacker.client.send('GET', `/admin/v1/decisions/${other}`),
+      'Lockstep.Access/decisions/read',
+    );
+    const receipt = (id: string) => attacker.client.send('GET', `/admin/v1/events/${id}/receipt`);
+    expect((await receipt(await eventOf(own))).status).toBe(200);
+    await expectDenied(await receipt(await eventOf(other)), 'Lockstep.Access/events/read');
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type EventLog,
   type LedgerEvent,
 } from './event-log.ts';
+import { ownId } from './own.ts';
 import { party } from './parties.ts';
 import { callerOf, isoTime, noBody, ok } from './replies.ts';
 
@@ -90,6 +91,7 @@ async function findDecision(
 }
 
 /** Whoever acted in it, answers for it, or was asked about. */
-function isParty({ subject }: Caller, { chain, authorities }: DecidedFacts): boolean {
-  return chain.some((link) => link.id === subject.id) || authorities.includes(subject.id);
+function isParty(caller: Caller, { chain, authorities }: DecidedFacts): boolean {
+  const own = ownId(caller);
+  return chain.some((link) => link.id === own) || authorities.includes(own);
 }

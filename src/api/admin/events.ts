@@ -6,6 +6,7 @@ import type { EventId } from '../../lib/ids.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownAction, ownRule } from '../own-actions.ts';
 import { parseEvent, type EventLog } from './event-log.ts';
+import { ownId } from './own.ts';
 import { callerOf, noBody } from './replies.ts';
 
 const mostAtOnce = 1000;
@@ -43,9 +44,8 @@ export function eventRoutes({ ledger }: { readonly ledger: EventLog }): Route[] 
       guard: () => ownRule('own-events'),
       async serve(exchange, { id = '' }) {
         const row = /^evt_[0-9a-z]{26}$/.test(id) ? await ledger.eventById(id as EventId) : null;
-        const { subject } = callerOf(exchange);
-        const mine =
-          row !== null && parseEvent(row).unmapped.lockstep.chain.some((link) => link.id === subject.id);
+        const own = ownId(callerOf(exchange));
+        const mine = row !== null && parseEvent(row).unmapped.lockstep.chain.some((link) => link.id === own);
         if (!mine) await requireAlso(exchange, ownAccess('events/read'));
         if (row === null) throw failure('not_found', `There is no event ${id.slice(0, 80)}.`);
         return {

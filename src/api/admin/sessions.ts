@@ -2,7 +2,8 @@ import type { LiveSessions, LiveSessionView } from '../../gateway/live-sessions.
 import type { Route } from '../../gateway/routes.ts';
 import type { OpenSession, Sessions } from '../../identity/signin/sessions.ts';
 import { failure } from '../../lib/errors.ts';
-import type { RequestId, SessionId } from '../../lib/ids.ts';
+import type { Caller } from '../../identity/caller.ts';
+import type { PrincipalId, RequestId, SessionId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownRule } from '../own-actions.ts';
@@ -27,15 +28,15 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       body: noBody,
       guard: () => ownRule('own-sessions'),
       async serve(exchange) {
-        const { id } = callerOf(exchange).subject;
+        const caller = callerOf(exchange);
         const all = exchange.head.query.get('all') === 'true';
         if (all) await requireAlso(exchange, ownAccess('sessions/read'));
         const streams = live
           .list()
-          .filter((stream) => stream.id !== exchange.head.id && (all || stream.principalId === id))
+          .filter((stream) => stream.id !== exchange.head.id && (all || isOwnStream(caller, stream)))
           .map((stream) => streamView(parts, stream));
-        const own = signIns.list(all ? undefined : id).map((session) => signInView(parts, session));
-        return ok({ value: [...streams, ...own] });
+        const open = signIns.list().filter(({ principalId }) => all || isOwnSignIn(caller, principalId));
+        return ok({ value: [...streams, ...open.map((session) => signInView(parts, session))] });
       },
     },
     {
@@ -46,12 +47,14 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       body: noBody,
       guard: () => ownRule('own-sessions'),
       async serve(exchange, { id = '' }) {
-        const me = callerOf(exchange).subject.id;
+        const caller = callerOf(exchange);
         const stream = live.list().find((one) => one.id === id);
         const signIn = stream === undefined ? signIns.find(id as SessionId) : null;
-        const owner = stream?.principalId ?? signIn?.principalId ?? null;
+        const mine =
+          (stream !== undefined && isOwnStream(caller, stream)) ||
+          (signIn !== null && isOwnSignIn(caller, signIn.principalId));
         // Asked before anything is said of a session that may not exist: others' ids cannot be probed.
-        if (owner !== me) await requireAlso(exchange, ownAccess('sessions/cut/action'));
+        if (!mine) await requireAlso(exchange, ownAccess('sessions/cut/action'));
         if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator'))
           return ok({ id, kind: 'stream' });
         if (signIn !== null && (await signIns.close(exchange.attribution, signIn.id, 'cut-by-operator'))) {
@@ -61,6 +64,16 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       },
     },
   ];
+}
+
+/** A job has the streams of its own lease and no sign-in: those of its owner are not its own. */
+function isOwnStream({ subject, credential }: Caller, stream: LiveSessionView): boolean {
+  if (credential.leaseId !== null) return stream.leaseId === credential.leaseId;
+  return stream.principalId === subject.id;
+}
+
+function isOwnSignIn({ subject, credential }: Caller, principalId: PrincipalId): boolean {
+  return credential.leaseId === null && principalId === subject.id;
 }
 
 function streamView({ snapshot }: SessionParts, stream: LiveSessionView) {

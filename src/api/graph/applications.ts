@@ -5,7 +5,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { Route } from '../../gateway/routes.ts';
 import type { Caller } from '../../identity/caller.ts';
 import { ownAction } from '../own-actions.ts';
-import { requirePowerOver, requirePowerToDelete } from '../power-over.ts';
+import { requirePowerOver, requirePowerOverEveryone, requirePowerToDelete } from '../power-over.ts';
 import { created, noContent, ok, one, page } from './odata.ts';
 import { applicationResource, servicePrincipalResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, principalOf, type GraphParts } from './parts.ts';
@@ -62,10 +62,15 @@ export function applicationRoutes(parts: GraphParts): Route[] {
         const wanted = exchange.json(newApplication);
         const isPublic =
           wanted.isFallbackPublicClient === true || (wanted.publicClient?.redirectUris.length ?? 0) > 0;
+        const redirectUris = [
+          ...(wanted.web?.redirectUris ?? []),
+          ...(wanted.publicClient?.redirectUris ?? []),
+        ];
+        if (!redirectUris.every(staysOnTheirMachine)) await requirePowerOverEveryone(exchange);
         const principal = await directory.createApplication(exchange.attribution, {
           displayName: wanted.displayName,
           sponsorId: sponsorFor(callerOf(exchange), wanted.lockstepSponsorId),
-          redirectUris: [...(wanted.web?.redirectUris ?? []), ...(wanted.publicClient?.redirectUris ?? [])],
+          redirectUris,
           publicClient: isPublic,
           ...(wanted.lockstepAccessTokenSeconds === undefined
             ? {}
@@ -225,6 +230,11 @@ function sponsorFor(caller: Caller, named: string | undefined): PrincipalId {
     throw failure('invalid_request', 'Name the person who answers for the application in lockstepSponsorId.');
   }
   return first.id as PrincipalId;
+}
+
+/** What returns to the loopback interface reaches a program of the person who signs in, and nobody else. */
+function staysOnTheirMachine(redirectUri: string): boolean {
+  return /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?:[/?]|$)/.test(redirectUri);
 }
 
 async function applicationOf(parts: GraphParts, id: string): Promise<Application> {
