@@ -1,5 +1,11 @@
 // One part of decision.bench.ts at one size, in a process of its own: memory and garbage of one do not disturb another.
+import { requireAgreement } from './decision-agreement.ts';
+import { measureBatch } from './decision-batch.ts';
+import { measureConditions } from './decision-conditions.ts';
+import { measureEdits } from './decision-edits.ts';
+import { measureExplained } from './decision-explained.ts';
 import { measureInterfaces } from './decision-interfaces.ts';
+import { measureMemory } from './decision-memory.ts';
 import { ownEngine } from './decision-own.ts';
 import { casbinPeer } from './decision-peer-casbin.ts';
 import { caslByRole, caslExpanded } from './decision-peer-casl.ts';
@@ -14,7 +20,17 @@ const against =
     measurePeer(workload, ownEngine(workload.rows), await build(workload));
 
 const parts: Readonly<Record<string, (workload: Workload) => unknown>> = {
-  own: (workload) => measureInterfaces(workload, ownEngine(workload.rows)),
+  own: (workload) => {
+    const engine = ownEngine(workload.rows);
+    const figures = measureInterfaces(workload, engine);
+    requireAgreement(workload, engine);
+    return figures;
+  },
+  memory: measureMemory,
+  edits: (workload) => measureEdits(workload, ownEngine(workload.rows)),
+  explained: (workload) => measureExplained(workload, ownEngine(workload.rows)),
+  conditions: measureConditions,
+  batch: () => measureBatch(),
   casl: against(caslByRole),
   'casl-expanded': against(caslExpanded),
   opa: against(opaDocumented),

@@ -28,7 +28,10 @@ export interface InterfaceFigures {
   readonly p99: Repeated;
   readonly stringsP50: Repeated;
   readonly stringsP99: Repeated;
+  /** Share of the uniform stream that is allowed. */
   readonly allowed: number;
+  /** Bytes of compiled rights once all users have asked. */
+  readonly compiledBytes: number;
 }
 
 /**
@@ -90,12 +93,23 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
   const length = warming + rounds * timed;
   const skewed = streamed(asHandles(workload, engine, skewedStream(workload, length)));
   const repeat = streamed(asHandles(workload, engine, repeatStream(workload, length)));
-  return { integers, handles, strings, skewed, repeat, p50, p99, stringsP50, stringsP99, allowed };
+  return {
+    integers,
+    handles,
+    strings,
+    skewed,
+    repeat,
+    p50,
+    p99,
+    stringsP50,
+    stringsP99,
+    allowed,
+    compiledBytes: engine.compiledBytes(),
+  };
 }
 
 /** Long enough in service for each user to have asked a few times: what is compiled for frequent askers, is. */
-export function settle(workload: Workload, engine: OwnEngine): void {
-  const each = 10;
+export function settle(workload: Workload, engine: OwnEngine, each = 10): void {
   const stream = uniformStream(workload, workload.users.length * each, 11);
   for (const i of stream.users.keys()) {
     const { access } = questionAt(workload, stream, i);

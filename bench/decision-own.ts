@@ -1,3 +1,4 @@
+import { deniedBase, type EngineOptions } from '../src/policy/engine/engine.ts';
 import { PolicySnapshot, type PolicyRows } from '../src/policy/snapshot.ts';
 import type { PrincipalId } from '../src/lib/ids.ts';
 import type { Access } from '../src/policy/types.ts';
@@ -11,14 +12,18 @@ export interface OwnEngine {
   scopeHandle(scope: string): number;
   /** Where a scope belongs that the engine may never have seen. */
   place(scope: string): number;
+  /** The policy that an outcome names; null where none is. */
+  policyId(outcome: number): string | null;
+  /** Bytes of compiled rights in use. */
+  compiledBytes(): number;
   /** 0 or more: allowed; less: denied. `access` is what conditions may ask. */
   decideHandles(principal: number, action: number, scope: number, access?: Access): number;
 }
 
 /** The room for compiled rights is that of a machine that can give it: see EngineOptions. */
-const options = { rightsBytes: 1.2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
+const room = { rightsBytes: 1.2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
 
-export function ownEngine(rows: PolicyRows): OwnEngine {
+export function ownEngine(rows: PolicyRows, options: Partial<EngineOptions> = room): OwnEngine {
   const snapshot = PolicySnapshot.from(rows, options);
   const { engine } = snapshot;
   return {
@@ -27,6 +32,11 @@ export function ownEngine(rows: PolicyRows): OwnEngine {
     actionHandle: (action) => engine.actionHandle(action, false),
     scopeHandle: (scope) => engine.scopeHandle(scope),
     place: (scope) => engine.place(scope),
+    policyId: (outcome) => {
+      if (outcome >= 0) return engine.assignments.grantAt(outcome).id;
+      return outcome <= deniedBase ? engine.assignments.denialAt(deniedBase - outcome).id : null;
+    },
+    compiledBytes: () => engine.rightsSize,
     decideHandles: (principal, action, scope, access) =>
       engine.decide(principal, action, scope, access ?? null),
   };
