@@ -143,8 +143,7 @@ export class Assignments {
     this.deleteDenial(assignment.id);
     const { principals, roles } = this.#in;
     const gate = gateOf(assignment.condition);
-    const flags =
-      isDenial | (gate ? isGated : 0) | (assignment.doNotApplyToChildScopes ? isExact : 0);
+    const flags = isDenial | (gate ? isGated : 0) | (assignment.doNotApplyToChildScopes ? isExact : 0);
     const slots: number[] = [];
     const excluded = assignment.excludePrincipals
       .filter((id) => id !== everyone)
@@ -200,7 +199,8 @@ export class Assignments {
     this.#order[slot] = orderOf(id);
     this.#records[slot] = record;
     if (gate) this.#gates.set(slot, gate);
-    const table = (flags & isDenial) === 0 ? (node.grants ??= new OwnTable()) : (node.denials ??= new OwnTable());
+    const table =
+      (flags & isDenial) === 0 ? (node.grants ??= new OwnTable()) : (node.denials ??= new OwnTable());
     this.next[slot] = table.get(scope);
     table.set(scope, slot);
     node.mentions++;

@@ -61,7 +61,8 @@ export class DecisionCache {
   }
 
   #at(principal: number, action: number, place: number): number {
-    let hash = Math.imul(principal, 0x9e37_79b1) ^ Math.imul(place, 0x85eb_ca6b) ^ Math.imul(action, 0xc2b2_ae35);
+    let hash =
+      Math.imul(principal, 0x9e37_79b1) ^ Math.imul(place, 0x85eb_ca6b) ^ Math.imul(action, 0xc2b2_ae35);
     hash ^= hash >>> 15;
     return (hash & this.#mask) * (width + 1);
   }

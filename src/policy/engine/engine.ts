@@ -1,5 +1,6 @@
 import type { AttributeValue } from '../../store/changes.ts';
-import type { AttributeSource, ConditionContext } from './condition-stub.ts';
+import type { ConditionContext } from '../conditions/evaluate.ts';
+import type { AttributeSource } from '../conditions/syntax.ts';
 import type { Access } from '../types.ts';
 import { Actions } from './actions.ts';
 import { Assignments, flagBits, isExact, isGated } from './assignments.ts';
@@ -207,7 +208,7 @@ export class Engine {
   #follow(scope: number): void {
     const chain = this.#chain;
     let length = 0;
-    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0; ) {
+    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0;) {
       chain[length++] = at;
       at = this.scopes.above(at);
     }
@@ -240,7 +241,8 @@ export class Engine {
     const top = (mask + 1) * 2;
     const here = exact ? scope : -1;
     let slot = near !== 0 && memory[table + near + 1] !== 0 ? this.#scan(table + near, true, here) : none;
-    if (slot === none && far !== 0 && memory[table + far + 1] !== 0) slot = this.#scan(table + far, true, here);
+    if (slot === none && far !== 0 && memory[table + far + 1] !== 0)
+      slot = this.#scan(table + far, true, here);
     if (slot === none && memory[table + top + 1] !== 0) slot = this.#scan(table + top, true, here);
     if (slot !== none) return deniedBase - slot;
     if (near !== 0) slot = this.#scan(table + near, false, here);
@@ -372,7 +374,10 @@ function conditionContext(engine: Engine): ConditionContext {
   };
 }
 
-function own(set: Readonly<Record<string, AttributeValue>> | undefined, name: string): AttributeValue | undefined {
+function own(
+  set: Readonly<Record<string, AttributeValue>> | undefined,
+  name: string,
+): AttributeValue | undefined {
   return set !== undefined && Object.hasOwn(set, name) ? set[name] : undefined;
 }
 
@@ -388,4 +393,3 @@ function securityAttribute(
   for (const [key, value] of Object.entries(set)) if (key.toLowerCase() === wanted) return value;
   return undefined;
 }
-

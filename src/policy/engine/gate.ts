@@ -1,4 +1,4 @@
-import { compileCondition, type CompiledCondition } from './condition-stub.ts';
+import { compileCondition, type CompiledCondition } from '../conditions/compile.ts';
 
 /** A condition that decides whether something applies; null where its text could not be understood. */
 export interface Gate {

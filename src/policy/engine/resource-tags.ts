@@ -21,14 +21,16 @@ export class ResourceTags {
     return this.#byScope.size === 0;
   }
 
-  /** The tag that an attribute's name (in lower case) asks for, of the nearest resource at or above the scope that has tags. */
+  /** The tag that an attribute's name asks for, of the nearest resource at or above the scope that has tags. */
   find(scope: string, name: string): AttributeValue | undefined {
-    const key = tagAttribute.exec(name)?.[1];
+    const [, key, marked] = tagAttribute.exec(name) ?? [];
     if (key === undefined || this.empty) return undefined;
     for (let at = scope; at.length > 1; at = at.slice(0, at.lastIndexOf('/'))) {
       const tags = this.#byScope.get(at);
       if (!tags) continue;
-      for (const [tag, value] of Object.entries(tags)) if (tag.toLowerCase() === key) return value;
+      for (const [tag, value] of Object.entries(tags)) {
+        if (marked === undefined ? tag.toLowerCase() === key.toLowerCase() : tag === key) return value;
+      }
       return undefined;
     }
     return undefined;

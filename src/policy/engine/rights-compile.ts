@@ -159,7 +159,7 @@ export class RightsCompiler {
   /** Calls `before` and then writes the run, for each scope. */
   #eachRun(from: number, to: number, before: (scope: number) => void): void {
     const { words, scopes } = this.#in.assignments;
-    for (let i = from; i < to; ) {
+    for (let i = from; i < to;) {
       const scope = scopes[this.#sorted[i] ?? 0] ?? 0;
       before(scope);
       const run = this.#length;

@@ -229,7 +229,9 @@ const managementGroups = '/providers/microsoft.management';
 /** A management group, or on the way to one: above any subscription. */
 function isTop(text: string): boolean {
   if (!text.startsWith(managementGroups)) return false;
-  return text === managementGroups || text === `${managementGroups}/managementgroups` || managementGroup.test(text);
+  return (
+    text === managementGroups || text === `${managementGroups}/managementgroups` || managementGroup.test(text)
+  );
 }
 
 function segmentsIn(text: string): number {

@@ -1,0 +1,141 @@
+import type { AttributeValue } from '../../store/changes.ts';
+import { compileActionPattern } from '../action-pattern.ts';
+import { operators, type Operator, type ValueType } from './operators.ts';
+import type { AttributeSource, ConditionNode, Operand, Quantifier, Scalar } from './syntax.ts';
+import { valueOf } from './values.ts';
+
+/**
+ * `error` where it cannot be told: an attribute is missing, empty, of another type, or has several values where one is
+ * compared. It is what the rest does not outweigh: false AND error is false, true OR error is true.
+ */
+export type Truth = 'true' | 'false' | 'error';
+
+/** What a condition may ask. */
+export interface ConditionContext {
+  /** In lower case. */
+  readonly action: string;
+  readonly subOperation: string | null;
+  /** The name as in AttributeOperand. */
+  attribute(source: AttributeSource, name: string): AttributeValue | undefined;
+}
+
+export type Evaluate = (context: ConditionContext) => Truth;
+
+/** One node as a function. Total: it never throws, whatever the context holds. */
+export function evaluatorOf(node: ConditionNode): Evaluate {
+  switch (node.kind) {
+    case 'and':
+      return every(node.parts.map(evaluatorOf), 'true', 'false');
+    case 'or':
+      return every(node.parts.map(evaluatorOf), 'false', 'true');
+    case 'not': {
+      const part = evaluatorOf(node.part);
+      return (context) => opposite[part(context)];
+    }
+    case 'action-matches': {
+      const pattern = compileActionPattern(node.pattern);
+      return (context) => (pattern.matches(context.action) ? 'true' : 'false');
+    }
+    case 'sub-operation-matches': {
+      const name = node.name.toLowerCase();
+      return (context) => (context.subOperation?.toLowerCase() === name ? 'true' : 'false');
+    }
+    case 'exists': {
+      const { source, name } = node.attribute;
+      return (context) => (isPresent(context.attribute(source, name)) ? 'true' : 'false');
+    }
+    case 'compare': {
+      const operator = operators.get(node.operator.toLowerCase());
+      return operator ? comparison(operator, node.quantifier, node.left, node.right) : () => 'error';
+    }
+  }
+}
+
+const opposite = { true: 'false', false: 'true', error: 'error' } as const;
+
+/** AND is true while every part is true, OR false while every part is false; an error stays if nothing decides. */
+function every(parts: readonly Evaluate[], neutral: Truth, decisive: Truth): Evaluate {
+  return (context) => {
+    let result = neutral;
+    for (let i = 0; i < parts.length; i++) {
+      const truth = parts[i]?.(context) ?? 'error';
+      if (truth === decisive) return decisive;
+      if (truth === 'error') result = 'error';
+    }
+    return result;
+  };
+}
+
+function isPresent(value: AttributeValue | undefined): boolean {
+  return value !== undefined && !(isList(value) && value.length === 0);
+}
+
+export function isList(value: AttributeValue): value is readonly string[] | readonly number[] {
+  return Array.isArray(value);
+}
+
+function comparison(
+  operator: Operator,
+  quantifier: Quantifier | null,
+  left: Operand,
+  right: Operand,
+): Evaluate {
+  const test = testOf(operator, right);
+  if (quantifier === null) {
+    return (context) => {
+      const a = single(left, context, operator.type);
+      const b = single(right, context, operator.type);
+      if (a === null || b === null) return 'error';
+      return test(a, b) ? 'true' : 'false';
+    };
+  }
+  const allLeft = quantifier.startsWith('ForAll');
+  const allRight = quantifier.endsWith('OfAllValues');
+  return (context) => {
+    const ours = several(left, context, operator.type);
+    const theirs = several(right, context, operator.type);
+    if (ours === null || theirs === null) return 'error';
+    for (const a of ours) {
+      if (holdsFor(a, theirs, allRight, test) !== allLeft) return allLeft ? 'false' : 'true';
+    }
+    return allLeft ? 'true' : 'false';
+  };
+}
+
+function holdsFor(
+  left: Scalar,
+  rights: readonly Scalar[],
+  all: boolean,
+  test: (left: Scalar, right: Scalar) => boolean,
+): boolean {
+  for (const right of rights) if (test(left, right) !== all) return !all;
+  return all;
+}
+
+/** Patterns that stand in the text are compiled once. */
+function testOf(operator: Operator, right: Operand): (left: Scalar, right: Scalar) => boolean {
+  if (!operator.compile || right.kind !== 'literal') return operator.test;
+  const { compile } = operator;
+  const compiled = new Map(right.values.map((value) => [value, compile(value)]));
+  return (a, b) => compiled.get(b)?.(a) ?? false;
+}
+
+function single(operand: Operand, context: ConditionContext, type: ValueType): Scalar | null {
+  if (operand.kind === 'literal') return operand.values[0] ?? null;
+  const value = context.attribute(operand.source, operand.name);
+  return value === undefined || isList(value) ? null : valueOf(value, type);
+}
+
+/** Null when there is no value, or one of another type. */
+function several(operand: Operand, context: ConditionContext, type: ValueType): readonly Scalar[] | null {
+  if (operand.kind === 'literal') return operand.values;
+  const value = context.attribute(operand.source, operand.name);
+  if (value === undefined) return null;
+  const values: Scalar[] = [];
+  for (const each of isList(value) ? value : [value]) {
+    const normal = valueOf(each, type);
+    if (normal === null) return null;
+    values.push(normal);
+  }
+  return values.length === 0 ? null : values;
+}
