@@ -308,7 +308,7 @@ describe('laws', () => {
       if (text === '') return false;
       return (pattern.startsWith('?') || pattern[0] === text[0]) && naive(pattern.slice(1), text.slice(1));
     };
-    const small = (chars: string) => fc.string({ unit: fc.constantFrom(...chars), maxLength: 8 });
+    const small = (chars: string) => fc.string({ unit: fc.constantFrom(...chars.split('')), maxLength: 8 });
     fc.assert(
       fc.property(small('ab*?'), small('ab'), (pattern, text) => {
         expect(compileLike(pattern)(text)).toBe(naive(pattern, text));

@@ -118,8 +118,8 @@ export class Principals {
     if (!node) return;
     this.disturb(node);
     const neighbours = [...node.groups, ...(node.members ?? [])];
-    for (const group of [...node.groups]) unlink(group, node);
-    for (const member of [...(node.members ?? [])]) unlink(node, member);
+    for (const group of node.groups.slice()) unlink(group, node);
+    for (const member of node.members ?? []) unlink(node, member);
     node.record = null;
     this.states[node.index] = unknownState;
     for (const neighbour of neighbours) this.release(neighbour);
