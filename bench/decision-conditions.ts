@@ -1,4 +1,4 @@
-import { asHandles, settle } from './decision-interfaces.ts';
+import { handlesOf, settle } from './decision-interfaces.ts';
 import { ownEngine, type OwnEngine } from './decision-own.ts';
 import { parsed, questionAt, uniformStream, type Question, type Stream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
@@ -89,8 +89,8 @@ function alternately(
     times.plainStrings.push(byStrings(plain, questions.map(justParsed)));
     times.gatedStrings.push(byStrings(gated, questions.map(justParsed)));
   }
-  const plainHandles = asHandles(workload, plain, stream);
-  const gatedHandles = asHandles(workload, gated, stream);
+  const plainHandles = handlesOf(workload, plain)(stream);
+  const gatedHandles = handlesOf(workload, gated)(stream);
   for (let round = 0; round <= rounds; round++) {
     times.plainIntegers.push(byIntegers(plain, plainHandles, questions));
     times.gatedIntegers.push(byIntegers(gated, gatedHandles, questions));

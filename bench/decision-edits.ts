@@ -1,6 +1,6 @@
 import type { PrincipalId } from '../src/lib/ids.ts';
 import type { Change } from '../src/store/changes.ts';
-import { asHandles, settle } from './decision-interfaces.ts';
+import { handlesOf, settle } from './decision-interfaces.ts';
 import type { OwnEngine } from './decision-own.ts';
 import { uniformStream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
@@ -24,7 +24,7 @@ export interface Edit {
 export function measureEdits(workload: Workload, engine: OwnEngine): EditFigures {
   const { users, groups } = workload;
   settle(workload, engine);
-  const stream = asHandles(workload, engine, uniformStream(workload, 20_000));
+  const stream = handlesOf(workload, engine)(uniformStream(workload, 20_000));
   const outcomes = (): Int32Array =>
     Int32Array.from({ length: stream.length }, (_, i) =>
       engine.decideHandles(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!),

@@ -1,6 +1,6 @@
 import { decide } from '../src/policy/decide.ts';
 import { explain } from '../src/policy/explain.ts';
-import { asHandles, settle } from './decision-interfaces.ts';
+import { handlesOf, settle } from './decision-interfaces.ts';
 import type { OwnEngine } from './decision-own.ts';
 import { questionsOf, uniformStream, type Question } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
@@ -26,7 +26,7 @@ export function measureExplained(workload: Workload, engine: OwnEngine): Explain
   const { snapshot } = engine;
   settle(workload, engine);
   const asked = uniformStream(workload, (rounds + 1) * 2 * timed);
-  const stream = asHandles(workload, engine, asked);
+  const stream = handlesOf(workload, engine)(asked);
   let named = 0;
   const integers = (i: number): number =>
     engine.decideHandles(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);

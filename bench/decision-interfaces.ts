@@ -1,11 +1,13 @@
 import { decide } from '../src/policy/decide.ts';
 import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
+import { fresh } from './decision-names.ts';
 import type { OwnEngine } from './decision-own.ts';
 import {
   parsed,
   questionAt,
   questionsOf,
   repeatStream,
+  shifted,
   skewedStream,
   uniformStream,
   type Question,
@@ -14,8 +16,9 @@ import {
 import type { Workload } from './decision-workload.ts';
 
 const rounds = 5;
-const warming = 300_000;
-const timed = 100_000;
+/** Questions of a round by integers; strings are made for fewer. */
+const timed = 300_000;
+const timedStrings = 100_000;
 
 /** Decisions per core second, and nanoseconds of one, by the way of asking; no question is asked twice. */
 export interface InterfaceFigures {
@@ -35,75 +38,69 @@ export interface InterfaceFigures {
 }
 
 /**
- * Each stream is warmed up with its first part and timed on the rest, except the repeating one, which is nothing
- * but repetition. `integers`: three handles. `handles`: principal and action as handles, the scope a string that
- * was just made. `strings`: three strings that were just made.
+ * No question of the uniform stream is asked twice: every round asks about other actions. The repeating stream is
+ * nothing but repetition. `integers`: three handles. `handles`: principal and action as handles, the scope a string
+ * that was just made. `strings`: three strings that were just made.
  */
 export function measureInterfaces(workload: Workload, engine: OwnEngine): InterfaceFigures {
-  const uniform = uniformStream(workload, warming + rounds * timed);
-  const startOf = (round: number): number => warming + round * timed;
-  const users = workload.users.map((id) => engine.principalHandle(id));
-  const actions = workload.actions.map((action) => engine.actionHandle(action));
-  const made = (from: number): Question[] => questionsOf(workload, uniform, from, from + timed).map(parsed);
-  const byStrings = (from: number) => {
-    const questions = made(from);
-    return (): number => {
-      let sum = 0;
-      for (const { principal, access } of questions) {
-        if (decide(engine.snapshot, principal, access).allowed) sum++;
-      }
-      return sum;
-    };
-  };
-  const byHandles = (from: number) => {
-    const texts = made(from).map(({ access }) => access.scope);
-    return (): number => {
-      let sum = 0;
-      for (let i = 0; i < timed; i++) {
-        const user = users[uniform.users[from + i]!]!;
-        const action = actions[uniform.actions[from + i]!]!;
-        if (engine.decideHandles(user, action, engine.place(texts[i]!)) >= 0) sum++;
-      }
-      return sum;
-    };
-  };
   settle(workload, engine);
+  const uniform = uniformStream(workload, timed);
+  let passes = 0;
+  const another = (): Stream => shifted(uniform, 7_919 * ++passes);
+  const made = (): Question[] => questionsOf(workload, another(), 0, timedStrings).map(parsed);
+
   // Strings come first: only afterwards does the engine know scopes at which nothing is assigned.
-  for (let from = 0; from < warming; from += timed) byStrings(from)();
-  const strings = rates((round) => byStrings(startOf(round)));
-  const [stringsP50, stringsP99] = quantiles((round) => {
-    const questions = made(startOf(round));
+  const strings = rates(() => {
+    const questions = made();
+    return () => {
+      for (const { principal, access } of questions) decide(engine.snapshot, principal, access);
+      return questions.length;
+    };
+  });
+  const [stringsP50, stringsP99] = quantiles(() => {
+    const questions = made();
     return (i) => decide(engine.snapshot, questions[i]!.principal, questions[i]!.access);
   });
-  for (let from = 0; from < warming; from += timed) byHandles(from)();
-  const handles = rates((round) => byHandles(startOf(round)));
-
-  const streamed = (stream: Stream): Repeated => {
-    ask(engine, stream, 0, warming);
-    return rates((round) => () => ask(engine, stream, startOf(round), startOf(round + 1)));
-  };
-  const ints = asHandles(workload, engine, uniform);
-  const allowed = ask(engine, ints, 0, warming) / warming;
-  const integers = streamed(ints);
-  const [p50, p99] = quantiles((round) => {
-    const from = startOf(round);
-    return (i) =>
-      engine.decideHandles(ints.users[from + i]!, ints.actions[from + i]!, ints.scopes[from + i]!);
+  const users = workload.users.map((id) => engine.principalHandle(id));
+  const actions = workload.actions.map((action) => engine.actionHandle(action));
+  const handles = rates(() => {
+    const stream = another();
+    const texts = Array.from({ length: timedStrings }, (_, i) => fresh(workload.scopes[stream.scopes[i]!]!));
+    const askers = stream.users.map((i) => users[i]!);
+    const asked = stream.actions.map((i) => actions[i]!);
+    return () => {
+      for (let i = 0; i < texts.length; i++) {
+        engine.decideHandles(askers[i]!, asked[i]!, engine.place(texts[i]!));
+      }
+      return texts.length;
+    };
   });
-  const length = warming + rounds * timed;
-  const skewed = streamed(asHandles(workload, engine, skewedStream(workload, length)));
-  const repeat = streamed(asHandles(workload, engine, repeatStream(workload, length)));
+
+  const asNumbers = handlesOf(workload, engine);
+  const integers = rates(() => {
+    const stream = asNumbers(another());
+    return () => askAll(engine, stream);
+  });
+  const [p50, p99] = quantiles(() => {
+    const stream = asNumbers(another());
+    return (i) => engine.decideHandles(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);
+  });
+  const skewed = skewedStream(workload, timed);
+  const repeating = asNumbers(repeatStream(workload, timed));
   return {
     integers,
     handles,
     strings,
-    skewed,
-    repeat,
     p50,
     p99,
     stringsP50,
     stringsP99,
-    allowed,
+    allowed: allowedShare(engine, asNumbers(uniform)),
+    skewed: rates(() => {
+      const stream = asNumbers(shifted(skewed, 7_919 * ++passes));
+      return () => askAll(engine, stream);
+    }),
+    repeat: rates(() => () => askAll(engine, repeating)),
     compiledBytes: engine.compiledBytes(),
   };
 }
@@ -117,49 +114,60 @@ export function settle(workload: Workload, engine: OwnEngine, each = 10): void {
   }
 }
 
-export function asHandles({ users, actions, scopes }: Workload, engine: OwnEngine, stream: Stream): Stream {
+/** The same questions as the engine's handles. */
+export function handlesOf(
+  { users, actions, scopes }: Workload,
+  engine: OwnEngine,
+): (stream: Stream) => Stream {
   const userHandles = users.map((id) => engine.principalHandle(id));
   const actionHandles = actions.map((action) => engine.actionHandle(action));
   const scopeHandles = scopes.map((scope) => engine.scopeHandle(scope));
-  return {
+  return (stream) => ({
     length: stream.length,
     users: stream.users.map((i) => userHandles[i]!),
     actions: stream.actions.map((i) => actionHandles[i]!),
     scopes: stream.scopes.map((i) => scopeHandles[i]!),
-  };
+  });
 }
 
-/** How many are allowed. */
-function ask(engine: OwnEngine, { users, actions, scopes }: Stream, from: number, to: number): number {
+/** How many were asked. */
+function askAll(engine: OwnEngine, { users, actions, scopes, length }: Stream): number {
+  for (let i = 0; i < length; i++) engine.decideHandles(users[i]!, actions[i]!, scopes[i]!);
+  return length;
+}
+
+function allowedShare(engine: OwnEngine, { users, actions, scopes, length }: Stream): number {
   let allowed = 0;
-  for (let i = from; i < to; i++) {
+  for (let i = 0; i < length; i++) {
     if (engine.decideHandles(users[i]!, actions[i]!, scopes[i]!) >= 0) allowed++;
   }
-  return allowed;
+  return allowed / length;
 }
 
-function rates(prepare: (round: number) => () => number): Repeated {
-  return repeated(
-    Array.from({ length: rounds }, (_, round) => {
-      const run = prepare(round);
-      const start = coreSeconds();
-      run();
-      return timed / (coreSeconds() - start);
-    }),
-  );
+/** The first two rounds only warm up. */
+function rates(prepare: () => () => number): Repeated {
+  const measured: number[] = [];
+  for (let round = -2; round < rounds; round++) {
+    const run = prepare();
+    const start = coreSeconds();
+    const asked = run();
+    const seconds = coreSeconds() - start;
+    if (round >= 0) measured.push(asked / seconds);
+  }
+  return repeated(measured);
 }
 
 /** Without what reading the clock takes. */
-function quantiles(prepare: (round: number) => (i: number) => unknown): [Repeated, Repeated] {
+function quantiles(prepare: () => (i: number) => unknown): [Repeated, Repeated] {
   const p50: number[] = [];
   const p99: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    const call = prepare(round);
+    const call = prepare();
     const clock = quantile(
-      latencies(timed, () => 0),
+      latencies(timedStrings, () => 0),
       0.5,
     );
-    const times = latencies(timed, call);
+    const times = latencies(timedStrings, call);
     p50.push(quantile(times, 0.5) - clock);
     p99.push(quantile(times, 0.99) - clock);
   }

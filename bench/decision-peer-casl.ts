@@ -76,7 +76,7 @@ export function caslExpanded(workload: Workload): Peer {
 
 function compile(
   workload: Workload,
-  { grantsOf, denialsOf }: Flattened,
+  flat: Flattened,
   users: number,
   actionOf: (id: string) => string | readonly string[],
 ): Map<PrincipalId, Abilities> {
@@ -94,8 +94,8 @@ function compile(
     workload.users.slice(0, users).map((user) => [
       user,
       {
-        grants: ability(grantsOf(user).map((row) => [row.roleDefinitionId, row.scope])),
-        denials: ability(denialsOf(user).map((row) => [row.id, row.scope])),
+        grants: ability(flat.grantsOf(user).map((row) => [row.roleDefinitionId, row.scope])),
+        denials: ability(flat.denialsOf(user).map((row) => [row.id, row.scope])),
       },
     ]),
   );

@@ -22,6 +22,12 @@ export function uniformStream(workload: Workload, length: number, seed = 7): Str
   return fill(workload, length, random, () => Math.floor(random() * workload.users.length));
 }
 
+/** Other questions of the same kind: everybody asks about the same scopes, but each about another action. */
+export function shifted(stream: Stream, by: number): Stream {
+  const { length } = stream;
+  return { ...stream, actions: stream.actions.map((_, i) => stream.actions[(i + by) % length]!) };
+}
+
 /** Skewed: a few users ask most of the time (log-uniform by rank), otherwise as the uniform one. */
 export function skewedStream(workload: Workload, length: number, seed = 8): Stream {
   const random = generator(seed);

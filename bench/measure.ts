@@ -1,6 +1,9 @@
-/** Processor time of this thread in seconds: other programs on the machine do not count. */
+/**
+ * Processor time of this process in seconds: other programs on the machine do not count, its own garbage collector
+ * does. That of the thread alone is counted in steps of several milliseconds by some kernels.
+ */
 export function coreSeconds(): number {
-  const { user, system } = process.threadCpuUsage();
+  const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }
 
