@@ -2,13 +2,17 @@ import type { ZodType } from 'zod';
 import { failure, LockstepError } from '../lib/errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** Far more than any client nests; what walks a value need not fear for its stack. */
+const deepestNesting = 200;
 
 /** Throws `invalid_json`, or `invalid_request` naming the first member that does not fit. */
 export function parseJson<T>(bytes: Buffer, schema: ZodType<T>): T {
   if (bytes.length === 0) throw failure('invalid_json', 'A JSON request body is needed; there is none.');
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(bytes));
+    const text = utf8.decode(bytes);
+    if (nestsTooDeep(text)) throw new RangeError(`it nests more than ${deepestNesting} levels deep`);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new LockstepError({
       code: 'invalid_json',
@@ -21,6 +25,24 @@ export function parseJson<T>(bytes: Buffer, schema: ZodType<T>): T {
   const issue = parsed.error.issues[0];
   const member = issue === undefined || issue.path.length === 0 ? '(the whole body)' : issue.path.join('.');
   throw failure('invalid_request', `${member}: ${issue?.message ?? 'does not fit'}`, { member });
+}
+
+/** Looks at brackets outside of strings only; whether the text is JSON at all is seen later. */
+function nestsTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (inString) {
+      if (character === '\\') i += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '[' || character === '{') {
+      depth += 1;
+      if (depth > deepestNesting) return true;
+    } else if (character === ']' || character === '}') depth -= 1;
+  }
+  return false;
 }
 
 /** Throws `invalid_request` for a field that stands twice (RFC 6749 §3.1). */

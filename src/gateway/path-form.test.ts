@@ -48,6 +48,17 @@ const pieces = fc.constantFrom(
 const paths = fc.array(pieces, { maxLength: 6 }).map((parts) => `/${parts.join('')}`);
 
 describe('the one form of a path', () => {
+  it.each([
+    '/open/..;/admin',
+    '/open/..;a=b/admin',
+    '/open/.;/admin',
+    '/..;',
+    '/open/..%3b/admin',
+    '/a%2f..;/b',
+  ])('refuses %s, which a servlet container reads as a dot segment', (path) => {
+    expect(pathOffence(path)?.publicMessage).toContain('`..` segment');
+  });
+
   it('is one that a URL parser leaves alone', () => {
     fc.assert(
       fc.property(paths, (path) => {

@@ -29,7 +29,9 @@ export function pathOffence(path: string): LockstepError | null {
     }
     if (/\p{Cc}/u.test(decoded)) return offence('holds an encoded control character');
   }
-  if (/(?:^|\/|%2[fF])\.\.?(?=\/|%2[fF]|$)/.test(path)) return offence('holds a `.` or `..` segment');
+  // Servlet containers cut a segment off at its `;`, so `..;` is `..` to them.
+  if (/(?:^|\/|%2[fF])\.\.?(?=\/|;|%2[fF]|%3[bB]|$)/.test(path))
+    return offence('holds a `.` or `..` segment');
   return null;
 }
 

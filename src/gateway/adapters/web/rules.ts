@@ -11,9 +11,13 @@ export interface WebRule {
 
 export type FindRule = (method: string, path: string) => WebRule | null;
 
-/** Throws for two rules that claim the same method and path, and for a pattern that is none. */
+/**
+ * Throws for two rules that claim the same method and path, and for a pattern that is none. A path that an upstream
+ * with looser habits would read as one of another operation is no path of any rule.
+ */
 export function compileRules(rules: readonly WebRule[]): FindRule {
   const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 8192 });
+  const readings = looseReadings(rules);
   for (const rule of rules) {
     if (/[()]/.test(rule.path)) throw new Error(`rule ${rule.path}: patterns have no expressions`);
     for (const method of new Set(rule.methods)) router.on(method, rule.path, notCalled, rule);
@@ -23,8 +27,43 @@ export function compileRules(rules: readonly WebRule[]): FindRule {
     if (found === null) return null;
     // The router lets a value be empty; a segment never is. What a wildcard takes may be.
     const empty = Object.entries(found.params).some(([name, value]) => value === '' && name !== '*');
-    return empty ? null : (found.store as WebRule);
+    if (empty) return null;
+    const rule = found.store as WebRule;
+    return readings(method, path).every((other) => isSameOperation(rule, other)) ? rule : null;
   };
+}
+
+/**
+ * The rules that a path has to upstreams that compare without case, cut parameters off segments (`;v=1`), collapse
+ * empty segments, or take `/a` and `/a/` for the same. Beneath a wildcard these would hide a rule of its own.
+ */
+function looseReadings(rules: readonly WebRule[]): (method: string, path: string) => WebRule[] {
+  const router = findMyWay({ caseSensitive: false, ignoreTrailingSlash: false, maxParamLength: 8192 });
+  const byPattern = new Map<string, WebRule[]>();
+  for (const rule of rules) {
+    for (const method of new Set(rule.methods)) {
+      const key = `${method} ${rule.path.toLowerCase()}`;
+      const same = byPattern.get(key);
+      if (same !== undefined) same.push(rule);
+      else {
+        const alone = [rule];
+        byPattern.set(key, alone);
+        router.on(method, rule.path, notCalled, alone);
+      }
+    }
+  }
+  return (method, path) => {
+    const plain = path.replace(/(?:;|%3[bB])[^/]*/g, '').replace(/\/{2,}/g, '/');
+    const rulesOf = (reading: string) =>
+      (router.find(method as HTTPMethod, reading)?.store as WebRule[] | undefined) ?? [];
+    if (plain.endsWith('/')) return [...rulesOf(plain), ...rulesOf(plain.slice(0, -1) || '/')];
+    // Only a rule that itself ends in a slash is meant by adding one.
+    return [...rulesOf(plain), ...rulesOf(`${plain}/`).filter((rule) => rule.path.endsWith('/'))];
+  };
+}
+
+function isSameOperation(one: WebRule, other: WebRule): boolean {
+  return one.action === other.action && (one.dataAction ?? false) === (other.dataAction ?? false);
 }
 
 function notCalled(): void {
