@@ -103,7 +103,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const live = new LiveSessions(clock);
   const checkLive = (caller: Caller) => identity.liveness.check(caller);
   ledger.follow((committed) => {
-    if (!committed.some(({ change }) => mayTakeAway(change.kind))) return;
+    if (!committed.some(({ change }) => mayTakeAway(change))) return;
     live.review((session) => whyCut(session, snapshot, checkLive));
     recheckLeases(identity.leases, log);
   });

@@ -5,13 +5,13 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { decideForAll } from '../policy/decide.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import type { ChangeKind, LeaseRecord } from '../store/changes.ts';
+import type { Change, ChangeKind, LeaseRecord } from '../store/changes.ts';
 
 /** Changes after which somebody may hold less than before; the others cannot end a stream or a lease. */
 const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
   'principal.updated',
   'principal.deleted',
-  // A group may be denied something, and a condition may ask for a resource's tags.
+  // A group may be denied something.
   'group.member-added',
   'group.member-removed',
   'role-definition.put',
@@ -22,15 +22,16 @@ const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
   'deny-assignment.deleted',
   'scope.placed',
   'scope.removed',
-  'resource.put',
   'resource.deleted',
   'session.closed',
   'token.revoked',
   'lease.ended',
 ]);
 
-export function mayTakeAway(kind: ChangeKind): boolean {
-  return takesAway.has(kind);
+export function mayTakeAway(change: Change): boolean {
+  // A condition may ask for tags; most resources have none, and are written often.
+  if (change.kind === 'resource.put') return change.tags !== undefined;
+  return takesAway.has(change.kind);
 }
 
 /** Why a live session may not go on; null if it may. */

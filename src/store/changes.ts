@@ -60,7 +60,7 @@ export type Change =
       readonly id: string;
       readonly type: string;
       readonly created: boolean;
-      /** All of its tags as they now stand; conditions ask for them. Absent in entries of before. */
+      /** All of its tags as they now stand; conditions ask for them. Absent when it has none and had none. */
       readonly tags?: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'resource.deleted'; readonly id: string; readonly type: string }

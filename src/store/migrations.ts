@@ -3,11 +3,12 @@ import type { Migration } from 'kysely/migration';
 
 /** In order of name; a migration that has been released is never edited. */
 export const migrations: Readonly<Record<string, Migration>> = {
-  '0001-walking-house': { up: walkingHouse },
+  '0001-walking-house': { up: (db: Kysely<unknown>) => run(db, walkingHouseStatements) },
+  '0002-conditions-and-placements': { up: (db: Kysely<unknown>) => run(db, conditionStatements) },
 };
 
-async function walkingHouse(db: Kysely<unknown>): Promise<void> {
-  for (const statement of walkingHouseStatements) await sql.raw(statement).execute(db);
+async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) await sql.raw(statement).execute(db);
 }
 
 const walkingHouseStatements = [
@@ -123,4 +124,14 @@ const walkingHouseStatements = [
   `create table ledger_head (
     id integer primary key check (id = 1), size integer not null, root text not null,
     published_size integer not null, updated_at integer not null) strict`,
+];
+
+const conditionStatements = [
+  `alter table role_assignments add column condition text`,
+  `alter table deny_assignments add column condition text`,
+  `alter table principals add column security_attributes_json text not null default '{}'`,
+  `create table scope_placements (
+    scope text primary key, parent text references scope_placements (scope), display_name text not null,
+    created_at integer not null) strict`,
+  `create index scope_placements_parent on scope_placements (parent)`,
 ];

@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PrincipalId, TenantId } from '../lib/ids.ts';
-import { systemAttribution, type Change, type Commit, type RoleDefinition } from './changes.ts';
+import {
+  systemAttribution,
+  type Change,
+  type Commit,
+  type DenyAssignment,
+  type RoleDefinition,
+  type ScopePlacement,
+} from './changes.ts';
+import { deleteDenyAssignment, putDenyAssignment } from './deny-assignments.ts';
 import { loadPolicyRows } from './policy-rows.ts';
 import { deleteRoleAssignment, putRoleAssignment } from './role-assignments.ts';
 import { deleteRoleDefinition, ensureRoleDefinitions } from './role-definitions.ts';
+import { placeScope, removeScope } from './scope-placements.ts';
+import type { Schema } from './schema.ts';
 import { openSqliteStore, type Store } from './sqlite.ts';
 
 const by = systemAttribution('22222222-0000-4000-8000-000000000000' as TenantId, 'test');
@@ -14,7 +24,9 @@ const reader: RoleDefinition = {
   roleName: 'Reader',
   description: 'Sees.',
   type: 'BuiltInRole',
-  permissions: [{ actions: ['*/read'], notActions: ['a/b'], dataActions: ['c/*'], notDataActions: [] }],
+  permissions: [
+    { actions: ['*/read'], notActions: ['a/b'], dataActions: ['c/*'], notDataActions: [], condition: 'x' },
+  ],
   assignableScopes: ['/'],
 };
 const assignment = {
@@ -26,7 +38,25 @@ const assignment = {
   description: '',
   createdOn: '2026-01-01T00:00:00.000Z',
   createdBy: 'test',
+  condition: "@Request[a] StringEquals 'b'",
 };
+const freeze: DenyAssignment = {
+  id: 'd',
+  name: 'Freeze',
+  description: '',
+  scope: '/a',
+  permissions: reader.permissions,
+  doNotApplyToChildScopes: true,
+  principals: [user],
+  excludePrincipals: [],
+  condition: "@Request[a] StringEquals 'c'",
+};
+const labs: ScopePlacement = {
+  scope: '/providers/microsoft.management/managementgroups/labs',
+  parent: null,
+  displayName: 'Labs',
+};
+const placed: ScopePlacement = { scope: '/subscriptions/s', parent: labs.scope, displayName: 'Vision' };
 
 let store: Store;
 let recorded: Change[];
@@ -49,6 +79,8 @@ test('an empty store is an empty policy at version 0', async () => {
     roleDefinitions: [],
     roleAssignments: [],
     denyAssignments: [],
+    placements: [],
+    tags: [],
     version: 0,
   });
 });
@@ -58,24 +90,27 @@ test('what was written is what is loaded, at the version of the newest event', a
   await store.db
     .insertInto('principals')
     .values([
-      { ...principal, id: user, kind: 'user', enabled: 0 },
-      { ...principal, id: group, kind: 'group', enabled: 1 },
+      {
+        ...principal,
+        id: user,
+        kind: 'user',
+        enabled: 0,
+        security_attributes_json: '{"Lab_Level":3,"Lab_Projects":["ocean","ice"]}',
+      },
+      { ...principal, id: group, kind: 'group', enabled: 1, security_attributes_json: '{}' },
     ])
     .execute();
   await store.db.insertInto('group_members').values({ group_id: group, member_id: user }).execute();
+  await commit(by, async (tx, record) => {
+    await putDenyAssignment(tx, record, freeze);
+    await placeScope(tx, record, labs, 1);
+    await placeScope(tx, record, placed, 2);
+  });
   await store.db
-    .insertInto('deny_assignments')
-    .values({
-      id: 'd',
-      name: 'Freeze',
-      description: '',
-      scope: '/a',
-      permissions_json: JSON.stringify(reader.permissions),
-      do_not_apply_to_child_scopes: 1,
-      principals_json: `["${user}"]`,
-      exclude_principals_json: '[]',
-    })
+    .insertInto('resources')
+    .values(resourceRow('/a/b', { purpose: 'triage' }))
     .execute();
+  await store.db.insertInto('resources').values(resourceRow('/a/c', {})).execute();
   await ensureRoleDefinitions(store, commit, by, [reader], 5);
   await commit(by, (tx, record) => putRoleAssignment(tx, record, assignment));
   for (const event_id of ['evt_1', 'evt_2']) {
@@ -95,24 +130,23 @@ test('what was written is what is loaded, at the version of the newest event', a
   }
   expect(await loadPolicyRows(store.db)).toEqual({
     principals: [
-      { id: user, kind: 'user', displayName: 'x', enabled: false, sponsorId: null, signInName: null },
+      {
+        id: user,
+        kind: 'user',
+        displayName: 'x',
+        enabled: false,
+        sponsorId: null,
+        signInName: null,
+        securityAttributes: { Lab_Level: 3, Lab_Projects: ['ocean', 'ice'] },
+      },
       { id: group, kind: 'group', displayName: 'x', enabled: true, sponsorId: null, signInName: null },
     ],
     memberships: [{ group, member: user }],
     roleDefinitions: [reader],
     roleAssignments: [assignment],
-    denyAssignments: [
-      {
-        id: 'd',
-        name: 'Freeze',
-        description: '',
-        scope: '/a',
-        permissions: reader.permissions,
-        doNotApplyToChildScopes: true,
-        principals: [user],
-        excludePrincipals: [],
-      },
-    ],
+    denyAssignments: [freeze],
+    placements: [labs, placed],
+    tags: [{ scope: '/a/b', tags: { purpose: 'triage' } }],
     version: 2,
   });
 });
@@ -131,13 +165,26 @@ test('each deletion removes the row and is recorded', async () => {
     await putRoleAssignment(tx, record, assignment);
     await deleteRoleAssignment(tx, record, assignment);
     await deleteRoleDefinition(tx, record, reader.id);
+    await putDenyAssignment(tx, record, freeze);
+    await deleteDenyAssignment(tx, record, freeze);
+    await placeScope(tx, record, labs, 1);
+    await removeScope(tx, record, labs.scope);
   });
   expect(recorded.map((change) => change.kind).slice(1)).toEqual([
     'role-assignment.put',
     'role-assignment.deleted',
     'role-definition.deleted',
+    'deny-assignment.put',
+    'deny-assignment.deleted',
+    'scope.placed',
+    'scope.removed',
   ]);
-  expect(await loadPolicyRows(store.db)).toMatchObject({ roleDefinitions: [], roleAssignments: [] });
+  expect(await loadPolicyRows(store.db)).toMatchObject({
+    roleDefinitions: [],
+    roleAssignments: [],
+    denyAssignments: [],
+    placements: [],
+  });
 });
 
 test('a row that is not in the form this version writes is not guessed at', async () => {
@@ -156,3 +203,43 @@ test('a row that is not in the form this version writes is not guessed at', asyn
     .execute();
   await expect(loadPolicyRows(store.db)).rejects.toThrow(/permissions|actions|expected/i);
 });
+
+test('a condition is written, changed and taken away with its assignment', async () => {
+  await commit(by, async (tx, record) => {
+    await putRoleAssignment(tx, record, assignment);
+    await putRoleAssignment(tx, record, { ...assignment, condition: 'x' });
+  });
+  expect((await loadPolicyRows(store.db)).roleAssignments).toEqual([{ ...assignment, condition: 'x' }]);
+  const { condition: _, ...plain } = assignment;
+  await commit(by, (tx, record) => putRoleAssignment(tx, record, plain));
+  expect((await loadPolicyRows(store.db)).roleAssignments).toEqual([plain]);
+});
+
+test('nothing can be put beneath what was never placed, nor be left without what it is beneath', async () => {
+  await expect(commit(by, (tx, record) => placeScope(tx, record, placed, 1))).rejects.toThrow(/FOREIGN KEY/);
+  await commit(by, async (tx, record) => {
+    await placeScope(tx, record, labs, 1);
+    await placeScope(tx, record, placed, 1);
+  });
+  await expect(commit(by, (tx, record) => removeScope(tx, record, labs.scope))).rejects.toThrow(
+    /FOREIGN KEY/,
+  );
+});
+
+function resourceRow(id: string, tags: Readonly<Record<string, string>>): Schema['resources'] {
+  return {
+    id,
+    display_id: id,
+    type: 't',
+    parent_id: '/a',
+    name: 'n',
+    properties_json: '{}',
+    tags_json: JSON.stringify(tags),
+    location: null,
+    etag: '"1"',
+    created_at: 0,
+    created_by_json: '[]',
+    updated_at: 0,
+    updated_by_json: '[]',
+  };
+}

@@ -1,9 +1,18 @@
 import type { Kysely } from 'kysely';
 import type { PrincipalId } from '../lib/ids.ts';
-import type { DenyAssignment, PrincipalRecord, RoleAssignment, RoleDefinition } from './changes.ts';
+import type {
+  DenyAssignment,
+  PrincipalRecord,
+  RoleAssignment,
+  RoleDefinition,
+  ScopePlacement,
+} from './changes.ts';
+import { parseDenyAssignment } from './deny-assignments.ts';
 import { parseRoleAssignment } from './role-assignments.ts';
-import { parseRoleDefinition, permissionsSchema } from './role-definitions.ts';
+import { parseRoleDefinition } from './role-definitions.ts';
 import type { Schema } from './schema.ts';
+import { parsePlacement } from './scope-placements.ts';
+import { securityAttributesOf } from './security-attributes.ts';
 import { z } from 'zod';
 
 export interface StoredPolicy {
@@ -12,6 +21,9 @@ export interface StoredPolicy {
   readonly roleDefinitions: readonly RoleDefinition[];
   readonly roleAssignments: readonly RoleAssignment[];
   readonly denyAssignments: readonly DenyAssignment[];
+  readonly placements: readonly ScopePlacement[];
+  /** Tags of the resources that have any, by scope in normal form. */
+  readonly tags: readonly { readonly scope: string; readonly tags: Readonly<Record<string, string>> }[];
   /** Sequence of the newest event that these rows contain; 0 for an empty ledger. */
   readonly version: number;
 }
@@ -28,6 +40,17 @@ export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> 
     const definitions = await tx.selectFrom('role_definitions').selectAll().execute();
     const assignments = await tx.selectFrom('role_assignments').selectAll().execute();
     const denials = await tx.selectFrom('deny_assignments').selectAll().execute();
+    const placements = await tx
+      .selectFrom('scope_placements')
+      .selectAll()
+      .orderBy('created_at')
+      .orderBy('scope')
+      .execute();
+    const tagged = await tx
+      .selectFrom('resources')
+      .select(['id', 'tags_json'])
+      .where('tags_json', '<>', '{}')
+      .execute();
     return {
       principals: principals.map(parsePrincipal),
       memberships: memberships.map((row) => ({
@@ -37,13 +60,15 @@ export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> 
       roleDefinitions: definitions.map(parseRoleDefinition),
       roleAssignments: assignments.map(parseRoleAssignment),
       denyAssignments: denials.map(parseDenyAssignment),
+      placements: placements.map(parsePlacement),
+      tags: tagged.map((row) => ({ scope: row.id, tags: tags.parse(JSON.parse(row.tags_json)) })),
       version: newest?.sequence ?? 0,
     };
   });
 }
 
+const tags = z.record(z.string(), z.string());
 const principalKind = z.enum(['user', 'group', 'application', 'managed-identity', 'job']);
-const principalIds = z.array(z.string()).transform((ids) => ids as PrincipalId[]);
 
 function parsePrincipal(row: Schema['principals']): PrincipalRecord {
   return {
@@ -53,18 +78,6 @@ function parsePrincipal(row: Schema['principals']): PrincipalRecord {
     enabled: row.enabled === 1,
     sponsorId: row.sponsor_id as PrincipalId | null,
     signInName: row.sign_in_name,
-  };
-}
-
-function parseDenyAssignment(row: Schema['deny_assignments']): DenyAssignment {
-  return {
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    scope: row.scope,
-    permissions: permissionsSchema.parse(JSON.parse(row.permissions_json)),
-    doNotApplyToChildScopes: row.do_not_apply_to_child_scopes === 1,
-    principals: principalIds.parse(JSON.parse(row.principals_json)),
-    excludePrincipals: principalIds.parse(JSON.parse(row.exclude_principals_json)),
+    ...securityAttributesOf(row),
   };
 }

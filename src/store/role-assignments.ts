@@ -8,7 +8,7 @@ type Record = (change: Change) => void;
 const principalType = z.enum(['User', 'Group', 'ServicePrincipal']);
 
 /**
- * Writes a role assignment, or the description of one that exists: scope, role and principal never change.
+ * Writes a role assignment, or the description and condition of one that exists: scope, role and principal stay.
  * The scope must be in normal form. Throws the database's constraint error if another assignment grants the same.
  */
 export async function putRoleAssignment(tx: Tx, record: Record, assignment: RoleAssignment): Promise<void> {
@@ -23,8 +23,13 @@ export async function putRoleAssignment(tx: Tx, record: Record, assignment: Role
       description: assignment.description,
       created_on: assignment.createdOn,
       created_by: assignment.createdBy,
+      condition: assignment.condition ?? null,
     })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ description: assignment.description }))
+    .onConflict((conflict) =>
+      conflict
+        .column('id')
+        .doUpdateSet({ description: assignment.description, condition: assignment.condition ?? null }),
+    )
     .execute();
   record({ kind: 'role-assignment.put', assignment });
 }
@@ -48,5 +53,6 @@ export function parseRoleAssignment(row: Schema['role_assignments']): RoleAssign
     description: row.description,
     createdOn: row.created_on,
     createdBy: row.created_by,
+    ...(row.condition === null ? {} : { condition: row.condition }),
   };
 }

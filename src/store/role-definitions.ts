@@ -1,19 +1,39 @@
 import { z } from 'zod';
 import { canonicalJson } from '../lib/canonical-json.ts';
-import type { Attribution, Change, Commit, RoleDefinition, Tx } from './changes.ts';
+import type { Attribution, Change, Commit, Permission, RoleDefinition, Tx } from './changes.ts';
 import type { Schema } from './schema.ts';
 import type { Store } from './sqlite.ts';
 
 type Record = (change: Change) => void;
 
-export const permissionsSchema = z.array(
-  z.object({
-    actions: z.array(z.string()),
-    notActions: z.array(z.string()),
-    dataActions: z.array(z.string()),
-    notDataActions: z.array(z.string()),
-  }),
-);
+type StoredPermission = Omit<Permission, 'condition'> & { readonly condition?: string };
+
+export const permissionsSchema = z
+  .array(
+    z.object({
+      actions: z.array(z.string()),
+      notActions: z.array(z.string()),
+      dataActions: z.array(z.string()),
+      notDataActions: z.array(z.string()),
+      condition: z.string().optional(),
+    }),
+  )
+  .transform(storedPermissions);
+
+/** Permissions as they are stored: members in one order, no empty condition. */
+export function storedPermissions(
+  permissions: readonly (Omit<Permission, 'condition'> & {
+    readonly condition?: string | null | undefined;
+  })[],
+): StoredPermission[] {
+  return permissions.map(({ actions, notActions, dataActions, notDataActions, condition }) => ({
+    actions,
+    notActions,
+    dataActions,
+    notDataActions,
+    ...(condition == null ? {} : { condition }),
+  }));
+}
 
 /** Writes a role definition, new or changed; `now` in milliseconds. */
 export async function putRoleDefinition(
@@ -26,7 +46,7 @@ export async function putRoleDefinition(
     role_name: definition.roleName,
     description: definition.description,
     type: definition.type,
-    permissions_json: canonicalJson(definition.permissions.map((permission) => ({ ...permission }))),
+    permissions_json: canonicalJson(storedPermissions(definition.permissions)),
     assignable_scopes_json: canonicalJson(definition.assignableScopes),
     updated_at: now,
   };
@@ -82,12 +102,7 @@ function ordered(definition: RoleDefinition): RoleDefinition {
     roleName,
     description,
     type,
-    permissions: permissions.map(({ actions, notActions, dataActions, notDataActions }) => ({
-      actions,
-      notActions,
-      dataActions,
-      notDataActions,
-    })),
+    permissions: storedPermissions(permissions),
     assignableScopes,
   };
 }

@@ -12,6 +12,8 @@ export interface Schema {
     sponsor_id: string | null;
     sign_in_name: string | null;
     created_at: number;
+    /** Custom security attributes by `{set}_{attribute}`. */
+    security_attributes_json: string;
   };
   /** Local accounts; `password` is `scrypt$N$r$p$salt$hash`, null until one is set. */
   users: { principal_id: string; user_principal_name: string; password: string | null; mail: string | null };
@@ -130,6 +132,7 @@ export interface Schema {
     description: string;
     created_on: string;
     created_by: string;
+    condition: string | null;
   };
   deny_assignments: {
     id: string;
@@ -140,7 +143,10 @@ export interface Schema {
     do_not_apply_to_child_scopes: number;
     principals_json: string;
     exclude_principals_json: string;
+    condition: string | null;
   };
+  /** Management groups, and the subscriptions that are beneath one. Scopes in normal form. */
+  scope_placements: { scope: string; parent: string | null; display_name: string; created_at: number };
 
   /** Every Azure-shaped resource: workspaces, datastores, assets and their versions, environments, jobs. */
   resources: {

@@ -122,7 +122,10 @@ export async function putResource(
     .values(row)
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
     .execute();
-  record({ kind: 'resource.put', id: resource.displayId, type: resource.type, created: existing === null });
+  const { displayId, type, tags } = resource;
+  // Where there are none and were none, there is nothing that a condition could ask for.
+  const tagged = Object.keys({ ...existing?.tags, ...tags }).length > 0;
+  record({ kind: 'resource.put', id: displayId, type, created: existing === null, ...(tagged && { tags }) });
   return { resource, created: existing === null };
 }
 

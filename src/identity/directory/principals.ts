@@ -4,6 +4,7 @@ import { failure } from '../../lib/errors.ts';
 import { newGuid, type PrincipalId } from '../../lib/ids.ts';
 import type { Attribution, Change, Commit, PrincipalKind, PrincipalRecord, Tx } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
+import { securityAttributesOf, storedSecurityAttributes } from '../../store/security-attributes.ts';
 import { endSessions } from '../signin/sessions.ts';
 import { principalIdOf } from './names.ts';
 
@@ -27,6 +28,7 @@ export const principalColumns = [
   'principals.sponsor_id',
   'principals.sign_in_name',
   'principals.created_at',
+  'principals.security_attributes_json',
 ] as const;
 
 type PrincipalRow = Schema['principals'];
@@ -39,6 +41,7 @@ export function toPrincipal(row: PrincipalRow): PrincipalRecord {
     enabled: row.enabled === 1,
     sponsorId: row.sponsor_id as PrincipalId | null,
     signInName: row.sign_in_name,
+    ...securityAttributesOf(row),
   };
 }
 
@@ -92,6 +95,7 @@ export async function insertPrincipal(
       sponsor_id: principal.sponsorId,
       sign_in_name: principal.signInName,
       created_at: createdAt,
+      security_attributes_json: storedSecurityAttributes(principal.securityAttributes),
     })
     .execute();
   record({ kind: 'principal.created', principal });

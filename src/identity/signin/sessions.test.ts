@@ -78,6 +78,7 @@ beforeEach(async () => {
         sponsor_id: null,
         sign_in_name: id,
         created_at: 0,
+        security_attributes_json: '{}',
       })
       .execute();
   }

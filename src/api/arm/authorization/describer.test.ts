@@ -494,6 +494,7 @@ function principalRow(record: PrincipalRecord = person(ada, 'Ada')): {
   sponsor_id: string | null;
   sign_in_name: string | null;
   created_at: number;
+  security_attributes_json: string;
 } {
   return {
     id: record.id,
@@ -503,5 +504,6 @@ function principalRow(record: PrincipalRecord = person(ada, 'Ada')): {
     sponsor_id: record.sponsorId,
     sign_in_name: record.signInName,
     created_at: 0,
+    security_attributes_json: '{}',
   };
 }
