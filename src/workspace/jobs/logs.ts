@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import { regularFile } from '../runners/local/job-directory.ts';
 
 /** The files of a job that may be read from outside, by the names that Azure Machine Learning gives them. */
 export const logFiles: readonly string[] = ['user_logs/std_log.txt'];
@@ -21,7 +22,7 @@ export interface LogRead {
 const chunkBytes = 65_536;
 const waitMilliseconds = 150;
 
-/** The bytes of a log as they come. Throws a RangeError for a file that is not one of `logFiles`. */
+/** The bytes of a log as they come; none where the job has put something else than a file. Throws a RangeError for a file that is not one of `logFiles`. */
 export function readLog(read: LogRead): Readable {
   if (!logFiles.includes(read.file)) throw new RangeError(`not a log file: ${read.file}`);
   return Readable.from(chunks(read), { objectMode: false });
@@ -48,12 +49,14 @@ async function* chunks(read: LogRead): AsyncGenerator<Buffer> {
 async function* written(file: string, from: number): AsyncGenerator<Buffer> {
   let handle;
   try {
-    handle = await open(file, 'r');
+    handle = await open(file, regularFile);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENXIO') return;
     throw error;
   }
   try {
+    if (!(await handle.stat()).isFile()) return;
     let position = from;
     for (;;) {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(chunkBytes), 0, chunkBytes, position);

@@ -1,5 +1,7 @@
 import {
   closeSync,
+  constants,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -68,6 +70,13 @@ export function inside(directory: string, path: string): string {
   return file;
 }
 
+/**
+ * A job can put anything where its files are. Nothing is followed out of its directory, and nothing is waited for, as a
+ * pipe in a file's place would have it.
+ */
+export const regularFile = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const largestStateBytes = 65_536;
+
 const processSchema = z.object({ pid: z.int().positive(), started: z.string(), startedAt: z.number() });
 const statusSchema = z.object({
   ending: z.enum(['exited', 'canceled', 'timeout', 'not-started']),
@@ -94,16 +103,21 @@ export function wasAccepted(directory: string): boolean {
 
 /** Null when the file is not there, or the job has written something else in its place. */
 function read<T>(file: string, schema: z.ZodType<T>): T | null {
-  let text: string;
+  let descriptor: number;
   try {
-    text = readFileSync(file, 'utf8');
+    descriptor = openSync(file, regularFile);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENXIO') return null;
     throw error;
   }
   try {
-    return schema.parse(JSON.parse(text));
+    const about = fstatSync(descriptor);
+    if (!about.isFile() || about.size > largestStateBytes) return null;
+    return schema.parse(JSON.parse(readFileSync(descriptor, 'utf8')));
   } catch {
     return null;
+  } finally {
+    closeSync(descriptor);
   }
 }
