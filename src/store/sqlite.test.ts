@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -41,4 +41,12 @@ test('opened again, it keeps what it holds', async () => {
   const second = await openSqliteStore({ path });
   expect(await second.db.selectFrom('meta').selectAll().execute()).toEqual([{ key: 'a', value: '1' }]);
   await second.close();
+});
+
+test('the database and what SQLite keeps beside it are readable by their owner only', async () => {
+  writeFileSync(path, '', { mode: 0o644 });
+  const store = await openSqliteStore({ path });
+  const modes = ['', '-wal', '-shm'].map((suffix) => (statSync(path + suffix).mode & 0o777).toString(8));
+  expect(modes).toEqual(['600', '600', '600']);
+  await store.close();
 });

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { Migrator } from 'kysely/migration';
@@ -23,6 +24,7 @@ export interface OpenStoreOptions {
  * Throws if the file is not a database, is in use by another writer, or was written by a newer Lockstep.
  */
 export async function openSqliteStore(options: OpenStoreOptions): Promise<Store> {
+  if (options.path !== ':memory:') keepPrivate(options.path);
   const raw = new DatabaseSync(options.path, { enableForeignKeyConstraints: true, timeout: 5_000 });
   raw.exec(`pragma journal_mode = wal`);
   raw.exec(`pragma synchronous = ${options.dangerouslyNotDurable ? 'off' : 'full'}`);
@@ -34,6 +36,12 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Store>
     throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause });
   }
   return { db, raw, close: async () => db.destroy() };
+}
+
+/** Readable by its owner only; SQLite gives the files that it keeps beside it the same mode. */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+  chmodSync(path, 0o600);
 }
 
 /** All outstanding migrations or none: Kysely runs them outside of a transaction on SQLite, which can do better. */
