@@ -37,6 +37,13 @@ async function fail(times: number, account = 'ada@lab'): Promise<void> {
   for (let i = 0; i < times; i++) await guess(account);
 }
 
+test('what is typed at the sign-in page locks no client out, whatever its name', async () => {
+  const client = { account: 'client 42 from 10.0.0.5', sourceAddress: '10.0.0.5' };
+  await fail(9, client.account);
+  expect((await guess(client.account)).kind).toBe('locked');
+  expect((await throttle.admit({ ...client, kind: 'client' })).kind).toBe('admitted');
+});
+
 test('locks an account after five failures and doubles the wait with each further one', async () => {
   await fail(5);
   const waits: number[] = [];

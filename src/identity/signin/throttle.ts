@@ -42,6 +42,8 @@ export const defaultThrottleRules: ThrottleRules = {
 export interface Attempt {
   /** What was typed as the account's name, or a client id; it need not exist. */
   readonly account: string;
+  /** What the account is; counts of one kind say nothing of another of the same name. Default `person`. */
+  readonly kind?: 'person' | 'client';
   /** IP address of the client, null where there is none. */
   readonly sourceAddress: string | null;
 }
@@ -102,7 +104,7 @@ export class SignInThrottle {
   }
 
   #counters(attempt: Attempt): { key: string; rule: ThrottleRule }[] {
-    const counters = [{ key: accountKey(attempt.account), rule: this.#rules.account }];
+    const counters = [{ key: accountKey(attempt), rule: this.#rules.account }];
     if (attempt.sourceAddress !== null) {
       counters.push({ key: `address:${addressBlock(attempt.sourceAddress)}`, rule: this.#rules.address });
     }
@@ -111,7 +113,7 @@ export class SignInThrottle {
 
   async #forgive(attempt: Attempt): Promise<void> {
     await this.#db.transaction().execute(async (tx) => {
-      await tx.deleteFrom('signin_throttle').where('key', '=', accountKey(attempt.account)).execute();
+      await tx.deleteFrom('signin_throttle').where('key', '=', accountKey(attempt)).execute();
       if (attempt.sourceAddress === null) return;
       const key = `address:${addressBlock(attempt.sourceAddress)}`;
       const { failures } = await read(tx, key);
@@ -125,9 +127,9 @@ export class SignInThrottle {
 }
 
 /** A digest: people type passwords into the name field, and those must not rest in a table. */
-function accountKey(account: string): string {
+function accountKey({ account, kind = 'person' }: Attempt): string {
   const name = account.normalize('NFKC').trim().toLowerCase();
-  return `account:${createHash('sha256').update(name).digest('base64url')}`;
+  return `${kind === 'person' ? 'account' : kind}:${createHash('sha256').update(name).digest('base64url')}`;
 }
 
 async function read(tx: Tx, key: string): Promise<Schema['signin_throttle']> {

@@ -42,7 +42,7 @@ function looseReadings(rules: readonly WebRule[]): (method: string, path: string
   const byPattern = new Map<string, WebRule[]>();
   for (const rule of rules) {
     for (const method of new Set(rule.methods)) {
-      const key = `${method} ${rule.path.toLowerCase()}`;
+      const key = `${method} ${rule.path.toLowerCase().replace(/:[^/]+/g, ':')}`;
       const same = byPattern.get(key);
       if (same !== undefined) same.push(rule);
       else {

@@ -42,6 +42,7 @@ async function verified(
   secret: string,
 ): Promise<StoredSecret> {
   const admission = await parts.throttle.admit({
+    kind: 'client',
     account: `client ${client.clientId} from ${sourceAddress}`,
     sourceAddress,
   });
