@@ -5,6 +5,7 @@ import { newGuid, type PrincipalId } from '../../lib/ids.ts';
 import type { Attribution, Change, Commit, PrincipalKind, PrincipalRecord, Tx } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
 import { securityAttributesOf, storedSecurityAttributes } from '../../store/security-attributes.ts';
+import { withdrawLinks } from '../signin/one-time-links.ts';
 import { endSessions } from '../signin/sessions.ts';
 import { principalIdOf } from './names.ts';
 
@@ -125,7 +126,10 @@ export async function setEnabled(
       .where('id', '=', principal.id)
       .execute();
     record({ kind: 'principal.updated', principal });
-    if (!enabled) await endSessions(tx, record, { principalId: principal.id }, 'disabled', parts.clock.now());
+    if (enabled) return principal;
+    const now = parts.clock.now();
+    await endSessions(tx, record, { principalId: principal.id }, 'disabled', now);
+    await withdrawLinks(tx, record, principal.id, now);
     return principal;
   });
 }

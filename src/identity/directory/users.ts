@@ -2,6 +2,7 @@ import { failure } from '../../lib/errors.ts';
 import type { PrincipalId, Secret } from '../../lib/ids.ts';
 import type { Attribution, PrincipalRecord } from '../../store/changes.ts';
 import { hashPassword } from '../signin/passwords.ts';
+import { withdrawLinks } from '../signin/one-time-links.ts';
 import { endSessions } from '../signin/sessions.ts';
 import { displayNameOf, mailOf, userPrincipalNameOf } from './names.ts';
 import {
@@ -68,7 +69,7 @@ export async function createUser(
   });
 }
 
-/** Replaces the password. The one before, and every session, stops working with the commit. */
+/** Replaces the password. The one before, every session and every one-time link stop working with the commit. */
 export async function setPassword(
   parts: DirectoryParts,
   by: Attribution,
@@ -85,7 +86,9 @@ export async function setPassword(
       .executeTakeFirst();
     if (before.numUpdatedRows !== 1n) throw failure('not_found', `There is no user with object id ${id}.`);
     record({ kind: 'credential.added', principal: user.id, credential: passwordOf(user.id) });
-    await endSessions(tx, record, { principalId: user.id }, 'password-changed', parts.clock.now());
+    const now = parts.clock.now();
+    await endSessions(tx, record, { principalId: user.id }, 'password-changed', now);
+    await withdrawLinks(tx, record, user.id, now);
   });
 }
 

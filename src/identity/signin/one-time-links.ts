@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../../lib/clock.ts';
 import { newSecret, type PrincipalId, type Secret } from '../../lib/ids.ts';
-import type { Attribution, Commit, CredentialRecord } from '../../store/changes.ts';
+import type { Attribution, Change, Commit, CredentialRecord, Tx } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
 
 /**
@@ -72,6 +72,26 @@ export class OneTimeLinks {
   /** Removes links that lapsed or were used. */
   async sweep(): Promise<void> {
     await this.#db.deleteFrom('one_time_links').where('expires_at', '<=', this.#clock.now()).execute();
+  }
+}
+
+/** Withdraws the links that a person still has, within the caller's transaction: whoever is shut out stays out. */
+export async function withdrawLinks(
+  tx: Tx,
+  record: (change: Change) => void,
+  principal: PrincipalId,
+  now: number,
+): Promise<void> {
+  const open = await tx
+    .updateTable('one_time_links')
+    .set({ used_at: now })
+    .where('principal_id', '=', principal)
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', now)
+    .returning('digest')
+    .execute();
+  for (const { digest } of open) {
+    record({ kind: 'credential.removed', principal, credential: credentialOf(digest) });
   }
 }
 
