@@ -1,5 +1,5 @@
 import { handlesOf, settle } from './decision-interfaces.ts';
-import { ownEngine, type OwnEngine } from './decision-own.ts';
+import { ownEngine, room, type OwnEngine } from './decision-own.ts';
 import { parsed, questionAt, uniformStream, type Question, type Stream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
 import { coreSeconds, repeated, type Repeated } from './measure.ts';
@@ -32,16 +32,16 @@ const attributes: AccessAttributes = {
 };
 
 const rounds = 5;
+/** The same questions are asked in each round, and no outcome is to be remembered. */
+const forgetful = { ...room, cachedDecisions: 1 };
 
 /** Throws unless both engines name the same policy for each question, and the condition can also be false. */
 export function measureConditions(workload: Workload): ConditionFigures {
-  const plain = ownEngine(workload.rows);
-  const gated = ownEngine({
-    ...workload.rows,
-    roleAssignments: workload.rows.roleAssignments.map((row, i) =>
-      i % everyThird === 0 ? { ...row, condition } : row,
-    ),
-  });
+  const plain = ownEngine(workload.rows, forgetful);
+  const roleAssignments = workload.rows.roleAssignments.map((row, i) =>
+    i % everyThird === 0 ? { ...row, condition } : row,
+  );
+  const gated = ownEngine({ ...workload.rows, roleAssignments }, forgetful);
   const gatedIds = new Set(
     workload.rows.roleAssignments.filter((_, i) => i % everyThird === 0).map(({ id }) => id),
   );
