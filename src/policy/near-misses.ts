@@ -70,16 +70,18 @@ function othersCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Acc
   return candidates;
 }
 
-function disabledGroup(snapshot: PolicySnapshot, id: PrincipalId, { principalId }: RoleAssignment): Shortfall {
+function disabledGroup(
+  snapshot: PolicySnapshot,
+  id: PrincipalId,
+  { principalId }: RoleAssignment,
+): Shortfall {
   const path = groupsBetween(snapshot, id, principalId, 'any') ?? [];
   const group = path.find((step) => !snapshot.principal(step.id)?.enabled);
   return { kind: 'disabled-group', group: group ?? whoIs(snapshot, principalId) };
 }
 
 function closer(a: Candidate, b: Candidate): number {
-  return (
-    a.rank - b.rank || a.distance - b.distance || (a.assignment.id < b.assignment.id ? -1 : 1)
-  );
+  return a.rank - b.rank || a.distance - b.distance || (a.assignment.id < b.assignment.id ? -1 : 1);
 }
 
 /** Edges of the tree of scopes between the two. */

@@ -29,7 +29,12 @@ export interface PolicyRows {
   readonly version: number;
 }
 
-const defaults: EngineOptions = { rightsBytes: 64 * 2 ** 20, compileAfter: 8, cachedDecisions: 2 ** 16 };
+const defaults: EngineOptions = {
+  rightsBytes: 64 * 2 ** 20,
+  maskBytes: 32 * 2 ** 20,
+  compileAfter: 8,
+  cachedDecisions: 2 ** 16,
+};
 
 /**
  * The whole policy in memory, indexed for `decide` and kept up to date change by change. Pure: no I/O, no clock.
@@ -160,7 +165,7 @@ export class PolicySnapshot {
   /** The scope itself and every ancestor, nearest first, management groups included. The scope in normal form. */
   ancestors(scope: string): string[] {
     const out: string[] = [];
-    for (let at: string | null = scope; at !== null; ) {
+    for (let at: string | null = scope; at !== null;) {
       const path: string[] = scopeAndAncestors(at);
       const placed: number = path.findIndex((ancestor) => this.placement(ancestor) !== undefined);
       if (placed < 0) return [...out, ...path];

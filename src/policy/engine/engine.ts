@@ -6,14 +6,15 @@ import { Actions } from './actions.ts';
 import { Assignments, flagBits, isExact, isGated } from './assignments.ts';
 import { DecisionCache, none } from './decision-cache.ts';
 import type { Gate } from './gate.ts';
-import { absent, conditional, Memberships } from './memberships.ts';
+import { absent, conditional, contained, Memberships, maskUnsure } from './memberships.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
 import type { Reach } from './reach.ts';
 import { ResourceTags } from './resource-tags.ts';
-import { directoryHome, split } from './rights-compile.ts';
-import { RightsTables } from './rights-tables.ts';
+import { beyondMask, MaskCompiler, maskHome, someDenied } from './mask-compile.ts';
+import { directoryHome, RightsCompiler, split } from './rights-compile.ts';
 import { Roles } from './roles.ts';
 import { Scopes } from './scopes.ts';
+import { TableMemory } from './table-memory.ts';
 
 /** Outcomes of a decision other than the slot of the role assignment that allows. */
 export const missingGrant = -1;
@@ -24,8 +25,10 @@ export const notAScope = -4;
 export const deniedBase = -16;
 
 export interface EngineOptions {
-  /** Reserved for compiled rights; used as they are made. */
+  /** Reserved for compiled rights, which name the policy that decides; used as they are made. */
   readonly rightsBytes: number;
+  /** Reserved for compiled masks, which only tell yes from no. */
+  readonly maskBytes: number;
   /** How often a principal must ask before its rights are compiled. */
   readonly compileAfter: number;
   /** Outcomes remembered, a power of two; 20 bytes each. */
@@ -49,7 +52,8 @@ export class Engine {
   /** Which roles, and which denials, contain which actions. */
   readonly #granted: Memberships;
   readonly #denied: Memberships;
-  readonly #rights: RightsTables;
+  readonly #rights: TableMemory;
+  readonly #masks: TableMemory;
   readonly #cache: DecisionCache;
   /** Counts changes; cached outcomes are dated by it. */
   #now = 1;
@@ -80,7 +84,18 @@ export class Engine {
     );
     const { principals, scopes, roles } = this;
     this.assignments = new Assignments({ principals, scopes, roles }, () => this.#changeAll());
-    this.#rights = new RightsTables({ principals, scopes, assignments: this.assignments }, options);
+    const within = { principals, scopes, assignments: this.assignments };
+    const { compileAfter } = options;
+    const rights = new RightsCompiler(within);
+    this.#rights = new TableMemory(principals.rights, (reach) => rights.compile(reach), {
+      bytes: options.rightsBytes,
+      compileAfter,
+    });
+    const masks = new MaskCompiler(within);
+    this.#masks = new TableMemory(principals.masks, (reach) => masks.compile(reach), {
+      bytes: options.maskBytes,
+      compileAfter,
+    });
     this.#cache = new DecisionCache(options.cachedDecisions);
     this.#context = conditionContext(this);
   }
@@ -104,6 +119,7 @@ export class Engine {
   forget(): void {
     this.#changeAll();
     this.#rights.forgetAll();
+    this.#masks.forgetAll();
   }
 
   /** A number that stands for this principal for as long as it exists, and for nobody after; -1 if it is unknown. */
@@ -136,7 +152,44 @@ export class Engine {
 
   /** Bytes of compiled rights in use. */
   get rightsSize(): number {
-    return this.#rights.size;
+    return this.#rights.bytes + this.#masks.bytes;
+  }
+
+  /**
+   * Whether `decide` would allow, without the policy that decides: what re-decides live sessions and answers lists.
+   * Roles are bits here, so the nearest scope at which the principal is assigned anything tells nearly all.
+   */
+  allows(principal: number, action: number, place: number, access: Access | null): boolean {
+    const table = this.principals.masks.offsets[principal] ?? 0;
+    if (table === 0) return this.#allowsUncompiled(principal, action, place, access);
+    if (place < 0) return false;
+    const cached = this.#cache.worthwhile;
+    if (cached) {
+      const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
+      const outcome = this.#cache.find(principal, action, place, since);
+      if (outcome !== none) return outcome >= 0;
+      return this.decide(principal, action, place, access) >= 0;
+    }
+    const { memory } = this.#masks;
+    const size = this.principals.masks.sizes[principal] ?? 1;
+    const scope = place >> 1;
+    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0;) {
+      for (let i = maskHome(at, size); ; i = i + 1 === size ? 0 : i + 1) {
+        const key = memory[table + i * 2] ?? 0;
+        if (key === at + 1) {
+          const word = memory[table + i * 2 + 1] ?? 0;
+          const mask = this.#granted.mask(action);
+          if (((word & beyondMask) | (mask & maskUnsure)) !== 0) {
+            return this.decide(principal, action, place, access) >= 0;
+          }
+          if ((word & mask & ~someDenied) === 0) return false;
+          return (word & someDenied) === 0 || !this.#isDenied(table + size * 2, table, at, action);
+        }
+        if (key === 0) break;
+      }
+      at = this.scopes.above(at);
+    }
+    return false;
   }
 
   /**
@@ -164,6 +217,36 @@ export class Engine {
     this.#access = null;
     if (cached && !this.#asked) this.#cache.store(principal, action, place, outcome, this.#now);
     return outcome;
+  }
+
+  #allowsUncompiled(principal: number, action: number, place: number, access: Access | null): boolean {
+    const node = this.principals.at(principal);
+    if (!node?.record?.enabled) return false;
+    if (this.#masks.ask(node, this.principals.reachOf(node)) !== 0) {
+      return this.allows(principal, action, place, access);
+    }
+    return this.decide(principal, action, place, access) >= 0;
+  }
+
+  /** Whether a denial at this scope or above contains the action; `denials` is where a mask table holds them. */
+  #isDenied(denials: number, table: number, scope: number, action: number): boolean {
+    const { memory } = this.#masks;
+    const size = memory[denials] ?? 1;
+    for (let at = scope; at >= 0; at = this.scopes.above(at)) {
+      for (let i = maskHome(at, size); ; i = i + 1 === size ? 0 : i + 1) {
+        const key = memory[denials + 1 + i * 2] ?? 0;
+        if (key === 0) break;
+        if (key !== at + 1) continue;
+        const list = table + (memory[denials + 2 + i * 2] ?? 0);
+        const end = list + (memory[list] ?? 0);
+        for (let j = list + 1; j <= end; j++) {
+          const word = this.assignments.words[memory[j] ?? 0] ?? 0;
+          if (this.#denied.bits(action, word >>> flagBits) === contained) return true;
+        }
+        break;
+      }
+    }
+    return false;
   }
 
   /** What a condition that is evaluated now would find. */
@@ -216,20 +299,15 @@ export class Engine {
   }
 
   #search(principal: number, scope: number, exact: boolean): number {
-    const table = this.principals.tables[principal] ?? 0;
-    if (table !== 0) return this.#searchTable(table, this.principals.masks[principal] ?? 0, scope, exact);
+    const { offsets, sizes } = this.principals.rights;
+    const table = offsets[principal] ?? 0;
+    if (table !== 0) return this.#searchTable(table, sizes[principal] ?? 0, scope, exact);
     const node = this.principals.at(principal);
     if (!node) return unknownPrincipal;
     const reach = this.principals.reachOf(node);
-    const uses = this.principals.uses[principal] ?? 0;
-    if (uses < 255) this.principals.uses[principal] = uses + 1;
-    if (uses + 1 >= this.#rights.worthwhileAfter && uses < 255) {
-      const made = this.#rights.admit(node, reach);
-      const mask = this.principals.masks[principal] ?? 0;
-      if (made !== 0) return this.#searchTable(made, mask, scope, exact);
-      this.principals.uses[principal] = 255;
-    }
-    return this.#searchOwn(reach, scope, exact);
+    const made = this.#rights.ask(node, reach);
+    if (made === 0) return this.#searchOwn(reach, scope, exact);
+    return this.#searchTable(made, this.principals.rights.sizes[principal] ?? 0, scope, exact);
   }
 
   #searchTable(table: number, mask: number, scope: number, exact: boolean): number {

@@ -9,6 +9,11 @@ export const absent = 2;
 export const contained = 3;
 const codes = { absent, conditional, contained } as const;
 
+/** Of `mask`: one bit for each of so many columns; then that it is known; then that a condition has a say. */
+export const maskedColumns = 30;
+const maskKnown = 1 << 30;
+export const maskUnsure = 1 << 31;
+
 /** Permission sets that have columns; what lies beyond is matched each time. */
 const columnLimit = 16_384;
 
@@ -21,6 +26,8 @@ export class Memberships {
   /** Rows that hold anything. */
   #rows = 0;
   readonly #sets: (PermissionSet | null)[] = [];
+  /** By action; 0 while nobody asked. */
+  #masks = new Int32Array(64);
 
   constructor(actions: Actions) {
     this.#actions = actions;
@@ -30,6 +37,7 @@ export class Memberships {
   set(column: number, set: PermissionSet | null): void {
     while (this.#sets.length <= column) this.#sets.push(null);
     this.#sets[column] = set;
+    if (column < maskedColumns) this.#masks.fill(0);
     if (column >= columnLimit) return;
     if (column >> 4 >= this.#stride) return this.#widen(column);
     const keep = ~(3 << ((column & 15) * 2));
@@ -47,8 +55,27 @@ export class Memberships {
     return this.#findOut(action, column);
   }
 
+  /** Which of the first `maskedColumns` columns contain the action, as bits; `maskUnsure` if one does on a condition. */
+  mask(action: number): number {
+    const known = this.#masks[action] ?? 0;
+    return (known & maskKnown) === 0 ? this.#findMask(action) : known;
+  }
+
+  #findMask(action: number): number {
+    this.#masks = grown(this.#masks, action + 1);
+    let mask = maskKnown;
+    for (let column = 0; column < Math.min(maskedColumns, this.#sets.length); column++) {
+      const bits = this.bits(action, column);
+      if (bits === contained) mask |= 1 << column;
+      else if (bits === conditional) mask |= maskUnsure;
+    }
+    this.#masks[action] = mask;
+    return mask;
+  }
+
   /** Rows from `row` on will be other actions'. */
   forgetFrom(row: number): void {
+    this.#masks.fill(0);
     this.#words.fill(0, row * this.#stride);
     this.#rows = Math.min(this.#rows, row);
   }

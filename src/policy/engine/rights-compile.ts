@@ -4,6 +4,7 @@ import type { OwnTable } from './own-table.ts';
 import type { Principals } from './principals.ts';
 import type { Reach } from './reach.ts';
 import type { Scopes } from './scopes.ts';
+import type { Compiled } from './table-memory.ts';
 
 export interface Within {
   readonly principals: Principals;
@@ -50,7 +51,7 @@ export class RightsCompiler {
   }
 
   /** The table, good until the next call; and its directory's size less one. */
-  compile(reach: Reach): { readonly table: Int32Array; readonly mask: number } {
+  compile(reach: Reach): Compiled {
     this.#gather(reach);
     const { anchors, crowns } = this.#in.scopes;
     const { scopes } = this.#in.assignments;
@@ -68,7 +69,7 @@ export class RightsCompiler {
       this.#enter(0, mask, key, this.#length);
       this.#writeBlock(from, to, false);
     }
-    return { table: this.#out.subarray(0, this.#length), mask };
+    return { table: this.#out.subarray(0, this.#length), size: mask };
   }
 
   #gather({ grants, denials, active }: Reach): void {
