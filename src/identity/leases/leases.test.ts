@@ -63,6 +63,15 @@ async function running() {
   return { lease, queueSecret, secret, ask };
 }
 
+test('a job whose right was lost while it was submitted never starts', async () => {
+  const { lease } = await submitted();
+  allowed = false;
+  await expect(leases.start(by, lease.id)).rejects.toMatchObject({ code: 'lease_ended' });
+  allowed = true;
+  await room.directory.setEnabled(by, ada.id, false);
+  await expect(leases.start(by, lease.id)).rejects.toMatchObject({ code: 'lease_ended' });
+});
+
 test('a running job gets a short token in its owner’s name, with the whole chain', async () => {
   const { lease, ask } = await running();
   const { token, expiresAt } = await ask();

@@ -118,10 +118,15 @@ export class Leases {
     return this.#options.commit(by, async (tx, record) => this.startWithin(tx, record, leaseId));
   }
 
-  /** `start` within the caller's transaction. */
+  /**
+   * `start` within the caller's transaction. A right that was lost between the submission's decision and its commit is
+   * missed by every later recheck, so the ground is looked at once more. Throws `lease_ended` when it is gone.
+   */
   async startWithin(tx: Tx, record: (change: Change) => void, leaseId: LeaseId): Promise<Secret> {
     const before = await requireOpen(tx, leaseId);
     if (before.state !== 'queued') throw failure('conflict', `The lease ${leaseId} has been started before.`);
+    const lost = await this.#lostBecause(before);
+    if (lost !== null) throw endedError(`may not start: ${lost}`);
     const secret = newSecret();
     await tx
       .updateTable('leases')
