@@ -183,6 +183,10 @@ describe('a second job on what is the first job’s', () => {
     const kept = await victim.client.send('GET', `${models}/tides/versions/1?${apiVersion}`);
     expect(kept.body).toMatchObject({ properties: { tags: { by: 'first' }, isArchived: false } });
     expect((await put(attacker, 'tides/versions/2', { modelUri: modelUri(attacker) })).status).toBe(201);
+    const forged = { modelUri: modelUri(attacker), jobName: victim.name };
+    expect((await put(attacker, 'tides/versions/3', forged)).status).toBe(400);
+    const signed = { modelUri: modelUri(attacker), jobName: attacker.name };
+    expect((await put(attacker, 'tides/versions/3', signed)).status).toBe(201);
     const again = { modelUri: modelUri(attacker), tags: { stage: 'done' } };
     expect((await put(attacker, 'tides/versions/2', again)).status).toBe(200);
     expect((await put(victim, 'tides', { description: 'of the first job' })).status).toBe(200);

@@ -56,7 +56,8 @@ export async function putContainer(tx: Tx, record: RecordChange, write: AssetWri
 /**
  * Creates a version, and its container with it when that is missing; or updates what of a version may change
  * (description, tags, properties, isArchived). Throws `conflict` when it would change the rest: a version that a job
- * has used stays what it was. Throws `access_denied` when a job would change a version that it has not made.
+ * has used stays what it was. Throws `access_denied` when a job would change a version that it has not made,
+ * `invalid_request` when it names another job as the maker.
  */
 export async function putVersion(
   tx: Tx,
@@ -72,6 +73,7 @@ export async function putVersion(
   if (kind.uriMember !== null && typeof uri === 'string') {
     await resolveLocation(tx, workspace, uri, write.endpoints, `properties.${kind.uriMember}`);
   }
+  refuseForeignOrigin(properties['jobName'], write.by);
   const containerId = assetContainerId(workspace, kind, write.name);
   const container = await findResource(tx, containerId);
   if (container === null) {
@@ -126,6 +128,17 @@ function refuseOthers(existing: Resource, by: Attribution): void {
       `Create another version instead.`,
     { azureCode: 'AssetOfAnotherCreator' },
   );
+}
+
+/** What a model says of the job that made it is believed, so a job names none but itself. */
+function refuseForeignOrigin(jobName: Json | undefined, by: Attribution): void {
+  const own = by.chain.at(-1)?.name ?? '';
+  if (by.leaseId === null || typeof jobName !== 'string' || jobName.toLowerCase() === own.toLowerCase())
+    return;
+  throw failure('invalid_request', `This is the job '${own}'; it cannot register what '${jobName}' made.`, {
+    azureCode: 'ValidationError',
+    target: 'properties.jobName',
+  });
 }
 
 function refuseChange(existing: Resource, properties: JsonObject, members: readonly string[]): void {
