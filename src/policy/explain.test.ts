@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { roleIds } from './built-in-roles.ts';
-import { decideForAll } from './decide.ts';
+import { decide, decideForAll } from './decide.ts';
 import { explain } from './explain.ts';
 import { resourceScopes } from './grant-scopes.ts';
 import { renderExplanation } from './render-explanation.ts';
@@ -10,6 +10,7 @@ import {
   account,
   ada,
   assignment,
+  ben,
   cleo,
   deny,
   group,
@@ -179,6 +180,91 @@ describe('an explanation', () => {
     expect(result).toMatchObject({ failed: false });
   });
 
+  describe('of a condition', () => {
+    const purpose = '@Request[Microsoft.MachineLearningServices/workspaces/jobs:purpose]';
+    const condition = `${purpose} StringEquals 'research'`;
+    const read = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
+    const ask = (purposeOfJob: string | null): Access => ({
+      action: read,
+      dataAction: true,
+      scope: patients,
+      ...(purposeOfJob === null
+        ? {}
+        : {
+            attributes: {
+              request: { 'microsoft.machinelearningservices/workspaces/jobs:purpose': purposeOfJob },
+            },
+          }),
+    });
+    const world = PolicySnapshot.from({
+      ...rows,
+      roleAssignments: [
+        ...rows.roleAssignments,
+        { ...assignment(7, patients, roleIds.storageBlobDataReader, ada), condition },
+      ],
+    });
+    const nearest = (access: Access) => explain(world, [ada], access).authorities[0]?.remedy?.nearest[0];
+
+    test('that is not true names the part that fails and the value that it met', () => {
+      expect(decide(world, ada, ask('research')).allowed).toBe(true);
+      expect(nearest(ask('marketing'))).toMatchObject({
+        assignment: { scope: patients },
+        shortfall: {
+          kind: 'condition',
+          condition,
+          failing: {
+            text: condition,
+            truth: 'false',
+            sides: [{ value: 'marketing' }, { value: 'research' }],
+          },
+        },
+      });
+      expect(renderExplanation(explain(world, [ada], ask('marketing'))).join('\n')).toContain(
+        `its condition is not true here: ${condition} is not true`,
+      );
+    });
+
+    test('that cannot be told says what is missing', () => {
+      expect(nearest(ask(null))).toMatchObject({
+        shortfall: { failing: { truth: 'error', sides: [{ value: null }, {}] } },
+      });
+    });
+
+    test('on a denial that cannot be told denies, and says so', () => {
+      const denied = PolicySnapshot.from({
+        ...rows,
+        denyAssignments: [deny(1, { principals: [ben], condition })],
+      });
+      expect(decide(denied, ben, ask('marketing')).cause.kind).toBe('missing-grant');
+      const [authority] = explain(denied, [ben], ask(null)).authorities;
+      expect(authority?.deniedBy).toMatchObject({ condition, untold: { truth: 'error' } });
+    });
+
+    test('on the right to grant leaves out who may not grant that role', () => {
+      const delegate = (role: string) => ({
+        ...assignment(8, patients, roleIds.userAccessAdministrator, cleo),
+        condition: `!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}) OR
+          @Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {${role}}`,
+      });
+      const grantors = (role: string) =>
+        explain(
+          PolicySnapshot.from({ ...rows, roleAssignments: [...rows.roleAssignments, delegate(role)] }),
+          [ada],
+          ask(null),
+        ).authorities[0]?.remedy?.grantors.map(({ principal }) => principal.name);
+      expect(grantors(roleIds.storageBlobDataReader)).toContain('Cleo');
+      expect(grantors(roleIds.owner)).not.toContain('Cleo');
+    });
+  });
+
+  test('offers a request that is one word a value in any shell', () => {
+    const scope = "/subscriptions/it's/resourcegroups/$(date)";
+    const { remedy } = explain(snapshot, [cleo], { action: 'Contoso.X/y/write', dataAction: false, scope })
+      .authorities[0] ?? { remedy: null };
+    expect(remedy?.request?.command).toContain(`--scope '/subscriptions/it'\\''s/resourcegroups/$(date)'`);
+    expect(remedy?.request?.body.properties).toMatchObject({ principalId: cleo, principalType: 'User' });
+  });
+
   test('reads as sentences', () => {
     expect(renderExplanation(explain(snapshot, [ada, job], patientData))).toMatchInlineSnapshot(`
       [
@@ -202,6 +288,8 @@ describe('an explanation', () => {
         "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
         "     Roles that contain it, least powerful first: Storage Blob Data Reader, Storage Blob Data Contributor, Storage Blob Data Owner",
         "     Who can grant it: group Platform team (Ben)",
+        "     Ready for one of them to run:",
+        "       lockstep role assign --role 'Storage Blob Data Reader' --assignee 11111111-0000-4000-8000-000000000001 --scope /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
         "     If granted: still denied, for job train-42 [default:missing-grant]",
         "",
         "no   job train-42   [default:missing-grant]",
@@ -218,6 +306,8 @@ describe('an explanation', () => {
         "       - /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
         "     Roles that contain it, least powerful first: Storage Blob Data Reader, Storage Blob Data Contributor, Storage Blob Data Owner",
         "     Who can grant it: group Platform team (Ben)",
+        "     Ready for one of them to run:",
+        "       lockstep role assign --role 'Storage Blob Data Reader' --assignee 11111111-0000-4000-8000-000000000004 --scope /subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.storage/storageaccounts/pictures/blobservices/default/containers/patients/blobs/scans/a.csv",
         "     If granted: still denied, for Ada [default:missing-grant]",
         "",
         "Policy as of event 10.",

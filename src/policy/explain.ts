@@ -1,6 +1,8 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import { decide } from './decide.ts';
 import type { AssignmentView, AuthorityExplanation, DenyView, Explanation, Remedy } from './explanation.ts';
+import { failingCondition } from './condition-trace.ts';
+import { grantRequest } from './grant-request.ts';
 import { resourceScopes } from './grant-scopes.ts';
 import { grantorsAt } from './grantors.ts';
 import { viewOf, whoIs, groupsBetween } from './group-path.ts';
@@ -46,7 +48,7 @@ function explainOne(
     cause,
     policyId: policyIdOf(cause),
     grantedBy: cause.kind === 'role-assignment' ? grantedBy(snapshot, id, cause.id) : null,
-    deniedBy: cause.kind === 'deny-assignment' ? deniedBy(snapshot, id, cause.id) : null,
+    deniedBy: cause.kind === 'deny-assignment' ? deniedBy(snapshot, id, cause.id, access) : null,
     remedy: cause.kind === 'missing-grant' ? remedy(snapshot, id, access, chain) : null,
   };
 }
@@ -56,18 +58,29 @@ function grantedBy(snapshot: PolicySnapshot, id: PrincipalId, assignmentId: stri
   return assignment ? viewOf(snapshot, assignment, id) : null;
 }
 
-function deniedBy(snapshot: PolicySnapshot, id: PrincipalId, assignmentId: string): DenyView | null {
+function deniedBy(
+  snapshot: PolicySnapshot,
+  id: PrincipalId,
+  assignmentId: string,
+  access: Access,
+): DenyView | null {
   const assignment = snapshot.denyAssignment(assignmentId);
   if (!assignment) return null;
   const paths = assignment.principals.map((named) => groupsBetween(snapshot, id, named, 'any'));
   const through = paths.find((path) => path !== null) ?? [];
   const { name, description, scope } = assignment;
-  return { id: assignmentId, name, description, scope, through };
+  const condition = assignment.condition ?? null;
+  const untold = failingCondition(snapshot, id, access, [condition])?.failing ?? null;
+  return { id: assignmentId, name, description, scope, through, condition, untold };
 }
 
 function remedy(snapshot: PolicySnapshot, id: PrincipalId, access: Access, chain: Decided): Remedy {
   const scopes = resourceScopes(access.scope);
-  const { grantors, more } = grantorsAt(snapshot, access.scope);
+  const roles = suitableRoles(snapshot, access, scopes);
+  const { grantors, more } = grantorsAt(snapshot, access.scope, {
+    principal: id,
+    role: roles[0]?.id ?? null,
+  });
   const stillDenied = chain
     .filter((other) => other.id !== id && !other.verdict.allowed)
     .map((other) => ({ principal: whoIs(snapshot, other.id), policyId: policyIdOf(other.verdict.cause) }));
@@ -75,9 +88,10 @@ function remedy(snapshot: PolicySnapshot, id: PrincipalId, access: Access, chain
     missing: { kind: access.dataAction ? 'data action' : 'action', name: access.action },
     nearest: nearMisses(snapshot, id, access),
     scopes,
-    roles: suitableRoles(snapshot, access, scopes),
+    roles,
     grantors,
     moreGrantors: more,
+    request: grantRequest(snapshot, id, roles[0], scopes.at(-1) ?? access.scope),
     ifGranted: { allowed: stillDenied.length === 0, stillDenied },
   };
 }

@@ -1,5 +1,6 @@
 import type { PrincipalId } from '../lib/ids.ts';
-import type { PrincipalKind } from '../store/changes.ts';
+import type { AssignmentPrincipalType, PrincipalKind } from '../store/changes.ts';
+import type { FailingPart } from './conditions/trace.ts';
 import type { Access, Cause } from './types.ts';
 
 /** Why a delegation chain may or may not do something, and what would change it. Plain data, fit for JSON. */
@@ -49,6 +50,10 @@ export interface DenyView {
   readonly description: string;
   readonly scope: string;
   readonly through: readonly Who[];
+  /** Its condition; null when it has none. */
+  readonly condition: string | null;
+  /** Where the condition could not be told, which counts as true: what was in the way. */
+  readonly untold: FailingPart | null;
 }
 
 export interface Remedy {
@@ -63,6 +68,8 @@ export interface Remedy {
   readonly grantors: readonly Grantor[];
   /** Grantors beyond those listed. */
   readonly moreGrantors: number;
+  /** What a grantor would send, for the least powerful role at the narrowest scope; null when no role contains it. */
+  readonly request: GrantRequest | null;
   readonly ifGranted: {
     readonly allowed: boolean;
     /** Authorities of the same chain that would still be refused. */
@@ -71,6 +78,13 @@ export interface Remedy {
 }
 
 export type Shortfall =
+  /** It would do, but its condition is not true here. */
+  | {
+      readonly kind: 'condition';
+      readonly condition: string;
+      /** The part that is not true, with the values found; null for a condition that cannot be understood. */
+      readonly failing: FailingPart | null;
+    }
   /** Its role contains the action, and notActions takes it away again. */
   | { readonly kind: 'taken-away'; readonly pattern: string }
   /** Its role contains the action, but it is held through a group that is disabled. */
@@ -81,6 +95,20 @@ export type Shortfall =
   | { readonly kind: 'role-lacks-action' }
   /** It would do, but names somebody else. */
   | { readonly kind: 'other-principal' };
+
+/** A role assignment as it would be written; each grantor fills in a new GUID for `{guid}`. */
+export interface GrantRequest {
+  readonly method: 'PUT';
+  readonly path: string;
+  readonly body: {
+    readonly properties: {
+      readonly roleDefinitionId: string;
+      readonly principalId: PrincipalId;
+      readonly principalType: AssignmentPrincipalType;
+    };
+  };
+  readonly command: string;
+}
 
 export interface NearMiss {
   readonly assignment: AssignmentView;

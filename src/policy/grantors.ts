@@ -1,8 +1,11 @@
 import { decide } from './decide.ts';
+import type { PrincipalId } from '../lib/ids.ts';
 import type { Grantor, Who } from './explanation.ts';
+import { principalTypeOf } from './grant-request.ts';
 import { whoIs } from './group-path.ts';
 import type { PrincipalNode } from './engine/principals.ts';
 import type { PolicySnapshot } from './snapshot.ts';
+import type { Access } from './types.ts';
 
 const granting = 'Microsoft.Authorization/roleAssignments/write';
 const shown = 10;
@@ -10,21 +13,32 @@ const shownPeople = 5;
 /** Members of one group that are looked at; beyond it the count is a lower bound. */
 const examinedMembers = 1_000;
 
-/** Who may write a role assignment at a scope: those that assignments name there or above, each asked of `decide`. */
+/** What would be granted: conditions on the right to grant ask for it. */
+export interface Granted {
+  readonly principal: PrincipalId;
+  readonly role: string | null;
+}
+
+/**
+ * Who may write this role assignment at a scope: those that assignments name there or above, each asked of `decide`
+ * with what their conditions ask for.
+ */
 export function grantorsAt(
   snapshot: PolicySnapshot,
   scope: string,
+  granted: Granted,
 ): { readonly grantors: readonly Grantor[]; readonly more: number } {
   const found: Grantor[] = [];
+  const access = grantingAccess(snapshot, scope, granted);
   for (const candidate of candidates(snapshot, scope)) {
-    if (!may(snapshot, candidate, scope)) continue;
+    if (!may(snapshot, candidate, access)) continue;
     const principal = whoIs(snapshot, candidate.id);
     if (principal.kind !== 'group') {
       found.push({ principal, people: [], peopleCount: 0 });
       continue;
     }
     const people = peopleOf(candidate)
-      .filter((member) => may(snapshot, member, scope))
+      .filter((member) => may(snapshot, member, access))
       .map((member) => whoIs(snapshot, member.id))
       .sort(byName);
     if (people.length > 0) {
@@ -49,8 +63,18 @@ function candidates(snapshot: PolicySnapshot, scope: string): Set<PrincipalNode>
   return found;
 }
 
-function may(snapshot: PolicySnapshot, { id }: PrincipalNode, scope: string): boolean {
-  return decide(snapshot, id, { action: granting, dataAction: false, scope }).allowed;
+function may(snapshot: PolicySnapshot, { id }: PrincipalNode, access: Access): boolean {
+  return decide(snapshot, id, access).allowed;
+}
+
+function grantingAccess(snapshot: PolicySnapshot, scope: string, { principal, role }: Granted): Access {
+  const kind = snapshot.principal(principal)?.kind;
+  const request = {
+    'microsoft.authorization/roleassignments:principalid': principal,
+    ...(kind ? { 'microsoft.authorization/roleassignments:principaltype': principalTypeOf(kind) } : {}),
+    ...(role ? { 'microsoft.authorization/roleassignments:roledefinitionid': role } : {}),
+  };
+  return { action: granting, dataAction: false, scope, attributes: { request } };
 }
 
 function peopleOf(group: PrincipalNode): PrincipalNode[] {

@@ -1,5 +1,6 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import type { NearMiss, Shortfall } from './explanation.ts';
+import { failingCondition } from './condition-trace.ts';
 import { groupsBetween, viewOf, whoIs } from './group-path.ts';
 import type { RoleAssignment } from '../store/changes.ts';
 import { everyIdentityOf, identitiesOf } from './engine/reach.ts';
@@ -44,8 +45,12 @@ function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access
         candidates.push({ assignment, shortfall, rank, distance });
       };
       const pattern = permissions.excludedBy(action, access.dataAction);
+      const gates = [...permissions.gates(action, access.dataAction)].map(({ text }) => text);
       if (!live.has(identity)) {
         if (covers && contains) add(0, disabledGroup(snapshot, id, assignment));
+      } else if (covers && contains) {
+        const unmet = failingCondition(snapshot, id, access, [assignment.condition, ...gates]);
+        if (unmet) add(0, { kind: 'condition', ...unmet });
       } else if (covers && !contains && pattern !== null) add(1, { kind: 'taken-away', pattern });
       else if (contains && !covers) add(2, { kind: 'other-scope' });
       else if (covers) add(3, { kind: 'role-lacks-action' });

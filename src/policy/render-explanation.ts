@@ -1,3 +1,4 @@
+import type { FailingPart } from './conditions/trace.ts';
 import type { AuthorityExplanation, Explanation, Grantor, NearMiss, Remedy, Who } from './explanation.ts';
 
 /** An explanation as lines of plain text for a terminal; no line depends on colour. */
@@ -26,6 +27,9 @@ function authorityLines(authority: AuthorityExplanation): string[] {
   } else if (deniedBy) {
     lines.push(
       `     the deny assignment '${deniedBy.name}' at ${deniedBy.scope} refuses it${through(deniedBy.through)}`,
+      ...(deniedBy.untold
+        ? [`     its condition cannot be told, which denies: ${partText(deniedBy.untold)}`]
+        : []),
       '     No role assignment outweighs it: it has to be ended, or to exclude this identity.',
     );
   } else if (remedy) {
@@ -58,6 +62,7 @@ function remedyLines(remedy: Remedy): string[] {
       ? `     Who can grant it: ${remedy.grantors.map(grantorText).join('; ')}${more(remedy.moreGrantors)}`
       : '     Nobody can grant it at present: no one holds Microsoft.Authorization/roleAssignments/write there.',
   );
+  if (remedy.request) lines.push('     Ready for one of them to run:', `       ${remedy.request.command}`);
   const { stillDenied } = remedy.ifGranted;
   lines.push(
     stillDenied.length === 0
@@ -70,6 +75,10 @@ function remedyLines(remedy: Remedy): string[] {
 function missText({ assignment, shortfall }: NearMiss): string {
   const what = `${assignment.roleName} at ${assignment.scope}`;
   switch (shortfall.kind) {
+    case 'condition':
+      return `${what}${through(assignment.through)}: its condition is not true here: ${
+        shortfall.failing ? partText(shortfall.failing) : `it cannot be understood: ${shortfall.condition}`
+      }`;
     case 'taken-away':
       return `${what}${through(assignment.through)}: its notActions '${shortfall.pattern}' takes this away`;
     case 'disabled-group':
@@ -81,6 +90,15 @@ function missText({ assignment, shortfall }: NearMiss): string {
     case 'other-principal':
       return `${what}: it is held by ${name(assignment.principal)}, to whom this identity does not belong`;
   }
+}
+
+/** A part of a condition with the values that it met. */
+function partText({ text, truth, sides }: FailingPart): string {
+  const found = sides
+    .filter((side) => side.text.startsWith('@'))
+    .map((side) => `${side.text} is ${side.value === null ? 'missing' : JSON.stringify(side.value)}`);
+  const outcome = truth === 'error' ? ' cannot be told' : ' is not true';
+  return `${text}${outcome}${found.length > 0 ? ` (${found.join(', ')})` : ''}`;
 }
 
 function grantorText({ principal, people, peopleCount }: Grantor): string {

@@ -275,6 +275,15 @@ export class Engine {
     }
   }
 
+  /** What conditions find for this principal and access, at any time. */
+  contextFor(principal: number, access: Access): ConditionContext {
+    return {
+      action: access.action.toLowerCase(),
+      subOperation: access.subOperation ?? null,
+      attribute: (source, name) => this.attributeOf(principal, access, source, name),
+    };
+  }
+
   get action(): string {
     return this.actions.name(this.#action);
   }
