@@ -18,7 +18,7 @@ export interface MemoryFigures {
 export function measureMemory(workload: Workload): MemoryFigures {
   const before = usedBytes();
   const start = performance.now();
-  const engine = ownEngine(workload.rows, { rightsBytes: 0, cachedDecisions: 1 });
+  const engine = ownEngine(workload.rows, { rightsBytes: 0, maskBytes: 0, cachedDecisions: 1 });
   const buildSeconds = (performance.now() - start) / 1_000;
   const built = usedBytes();
   settle(workload, engine, 1);

@@ -11,6 +11,20 @@ export interface ActionPattern {
 }
 
 export function compileActionPattern(text: string): ActionPattern {
+  let pattern = patterns.get(text);
+  if (!pattern) {
+    pattern = compile(text);
+    if (patterns.size >= remembered) patterns.clear();
+    patterns.set(text, pattern);
+  }
+  return pattern;
+}
+
+/** The same few thousand patterns come again in role after role. */
+const remembered = 8_192;
+const patterns = new Map<string, ActionPattern>();
+
+function compile(text: string): ActionPattern {
   const [first = '', ...rest] = text.toLowerCase().split('*');
   const last = rest.pop();
   if (last === undefined) return { text, matches: (action) => action === first };

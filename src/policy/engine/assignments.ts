@@ -7,6 +7,7 @@ import { OwnTable } from './own-table.ts';
 import { everyone, type PrincipalNode, type Principals } from './principals.ts';
 import type { Roles } from './roles.ts';
 import type { Scopes } from './scopes.ts';
+import { SlotIds } from './slot-ids.ts';
 
 /** Flags of a slot. */
 export const isDenial = 1;
@@ -37,7 +38,7 @@ export class Assignments {
   #order = new Float64Array(64);
   readonly #records: (RoleAssignment | DenialEntry | null)[] = [];
   readonly #free: number[] = [];
-  readonly #grants = new Map<string, number>();
+  readonly #grants = new SlotIds((slot) => this.#id(slot));
   readonly #denials = new Map<string, DenialEntry>();
   readonly #gates = new Map<number, Gate>();
   readonly #in: { readonly principals: Principals; readonly scopes: Scopes; readonly roles: Roles };
@@ -53,11 +54,11 @@ export class Assignments {
 
   grant(id: string): RoleAssignment | undefined {
     const slot = this.#grants.get(id);
-    return slot === undefined ? undefined : this.grantAt(slot);
+    return slot < 0 ? undefined : this.grantAt(slot);
   }
 
   *grants(): Generator<RoleAssignment> {
-    for (const slot of this.#grants.values()) yield this.grantAt(slot);
+    for (const slot of this.#grants.slots()) yield this.grantAt(slot);
   }
 
   denial(id: string): DenyAssignment | undefined {
@@ -117,7 +118,7 @@ export class Assignments {
 
   /** Throws a RangeError when its scope is not a scope: such rows are never repaired. */
   putGrant(given: RoleAssignment): void {
-    const assignment = { ...given, scope: scopeOf(given) };
+    const assignment = inNormalForm(given);
     this.deleteGrant(assignment.id);
     const node = this.#in.principals.mention(assignment.principalId);
     const gate = gateOf(assignment.condition);
@@ -128,18 +129,18 @@ export class Assignments {
       gate,
       record: assignment,
     });
-    this.#grants.set(assignment.id, slot);
+    this.#grants.add(assignment.id, slot);
   }
 
   deleteGrant(id: string): void {
     const slot = this.#grants.get(id);
-    if (slot === undefined) return;
-    this.#grants.delete(id);
+    if (slot < 0) return;
+    this.#grants.remove(id);
     this.#remove(slot);
   }
 
   putDenial(given: DenyAssignment): void {
-    const assignment = { ...given, scope: scopeOf(given) };
+    const assignment = inNormalForm(given);
     this.deleteDenial(assignment.id);
     const { principals, roles } = this.#in;
     const gate = gateOf(assignment.condition);
@@ -270,8 +271,11 @@ function orderOf(id: string): number {
     : Number.NaN;
 }
 
-function scopeOf({ id, scope }: { readonly id: string; readonly scope: string }): string {
-  const normal = normalizeScope(scope);
-  if (normal === null) throw new RangeError(`assignment ${id} is at '${scope}', which is not a scope`);
-  return normal;
+/** The same record, unless its scope has to be put into normal form. */
+function inNormalForm<T extends { readonly id: string; readonly scope: string }>(assignment: T): T {
+  const scope = normalizeScope(assignment.scope);
+  if (scope === null) {
+    throw new RangeError(`assignment ${assignment.id} is at '${assignment.scope}', which is not a scope`);
+  }
+  return scope === assignment.scope ? assignment : { ...assignment, scope };
 }

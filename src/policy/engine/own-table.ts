@@ -21,7 +21,7 @@ export class OwnTable {
   /** A `slot` of -1 takes the scope out. */
   set(scope: number, slot: number): void {
     if (slot < 0) this.#delete(scope);
-    else if (this.#put(scope, slot) && ++this.#count * 2 > this.#mask + 1) this.#grow();
+    else if (this.#put(scope, slot) && ++this.#count * 4 > (this.#mask + 1) * 3) this.#grow();
   }
 
   get empty(): boolean {
