@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sessionCookieName } from '../../identity/signin/sessions.ts';
-import type { Secret } from '../../lib/ids.ts';
+import type { PrincipalId, Secret } from '../../lib/ids.ts';
 import { Browser, hiddenFields } from './testing/browser.ts';
 import { CodeFlow, callback } from './testing/code-flow.ts';
 import { adaPassword, openHouse, type House } from './testing/house.ts';
@@ -315,6 +315,32 @@ describe('the refresh token', () => {
     expect(await alive(body.access_token)).toBe(false);
     expect((await flow.refresh(browser, body.refresh_token ?? '')).body.error).toBe('invalid_grant');
     expect((await browser.get('/account')).status).toBe(303);
+  });
+});
+
+describe('an application that is shut out', () => {
+  async function portal(): Promise<{ id: PrincipalId; change: Record<string, string> }> {
+    const app = await house.directory.createApplication(house.by, {
+      displayName: 'Portal',
+      sponsorId: house.adaId,
+      redirectUris: ['http://127.0.0.1:54321/callback'],
+      publicClient: true,
+    });
+    return { id: app.id, change: { client_id: app.signInName ?? '' } };
+  }
+
+  test.each<[string, (id: PrincipalId) => Promise<unknown>]>([
+    ['disabled', (id) => house.directory.setEnabled(house.by, id, false)],
+    ['deleted', (id) => house.directory.deletePrincipal(house.by, id)],
+  ])('because it was %s acts for nobody any more, and no other is touched', async (_how, shutOut) => {
+    const { id, change } = await portal();
+    const own = await flow.redeem(browser, await flow.code(browser, change), change);
+    const other = await flow.redeem(browser, await flow.code(browser));
+    expect([await alive(own.body.access_token), await alive(other.body.access_token)]).toEqual([true, true]);
+    await shutOut(id);
+    expect([await alive(own.body.access_token), await alive(other.body.access_token)]).toEqual([false, true]);
+    const refreshed = await flow.refresh(browser, own.body.refresh_token ?? '', change);
+    expect(refreshed.status).toBe(400);
   });
 });
 

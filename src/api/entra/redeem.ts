@@ -168,17 +168,23 @@ async function mint(
     appidacr: granted.client.publicClient ? '0' : '1',
   });
   const { tokenId, expiresAt } = token;
-  await parts.issued.note({ grantId, tokenId, principalId: person.id, expiresAt });
-  await requireGrant(parts, grantId);
+  const { appId: clientId } = granted.client;
+  await parts.issued.note({ grantId, clientId, tokenId, principalId: person.id, expiresAt });
+  await requireGrant(parts, grantId, clientId);
   await recordSuccess(parts, redemption, person, session, { tokenId, expiresAt, audience });
   return { token: token.token, audience, expiresIn: expiresAt - now, personId: person.id };
 }
 
-/** A second use of the code or refresh token may have ended the grant while this token was being made. */
-async function requireGrant(parts: InteractiveParts, grantId: string): Promise<void> {
+/**
+ * While this token was being made, a second use of the code or refresh token may have ended the grant, and somebody
+ * may have shut the application out.
+ */
+async function requireGrant(parts: InteractiveParts, grantId: string, clientId: string): Promise<void> {
   const library = await parts.library();
-  if ((await library.Grant.find(grantId)) !== undefined) return;
+  const stands = (await library.Grant.find(grantId)) !== undefined;
+  if (stands && (await parts.client(clientId)) !== null) return;
   await parts.issued.revoke(grantId);
+  if (stands) throw refusal('unauthorized_client', 7_000_112, 'The application is disabled.');
   throw refusal('invalid_grant', 50_173, 'The grant was revoked: its code or refresh token was used twice.');
 }
 

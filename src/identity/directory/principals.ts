@@ -5,6 +5,7 @@ import { newGuid, type PrincipalId } from '../../lib/ids.ts';
 import type { Attribution, Change, Commit, PrincipalKind, PrincipalRecord, Tx } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
 import { securityAttributesOf, storedSecurityAttributes } from '../../store/security-attributes.ts';
+import { revokeIssued } from '../signin/issued-tokens.ts';
 import { withdrawLinks } from '../signin/one-time-links.ts';
 import { endSessions } from '../signin/sessions.ts';
 import { principalIdOf } from './names.ts';
@@ -130,6 +131,7 @@ export async function setEnabled(
     const now = parts.clock.now();
     await endSessions(tx, record, { principalId: principal.id }, 'disabled', now);
     await withdrawLinks(tx, record, principal.id, now);
+    await endWhatItHoldsForPeople(tx, record, principal, now);
     return principal;
   });
 }
@@ -164,7 +166,18 @@ export async function deletePrincipal(
   await parts.commit(by, async (tx, record) => {
     const principal = await requirePrincipal(tx, id);
     await endSessions(tx, record, { principalId: principal.id }, 'deleted', parts.clock.now());
+    await endWhatItHoldsForPeople(tx, record, principal, parts.clock.now());
     await tx.deleteFrom('principals').where('id', '=', principal.id).execute();
     record({ kind: 'principal.deleted', id: principal.id, principalKind: principal.kind });
   });
+}
+
+async function endWhatItHoldsForPeople(
+  tx: Tx,
+  record: Recorder,
+  { kind, signInName }: PrincipalRecord,
+  now: number,
+): Promise<void> {
+  if (kind !== 'application' || signInName === null) return;
+  await revokeIssued(tx, record, { clientId: signInName }, now);
 }
