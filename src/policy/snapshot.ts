@@ -59,6 +59,7 @@ export class PolicySnapshot {
     for (const { group, member } of rows.memberships) principals.addMember(group, member);
     for (const definition of rows.roleDefinitions) roles.put(definition);
     for (const placement of rows.placements ?? []) scopes.place(placement);
+    assignments.expect(Math.ceil((rows.roleAssignments.length + rows.denyAssignments.length) * 1.02));
     for (const assignment of rows.roleAssignments) assignments.putGrant(assignment);
     for (const assignment of rows.denyAssignments) assignments.putDenial(assignment);
     for (const { scope, tags: own } of rows.tags ?? []) tags.put(scope, own);

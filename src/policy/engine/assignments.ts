@@ -3,7 +3,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import { normalizeScope } from '../scope.ts';
 import { grown } from './columns.ts';
 import { gateOf, type Gate } from './gate.ts';
-import { OwnTable } from './own-table.ts';
+import { OwnTables } from './own-tables.ts';
 import { everyone, type PrincipalNode, type Principals } from './principals.ts';
 import type { Roles } from './roles.ts';
 import type { Scopes } from './scopes.ts';
@@ -15,6 +15,8 @@ export const isGated = 2;
 /** Of a denial that does not reach beneath its own scope. */
 export const isExact = 4;
 export const flagBits = 3;
+
+const nobody: readonly PrincipalNode[] = [];
 
 interface DenialEntry {
   readonly assignment: DenyAssignment;
@@ -32,6 +34,8 @@ export class Assignments {
   scopes = new Int32Array(64);
   /** What is assigned and how: `column << flagBits | flags`. */
   words = new Int32Array(64);
+  /** By principal and scope, the first slot; see PrincipalNode. */
+  readonly own = new OwnTables();
   /** The next slot of the same kind for the same principal at the same scope, or -1. */
   next = new Int32Array(64);
   /** The first 52 bits of the id, in which ids are ordered; see `before`. */
@@ -82,7 +86,7 @@ export class Assignments {
   /** The role assignments of one principal itself, not of its groups. */
   grantsOf(node: PrincipalNode): RoleAssignment[] {
     const found: RoleAssignment[] = [];
-    node.grants?.eachHead((head) => {
+    this.own.eachHead(node.grants, (head) => {
       for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) found.push(this.grantAt(slot));
     });
     return found;
@@ -116,6 +120,11 @@ export class Assignments {
     return this.#id(a) < this.#id(b);
   }
 
+  /** Makes room for so many slots at once. */
+  expect(slots: number): void {
+    this.#reserve(slots);
+  }
+
   /** Throws a RangeError when its scope is not a scope: such rows are never repaired. */
   putGrant(given: RoleAssignment): void {
     const assignment = inNormalForm(given);
@@ -146,9 +155,10 @@ export class Assignments {
     const gate = gateOf(assignment.condition);
     const flags = isDenial | (gate ? isGated : 0) | (assignment.doNotApplyToChildScopes ? isExact : 0);
     const slots: number[] = [];
-    const excluded = assignment.excludePrincipals
-      .filter((id) => id !== everyone)
-      .map((id) => principals.mention(id));
+    const excluded =
+      assignment.excludePrincipals.length === 0
+        ? nobody
+        : assignment.excludePrincipals.filter((id) => id !== everyone).map((id) => principals.mention(id));
     for (const node of excluded) {
       node.mentions++;
       node.exclusions++;
@@ -200,10 +210,9 @@ export class Assignments {
     this.#order[slot] = orderOf(id);
     this.#records[slot] = record;
     if (gate) this.#gates.set(slot, gate);
-    const table =
-      (flags & isDenial) === 0 ? (node.grants ??= new OwnTable()) : (node.denials ??= new OwnTable());
-    this.next[slot] = table.get(scope);
-    table.set(scope, slot);
+    const tables = (flags & isDenial) === 0 ? 'grants' : 'denials';
+    this.next[slot] = this.own.get(node[tables], scope);
+    node[tables] = this.own.set(node[tables], scope, slot);
     node.mentions++;
     node.version++;
     this.#in.principals.disturb(node);
@@ -215,15 +224,7 @@ export class Assignments {
     const node = principals.at(this.principals[slot] ?? 0);
     if (!node) throw new RangeError(`slot ${slot} names no principal`);
     const scope = this.scopes[slot] ?? 0;
-    const denial = ((this.words[slot] ?? 0) & isDenial) !== 0;
-    const table = denial ? node.denials : node.grants;
-    if (table) {
-      this.#unlink(table, scope, slot);
-      if (table.empty) {
-        if (denial) node.denials = null;
-        else node.grants = null;
-      }
-    }
+    this.#unlink(node, scope, slot);
     this.#records[slot] = null;
     this.#gates.delete(slot);
     this.#free.push(slot);
@@ -234,10 +235,14 @@ export class Assignments {
     if (scopes.release(scope)) this.#onScopesGivenUp();
   }
 
-  #unlink(table: OwnTable, scope: number, slot: number): void {
+  #unlink(node: PrincipalNode, scope: number, slot: number): void {
+    const tables = ((this.words[slot] ?? 0) & isDenial) === 0 ? 'grants' : 'denials';
     const after = this.next[slot] ?? -1;
-    let at = table.get(scope);
-    if (at === slot) return table.set(scope, after);
+    let at = this.own.get(node[tables], scope);
+    if (at === slot) {
+      node[tables] = this.own.set(node[tables], scope, after);
+      return;
+    }
     while (at >= 0 && this.next[at] !== slot) at = this.next[at] ?? -1;
     if (at >= 0) this.next[at] = after;
   }

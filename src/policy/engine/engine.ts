@@ -383,6 +383,7 @@ export class Engine {
 
   /** The same without a compiled table: each principal's and group's own, scope by scope, nearest first. */
   #searchOwn(reach: Reach, scope: number, exact: boolean): number {
+    const { own } = this.assignments;
     let grant = none;
     const { denials: ofEveryone } = this.principals.everyone;
     for (let j = 0; j < this.#length; j++) {
@@ -390,8 +391,7 @@ export class Engine {
       let denial = none;
       for (let i = 0; i <= reach.denials.length; i++) {
         const table = i < reach.denials.length ? reach.denials[i] : ofEveryone;
-        if (!table) continue;
-        for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
+        for (let slot = own.get(table ?? 0, at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
           if (denial !== none && !this.assignments.before(slot, denial)) continue;
           if (!this.#applies(slot, true, exact && at === scope)) continue;
           if (this.assignments.excludes(slot, reach.active)) continue;
@@ -401,7 +401,7 @@ export class Engine {
       if (denial !== none) return deniedBase - denial;
       if (grant !== none) continue;
       for (const table of reach.grants) {
-        for (let slot = table.get(at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
+        for (let slot = own.get(table, at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
           if (grant !== none && !this.assignments.before(slot, grant)) continue;
           if (this.#applies(slot, false, true)) grant = slot;
         }

@@ -1,7 +1,6 @@
 import { maskedColumns } from './memberships.ts';
 import { flagBits, isDenial, isExact, isGated } from './assignments.ts';
 import { grown } from './columns.ts';
-import type { OwnTable } from './own-table.ts';
 import type { Reach } from './reach.ts';
 import type { Within } from './rights-compile.ts';
 import type { Compiled } from './table-memory.ts';
@@ -42,7 +41,7 @@ export class MaskCompiler {
     this.#count = 0;
     for (const table of grants) this.#gather(table, null);
     for (const table of denials) this.#gather(table, active);
-    if (principals.everyone.denials) this.#gather(principals.everyone.denials, active);
+    this.#gather(principals.everyone.denials, active);
     const { words, scopes } = assignments;
     const slots = this.#slots.subarray(0, this.#count).sort((a, b) => (scopes[a] ?? 0) - (scopes[b] ?? 0));
     let distinct = 0;
@@ -68,9 +67,9 @@ export class MaskCompiler {
     return { table: this.#out.subarray(0, this.#writeDenials(denied)), size: this.#size };
   }
 
-  #gather(table: OwnTable, exclude: Int32Array | null): void {
+  #gather(table: number, exclude: Int32Array | null): void {
     const { assignments } = this.#in;
-    table.eachHead((head) => {
+    assignments.own.eachHead(table, (head) => {
       for (let slot = head; slot >= 0; slot = assignments.next[slot] ?? -1) {
         if (exclude && assignments.excludes(slot, exclude)) continue;
         this.#slots = grown(this.#slots, this.#count + 1);

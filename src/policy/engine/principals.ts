@@ -1,7 +1,6 @@
 import type { PrincipalId } from '../../lib/ids.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { grown } from './columns.ts';
-import type { OwnTable } from './own-table.ts';
 import { reachOf, type Reach } from './reach.ts';
 import type { TableColumns } from './table-memory.ts';
 
@@ -15,10 +14,11 @@ export interface PrincipalNode {
   readonly index: number;
   /** Null while the directory does not know it: it is mentioned by an assignment or a membership only. */
   record: PrincipalRecord | null;
-  readonly groups: PrincipalNode[];
-  members: Set<PrincipalNode> | null;
-  grants: OwnTable | null;
-  denials: OwnTable | null;
+  groups: readonly PrincipalNode[];
+  members: PrincipalNode[] | null;
+  /** Its own table of role assignments, and that of deny assignments: see OwnTables. */
+  grants: number;
+  denials: number;
   /** Assignments that name it, as principal or as excluded. */
   mentions: number;
   /** Deny assignments that exclude it. */
@@ -29,6 +29,8 @@ export interface PrincipalNode {
   /** Whether anything is remembered of this principal or, for a group, of one beneath it. */
   derived: boolean;
 }
+
+const none: readonly PrincipalNode[] = [];
 
 export const unknownState = 0;
 export const disabledState = 1;
@@ -82,10 +84,10 @@ export class Principals {
         id,
         index,
         record: null,
-        groups: [],
+        groups: none,
         members: null,
-        grants: null,
-        denials: null,
+        grants: 0,
+        denials: 0,
         mentions: 0,
         exclusions: 0,
         version: 0,
@@ -115,8 +117,9 @@ export class Principals {
     if (!node) return;
     this.disturb(node);
     const neighbours = [...node.groups, ...(node.members ?? [])];
-    for (const group of node.groups.slice()) unlink(group, node);
-    for (const member of node.members ?? []) unlink(node, member);
+    for (const group of node.groups) unlink(group, node);
+    for (const member of node.members ?? []) leave(member, node);
+    node.members = null;
     node.record = null;
     this.states[node.index] = unknownState;
     for (const neighbour of neighbours) this.release(neighbour);
@@ -126,17 +129,17 @@ export class Principals {
   addMember(group: PrincipalId, member: PrincipalId): void {
     const groupNode = this.mention(group);
     const memberNode = this.mention(member);
-    if (groupNode.members?.has(memberNode)) return;
-    groupNode.members ??= new Set();
-    groupNode.members.add(memberNode);
-    memberNode.groups.push(groupNode);
+    if (memberNode.groups.includes(groupNode)) return;
+    groupNode.members ??= [];
+    groupNode.members.push(memberNode);
+    memberNode.groups = memberNode.groups.concat(groupNode);
     this.disturb(memberNode);
   }
 
   removeMember(group: PrincipalId, member: PrincipalId): void {
     const groupNode = this.#byId.get(group);
     const memberNode = this.#byId.get(member);
-    if (!groupNode || !memberNode || !groupNode.members?.has(memberNode)) return;
+    if (!groupNode || !memberNode || !memberNode.groups.includes(groupNode)) return;
     this.disturb(memberNode);
     unlink(groupNode, memberNode);
     this.release(groupNode);
@@ -194,8 +197,15 @@ function growTables(columns: TableColumns, size: number): void {
 }
 
 function unlink(group: PrincipalNode, member: PrincipalNode): void {
-  group.members?.delete(member);
-  if (group.members?.size === 0) group.members = null;
-  const at = member.groups.indexOf(group);
-  if (at >= 0) member.groups.splice(at, 1);
+  const { members } = group;
+  const at = members?.indexOf(member) ?? -1;
+  const last = at < 0 ? undefined : members?.pop();
+  if (members && last && last !== member) members[at] = last;
+  if (members?.length === 0) group.members = null;
+  leave(member, group);
+}
+
+function leave(member: PrincipalNode, group: PrincipalNode): void {
+  const rest = member.groups.filter((other) => other !== group);
+  member.groups = rest.length === 0 ? none : rest;
 }

@@ -1,24 +1,23 @@
-import type { OwnTable } from './own-table.ts';
 import type { PrincipalNode } from './principals.ts';
 
 /** A principal and its groups, transitively, and what they are assigned themselves. */
 export interface Reach {
   /** Itself, and its groups by way of enabled ones only: what grants count, and exclusions. */
   readonly active: Int32Array;
-  /** What those are assigned. */
-  readonly grants: readonly OwnTable[];
+  /** What those are assigned, as tables of OwnTables. */
+  readonly grants: readonly number[];
   /** What it and its groups, disabled ones too, are denied. */
-  readonly denials: readonly OwnTable[];
+  readonly denials: readonly number[];
 }
 
 /** The closure over groups (cycles end where they began), and every node that it depends on. */
 export function reachOf(start: PrincipalNode): { reach: Reach; identities: Iterable<PrincipalNode> } {
   const identities = everyIdentityOf(start);
   const active = identitiesOf(start);
-  const grants: OwnTable[] = [];
-  const denials: OwnTable[] = [];
-  for (const node of active) if (node.grants) grants.push(node.grants);
-  for (const node of identities) if (node.denials) denials.push(node.denials);
+  const grants: number[] = [];
+  const denials: number[] = [];
+  for (const node of active) if (node.grants !== 0) grants.push(node.grants);
+  for (const node of identities) if (node.denials !== 0) denials.push(node.denials);
   return { identities, reach: { active: Int32Array.from(active, ({ index }) => index), grants, denials } };
 }
 
@@ -26,8 +25,8 @@ export function reachOf(start: PrincipalNode): { reach: Reach; identities: Itera
 export function rightsKey(start: PrincipalNode): string {
   const granted: PrincipalNode[] = [];
   const denied: PrincipalNode[] = [];
-  for (const node of identitiesOf(start)) if (node.grants || node.exclusions > 0) granted.push(node);
-  for (const node of everyIdentityOf(start)) if (node.denials) denied.push(node);
+  for (const node of identitiesOf(start)) if (node.grants !== 0 || node.exclusions > 0) granted.push(node);
+  for (const node of everyIdentityOf(start)) if (node.denials !== 0) denied.push(node);
   return `${listOf(granted)};${listOf(denied)}`;
 }
 

@@ -1,6 +1,5 @@
 import { isDenial, isGated, type Assignments } from './assignments.ts';
 import { grown } from './columns.ts';
-import type { OwnTable } from './own-table.ts';
 import type { Principals } from './principals.ts';
 import type { Reach } from './reach.ts';
 import type { Scopes } from './scopes.ts';
@@ -78,7 +77,7 @@ export class RightsCompiler {
     for (const table of grants) this.#gatherFrom(table);
     const first = this.#count;
     for (const table of denials) this.#gatherFrom(table);
-    if (principals.everyone.denials) this.#gatherFrom(principals.everyone.denials);
+    this.#gatherFrom(principals.everyone.denials);
     let kept = first;
     for (let i = first; i < this.#count; i++) {
       const slot = this.#slots[i] ?? 0;
@@ -87,9 +86,9 @@ export class RightsCompiler {
     this.#count = kept;
   }
 
-  #gatherFrom(table: OwnTable): void {
-    const { next } = this.#in.assignments;
-    table.eachHead((head) => {
+  #gatherFrom(table: number): void {
+    const { next, own } = this.#in.assignments;
+    own.eachHead(table, (head) => {
       for (let slot = head; slot >= 0; slot = next[slot] ?? -1) {
         this.#slots = grown(this.#slots, this.#count + 1);
         this.#slots[this.#count++] = slot;

@@ -73,7 +73,7 @@ export class Roles {
 
   /** The column of what a deny assignment denies; given back with `release`. */
   deny(permissions: readonly Permission[]): number {
-    const key = JSON.stringify(permissions);
+    const key = keyOf(permissions);
     let set = this.#denySets.get(key);
     if (!set) {
       const column = this.#free.pop() ?? this.#denySetByColumn.length;
@@ -94,4 +94,17 @@ export class Roles {
     this.#denied.set(column, null);
     this.#free.push(column);
   }
+}
+
+/** Equal permissions have equal keys. */
+function keyOf(permissions: readonly Permission[]): string {
+  return JSON.stringify(
+    permissions.map(({ actions, notActions, dataActions, notDataActions, condition }) => [
+      actions,
+      notActions,
+      dataActions,
+      notDataActions,
+      ...(condition ? [condition] : []),
+    ]),
+  );
 }
