@@ -3,7 +3,7 @@ import { authoritiesOf, type Leases } from '../identity/leases/leases.ts';
 import type { LiveSession } from '../gateway/live-sessions.ts';
 import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { decideForAll } from '../policy/decide.ts';
+import { isAllowedForAll } from '../policy/decide.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Change, ChangeKind, LeaseRecord } from '../store/changes.ts';
 
@@ -43,7 +43,7 @@ export function whyCut(
   const { caller, authorities } = session.exchange;
   if (caller === null) return null;
   if (checkLive(caller) !== null) return 'identity-ended';
-  const lost = session.accesses.some((access) => !decideForAll(snapshot, authorities, access).allowed);
+  const lost = session.accesses.some((access) => !isAllowedForAll(snapshot, authorities, access));
   return lost ? 'policy-changed' : null;
 }
 
@@ -55,7 +55,7 @@ export function mayRunJobs(snapshot: PolicySnapshot, lease: LeaseRecord): boolea
     dataAction: false,
     scope: lease.jobScope,
   };
-  return decideForAll(snapshot, people, access).allowed;
+  return isAllowedForAll(snapshot, people, access);
 }
 
 /** Ends the leases that have lost their ground. Not waited for: the streams are cut already. */

@@ -67,16 +67,15 @@ export class Scopes {
       this.exact = true;
       return found;
     }
-    if (!isNormalScope(text)) {
+    let prefix = -1;
+    let end = text.length;
+    while (prefix < 0 && (end = this.#texts.lastSlash(end)) > 0) prefix = this.#texts.find(end);
+    if (!isNormalScope(text, Math.max(end, 0))) {
       const normal = normalizeScope(text);
       return normal === null || normal === text ? -1 : this.resolve(normal);
     }
     this.exact = false;
-    for (let end = this.#texts.lastSlash(text.length); end > 0; end = this.#texts.lastSlash(end)) {
-      const prefix = this.#texts.find(end);
-      if (prefix >= 0) return prefix;
-    }
-    return this.root;
+    return prefix < 0 ? this.root : prefix;
   }
 
   /** The number of exactly this scope, or -1. */
