@@ -10,6 +10,7 @@ import type {
 } from '../store/changes.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
 import { identitiesOf } from './engine/reach.ts';
+import { operationCatalogue } from './operation-catalogue.ts';
 import type { PermissionSet } from './permission-set.ts';
 import { isWithin, normalizeScope, scopeAndAncestors } from './scope.ts';
 
@@ -49,6 +50,9 @@ export class PolicySnapshot {
   private constructor(version: number, options: EngineOptions) {
     this.#version = version;
     this.engine = new Engine(options);
+    for (const { operations } of operationCatalogue) {
+      for (const { name, isDataAction } of operations) this.engine.actionHandle(name, isDataAction);
+    }
   }
 
   /** Throws a RangeError for an assignment whose scope is not a scope: such rows are never repaired. */
