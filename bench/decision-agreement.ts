@@ -1,4 +1,4 @@
-import { decide } from '../src/policy/decide.ts';
+import { decide, isAllowed } from '../src/policy/decide.ts';
 import { referenceDecide } from '../src/policy/testing/reference-evaluator.ts';
 import type { OwnEngine } from './decision-own.ts';
 import { questionsOf, uniformStream } from './decision-streams.ts';
@@ -18,13 +18,15 @@ export function requireAgreement(workload: Workload, engine: OwnEngine): void {
   for (const [i, { principal, access }] of questionsOf(workload, stream, 0, ofInterfaces).entries()) {
     const { allowed, cause } = decide(engine.snapshot, principal, access);
     const id = 'id' in cause ? cause.id : null;
-    const outcome = engine.decideHandles(
+    const numbers = [
       engine.principalHandle(principal),
       engine.actionHandle(access.action),
       engine.place(access.scope),
-    );
+    ] as const;
+    const outcome = engine.decideHandles(...numbers);
+    const answers = [engine.allows(...numbers), isAllowed(engine.snapshot, principal, access)];
     const asked = JSON.stringify({ principal, access });
-    if (outcome >= 0 !== allowed || engine.policyId(outcome) !== id) {
+    if (answers.includes(!allowed) || outcome >= 0 !== allowed || engine.policyId(outcome) !== id) {
       throw new Error(`integers and strings disagree on ${asked}`);
     }
     if (i >= sample) continue;

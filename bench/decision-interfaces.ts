@@ -1,4 +1,4 @@
-import { decide } from '../src/policy/decide.ts';
+import { decide, isAllowed } from '../src/policy/decide.ts';
 import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
 import { fresh } from './decision-names.ts';
 import type { OwnEngine } from './decision-own.ts';
@@ -53,13 +53,13 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
   const strings = rates(() => {
     const questions = made();
     return () => {
-      for (const { principal, access } of questions) decide(engine.snapshot, principal, access);
+      for (const { principal, access } of questions) isAllowed(engine.snapshot, principal, access);
       return questions.length;
     };
   });
   const [stringsP50, stringsP99] = quantiles(() => {
     const questions = made();
-    return (i) => decide(engine.snapshot, questions[i]!.principal, questions[i]!.access);
+    return (i) => isAllowed(engine.snapshot, questions[i]!.principal, questions[i]!.access);
   });
   const users = workload.users.map((id) => engine.principalHandle(id));
   const actions = workload.actions.map((action) => engine.actionHandle(action));
@@ -70,7 +70,7 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
     const asked = stream.actions.map((i) => actions[i]!);
     return () => {
       for (let i = 0; i < texts.length; i++) {
-        engine.decideHandles(askers[i]!, asked[i]!, engine.place(texts[i]!));
+        engine.allows(askers[i]!, asked[i]!, engine.place(texts[i]!));
       }
       return texts.length;
     };
@@ -83,7 +83,7 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
   });
   const [p50, p99] = quantiles(() => {
     const stream = asNumbers(another());
-    return (i) => engine.decideHandles(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);
+    return (i) => engine.allows(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);
   });
   const skewed = skewedStream(workload, timed);
   const repeating = asNumbers(repeatStream(workload, timed));
@@ -110,7 +110,9 @@ export function settle(workload: Workload, engine: OwnEngine, each = 10): void {
   const stream = uniformStream(workload, workload.users.length * each, 11);
   for (const i of stream.users.keys()) {
     const { access } = questionAt(workload, stream, i);
-    decide(engine.snapshot, workload.users[Math.floor(i / each)]!, access);
+    const user = workload.users[Math.floor(i / each)]!;
+    decide(engine.snapshot, user, access);
+    isAllowed(engine.snapshot, user, access);
   }
 }
 
@@ -132,14 +134,14 @@ export function handlesOf(
 
 /** How many were asked. */
 function askAll(engine: OwnEngine, { users, actions, scopes, length }: Stream): number {
-  for (let i = 0; i < length; i++) engine.decideHandles(users[i]!, actions[i]!, scopes[i]!);
+  for (let i = 0; i < length; i++) engine.allows(users[i]!, actions[i]!, scopes[i]!);
   return length;
 }
 
 function allowedShare(engine: OwnEngine, { users, actions, scopes, length }: Stream): number {
   let allowed = 0;
   for (let i = 0; i < length; i++) {
-    if (engine.decideHandles(users[i]!, actions[i]!, scopes[i]!) >= 0) allowed++;
+    if (engine.allows(users[i]!, actions[i]!, scopes[i]!)) allowed++;
   }
   return allowed / length;
 }

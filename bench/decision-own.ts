@@ -16,12 +16,14 @@ export interface OwnEngine {
   policyId(outcome: number): string | null;
   /** Bytes of compiled rights in use. */
   compiledBytes(): number;
-  /** 0 or more: allowed; less: denied. `access` is what conditions may ask. */
+  /** Yes or no, by integers. */
+  allows(principal: number, action: number, scope: number): boolean;
+  /** The same, and the policy that decides: 0 or more: allowed; less: denied. `access` is what conditions may ask. */
   decideHandles(principal: number, action: number, scope: number, access?: Access): number;
 }
 
 /** The room for compiled rights is that of a machine that can give it: see EngineOptions. */
-export const room = { rightsBytes: 1.2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
+export const room = { rightsBytes: 1.2e9, maskBytes: 1.2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
 
 export function ownEngine(rows: PolicyRows, options: Partial<EngineOptions> = room): OwnEngine {
   const snapshot = PolicySnapshot.from(rows, options);
@@ -37,6 +39,7 @@ export function ownEngine(rows: PolicyRows, options: Partial<EngineOptions> = ro
       return outcome <= deniedBase ? engine.assignments.denialAt(deniedBase - outcome).id : null;
     },
     compiledBytes: () => engine.rightsSize,
+    allows: (principal, action, scope) => engine.allows(principal, action, scope, null),
     decideHandles: (principal, action, scope, access) =>
       engine.decide(principal, action, scope, access ?? null),
   };

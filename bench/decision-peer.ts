@@ -48,7 +48,7 @@ export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): 
   const users = Int32Array.from(questions, ({ principal }) => engine.principalHandle(principal));
   const actions = Int32Array.from(questions, ({ access }) => engine.actionHandle(access.action));
   const scopes = Int32Array.from(questions, ({ access }) => engine.scopeHandle(access.scope));
-  const same = (i: number): boolean => engine.decideHandles(users[i]!, actions[i]!, scopes[i]!) >= 0;
+  const same = (i: number): boolean => engine.allows(users[i]!, actions[i]!, scopes[i]!);
   for (let pass = 0; pass < 20; pass++) for (let i = 0; i < questions.length; i++) same(i);
   return {
     name: peer.name,

@@ -12,10 +12,17 @@ export class Actions {
   /** Numbers below it are kept. */
   #kept = 0;
   readonly #onForgotten: (from: number) => void;
+  readonly #onKept: (number: number) => void;
 
-  /** `onForgotten` is called when numbers from `from` on begin to mean other actions. */
-  constructor(onForgotten: (from: number) => void) {
+  /** Called when numbers from `from` on begin to mean other actions, and when one is kept. */
+  constructor(onForgotten: (from: number) => void, onKept: (number: number) => void) {
     this.#onForgotten = onForgotten;
+    this.#onKept = onKept;
+  }
+
+  /** Numbers below it are kept. */
+  get kept(): number {
+    return this.#kept;
   }
 
   /** The number of an action, in any case. */
@@ -31,6 +38,7 @@ export class Actions {
     this.#forgetTransient();
     const number = this.#add(name, dataAction);
     this.#kept = number + 1;
+    this.#onKept(number);
     return number;
   }
 

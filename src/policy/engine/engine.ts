@@ -35,6 +35,9 @@ export interface EngineOptions {
   readonly cachedDecisions: number;
 }
 
+/** Marks the place of an outcome that is only yes or no. */
+const unnamedOutcome = 1 << 30;
+
 /** The longest chain of scopes: a path of 4096 characters, and the management groups above it. */
 const longestChain = 4_096;
 
@@ -70,11 +73,17 @@ export class Engine {
   readonly #context: ConditionContext;
 
   constructor(options: EngineOptions) {
-    this.actions = new Actions((from) => {
-      this.#granted.forgetFrom(from);
-      this.#denied.forgetFrom(from);
-      this.#changeAll();
-    });
+    this.actions = new Actions(
+      (from) => {
+        this.#granted.forgetFrom(from);
+        this.#denied.forgetFrom(from);
+        this.#changeAll();
+      },
+      (kept) => {
+        this.#granted.expandRow(kept);
+        this.#denied.expandRow(kept);
+      },
+    );
     this.#granted = new Memberships(this.actions);
     this.#denied = new Memberships(this.actions);
     this.roles = new Roles(this.#granted, this.#denied);
@@ -164,12 +173,25 @@ export class Engine {
     if (table === 0) return this.#allowsUncompiled(principal, action, place, access);
     if (place < 0) return false;
     const cached = this.#cache.worthwhile;
-    if (cached) {
-      const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
-      const outcome = this.#cache.find(principal, action, place, since);
-      if (outcome !== none) return outcome >= 0;
-      return this.decide(principal, action, place, access) >= 0;
+    if (!cached) return this.#allowsCompiled(table, principal, action, place, access);
+    const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
+    const known = this.#cache.find(principal, action, place | unnamedOutcome, since);
+    if (known !== none) return known === 1;
+    this.#asked = false;
+    const allowed = this.#allowsCompiled(table, principal, action, place, access);
+    if (!this.#asked) {
+      this.#cache.store(principal, action, place | unnamedOutcome, allowed ? 1 : 0, this.#now);
     }
+    return allowed;
+  }
+
+  #allowsCompiled(
+    table: number,
+    principal: number,
+    action: number,
+    place: number,
+    access: Access | null,
+  ): boolean {
     const { memory } = this.#masks;
     const size = this.principals.masks.sizes[principal] ?? 1;
     const scope = place >> 1;
@@ -180,6 +202,7 @@ export class Engine {
           const word = memory[table + i * 2 + 1] ?? 0;
           const mask = this.#granted.mask(action);
           if (((word & beyondMask) | (mask & maskUnsure)) !== 0) {
+            this.#asked = true;
             return this.decide(principal, action, place, access) >= 0;
           }
           if ((word & mask & ~someDenied) === 0) return false;
@@ -240,8 +263,7 @@ export class Engine {
         const list = table + (memory[denials + 2 + i * 2] ?? 0);
         const end = list + (memory[list] ?? 0);
         for (let j = list + 1; j <= end; j++) {
-          const word = this.assignments.words[memory[j] ?? 0] ?? 0;
-          if (this.#denied.bits(action, word >>> flagBits) === contained) return true;
+          if (this.#denied.bits(action, memory[j] ?? 0) === contained) return true;
         }
         break;
       }

@@ -18,10 +18,10 @@ export function maskHome(scope: number, size: number): number {
 /**
  * Lays out what a principal and its groups are assigned for one question only: may they, yes or no. For every scope at
  * which they are assigned anything the roles that they hold there and above, as bits; then for every scope at which
- * they are denied anything the slots of those denials:
+ * they are denied anything the columns of those denials:
  *
  *     entries of two: scope + 1 (0: empty), the word of roles
- *     how many entries of denials, entries of two: scope + 1 (0: empty), the offset of a count and as many slots
+ *     how many entries of denials, entries of two: scope + 1 (0: empty), the offset of a count and as many columns
  *
  * The nearest scope at or above the one asked about that has an entry tells all.
  */
@@ -60,8 +60,8 @@ export class MaskCompiler {
       this.#out[entry + 1] = (this.#out[entry + 1] ?? 0) | bitOf(word);
       if ((word & isDenial) === 0 || (word & (isGated | isExact)) !== 0) continue;
       const list = denied.get(scope);
-      if (list) list.push(slot);
-      else denied.set(scope, [slot]);
+      if (list) list.push(word >>> flagBits);
+      else denied.set(scope, [word >>> flagBits]);
     }
     this.#inherit(slots);
     return { table: this.#out.subarray(0, this.#writeDenials(denied)), size: this.#size };
@@ -124,15 +124,15 @@ export class MaskCompiler {
     this.#out = grown(this.#out, end);
     this.#out.fill(0, start, end);
     this.#out[start] = size;
-    for (const [scope, slots] of denied) {
+    for (const [scope, columns] of denied) {
       let i = maskHome(scope, size);
       while (this.#out[start + 1 + i * 2] !== 0) i = i + 1 === size ? 0 : i + 1;
       this.#out[start + 1 + i * 2] = scope + 1;
       this.#out[start + 2 + i * 2] = end;
-      this.#out = grown(this.#out, end + 1 + slots.length);
-      this.#out[end] = slots.length;
-      this.#out.set(slots, end + 1);
-      end += 1 + slots.length;
+      this.#out = grown(this.#out, end + 1 + columns.length);
+      this.#out[end] = columns.length;
+      this.#out.set(columns, end + 1);
+      end += 1 + columns.length;
     }
     return end;
   }

@@ -17,7 +17,10 @@ export const maskUnsure = 1 << 31;
 /** Permission sets that have columns; what lies beyond is matched each time. */
 const columnLimit = 16_384;
 
-/** Which permission sets (by column) contain which actions (by row): found out once for each pair. */
+/**
+ * Which permission sets (by column) contain which actions (by row): found out once for each pair, beforehand for the
+ * actions of the catalogue, of others when they are asked about.
+ */
 export class Memberships {
   readonly #actions: Actions;
   #words = new Int32Array(256);
@@ -39,10 +42,27 @@ export class Memberships {
     this.#sets[column] = set;
     if (column < maskedColumns) this.#masks.fill(0);
     if (column >= columnLimit) return;
-    if (column >> 4 >= this.#stride) return this.#widen(column);
+    if (column >> 4 >= this.#stride) {
+      this.#widen(column);
+      return this.#expand(column);
+    }
     const keep = ~(3 << ((column & 15) * 2));
     const end = this.#rows * this.#stride;
     for (let at = column >> 4; at < end; at += this.#stride) this.#words[at] = (this.#words[at] ?? 0) & keep;
+    this.#expand(column);
+  }
+
+  /** Finds out about a kept action and every set. */
+  expandRow(action: number): void {
+    for (let column = 0; column < Math.min(this.#sets.length, columnLimit); column++) {
+      if (this.#sets[column]) this.bits(action, column);
+    }
+  }
+
+  /** Finds out about a set and every kept action. */
+  #expand(column: number): void {
+    if (!this.#sets[column]) return;
+    for (let action = 0; action < this.#actions.kept; action++) this.bits(action, column);
   }
 
   /** `conditional`, `absent` or `contained`. */
@@ -82,8 +102,9 @@ export class Memberships {
 
   #findOut(action: number, column: number): number {
     const set = this.#sets[column];
-    const { name, isDataAction } = this.#named(action);
-    const found = set ? codes[set.membership(name, isDataAction)] : absent;
+    const found = set
+      ? codes[set.membership(this.#actions.name(action), this.#actions.isDataAction(action))]
+      : absent;
     if (column >= columnLimit) return found;
     if (action >= this.#rows) {
       this.#words = grown(this.#words, (action + 1) * this.#stride);
@@ -92,10 +113,6 @@ export class Memberships {
     const at = action * this.#stride + (column >> 4);
     this.#words[at] = (this.#words[at] ?? 0) | (found << ((column & 15) * 2));
     return found;
-  }
-
-  #named(action: number): { name: string; isDataAction: boolean } {
-    return { name: this.#actions.name(action), isDataAction: this.#actions.isDataAction(action) };
   }
 
   #widen(column: number): void {

@@ -13,12 +13,20 @@ export interface Reach {
 /** The closure over groups (cycles end where they began), and every node that it depends on. */
 export function reachOf(start: PrincipalNode): { reach: Reach; identities: Iterable<PrincipalNode> } {
   const identities = everyIdentityOf(start);
-  const active = identitiesOf(start);
+  const active = allConvey(start, identities) ? identities : identitiesOf(start);
   const grants: number[] = [];
   const denials: number[] = [];
   for (const node of active) if (node.grants !== 0) grants.push(node.grants);
   for (const node of identities) if (node.denials !== 0) denials.push(node.denials);
-  return { identities, reach: { active: Int32Array.from(active, ({ index }) => index), grants, denials } };
+  const indexes = new Int32Array(active.size);
+  let at = 0;
+  for (const { index } of active) indexes[at++] = index;
+  return { identities, reach: { active: indexes, grants, denials } };
+}
+
+function allConvey(start: PrincipalNode, identities: Iterable<PrincipalNode>): boolean {
+  for (const node of identities) if (node !== start && !conveys(node)) return false;
+  return true;
 }
 
 /** Equal for principals whose rights are the same, whoever they are: by it they share one compiled table. */
