@@ -251,24 +251,21 @@ export class Engine {
     return this.decide(principal, action, place, access) >= 0;
   }
 
-  /** Whether a denial at this scope or above contains the action; `denials` is where a mask table holds them. */
+  /** Whether a denial contains the action, of those that a mask table holds for this scope and all above. */
   #isDenied(denials: number, table: number, scope: number, action: number): boolean {
     const { memory } = this.#masks;
     const size = memory[denials] ?? 1;
-    for (let at = scope; at >= 0; at = this.scopes.above(at)) {
-      for (let i = maskHome(at, size); ; i = i + 1 === size ? 0 : i + 1) {
-        const key = memory[denials + 1 + i * 2] ?? 0;
-        if (key === 0) break;
-        if (key !== at + 1) continue;
-        const list = table + (memory[denials + 2 + i * 2] ?? 0);
-        const end = list + (memory[list] ?? 0);
-        for (let j = list + 1; j <= end; j++) {
-          if (this.#denied.bits(action, memory[j] ?? 0) === contained) return true;
-        }
-        break;
+    for (let i = maskHome(scope, size); ; i = i + 1 === size ? 0 : i + 1) {
+      const key = memory[denials + 1 + i * 2] ?? 0;
+      if (key === 0) return false;
+      if (key !== scope + 1) continue;
+      const list = table + (memory[denials + 2 + i * 2] ?? 0);
+      const end = list + (memory[list] ?? 0);
+      for (let j = list + 1; j <= end; j++) {
+        if (this.#denied.bits(action, memory[j] ?? 0) === contained) return true;
       }
+      return false;
     }
-    return false;
   }
 
   /** What a condition that is evaluated now would find. */

@@ -17,8 +17,8 @@ export function maskHome(scope: number, size: number): number {
 
 /**
  * Lays out what a principal and its groups are assigned for one question only: may they, yes or no. For every scope at
- * which they are assigned anything the roles that they hold there and above, as bits; then for every scope at which
- * they are denied anything the columns of those denials:
+ * which they are assigned anything the roles that they hold there and above, as bits; then, where anything is denied
+ * there or above, the columns of all those denials:
  *
  *     entries of two: scope + 1 (0: empty), the word of roles
  *     how many entries of denials, entries of two: scope + 1 (0: empty), the offset of a count and as many columns
@@ -63,8 +63,9 @@ export class MaskCompiler {
       if (list) list.push(word >>> flagBits);
       else denied.set(scope, [word >>> flagBits]);
     }
-    this.#inherit(slots);
-    return { table: this.#out.subarray(0, this.#writeDenials(denied)), size: this.#size };
+    this.#inherit(slots, denied);
+    const length = this.#writeDenials(denied);
+    return { table: this.#out.subarray(0, length), size: this.#size };
   }
 
   #gather(table: number, exclude: Int32Array | null): void {
@@ -95,8 +96,8 @@ export class MaskCompiler {
     return i * 2;
   }
 
-  /** Adds to each entry what those above it hold, from the top down. */
-  #inherit(slots: Int32Array): void {
+  /** Adds to each entry, and to its denials, what those above it hold, from the top down. */
+  #inherit(slots: Int32Array, denied: Map<number, readonly number[]>): void {
     const { scopes, assignments } = this.#in;
     const order = new Float64Array(slots.length);
     for (let i = 0; i < slots.length; i++) {
@@ -104,13 +105,19 @@ export class MaskCompiler {
       const low = (scopes.crowns[scope] ?? -1) >= 0 || (scopes.anchors[scope] ?? -1) >= 0;
       order[i] = (low ? 4_096 + (scopes.lengths[scope] ?? 0) : scopes.depth(scope)) * 2 ** 31 + scope;
     }
-    for (const key of order.sort()) {
-      const scope = key % 2 ** 31;
+    order.sort();
+    for (let i = 0; i < order.length; i++) {
+      if (order[i] === order[i - 1]) continue;
+      const scope = (order[i] ?? 0) % 2 ** 31;
       const entry = this.#entry(scope);
       for (let above = scopes.above(scope); above >= 0; above = scopes.above(above)) {
         const found = this.#find(above);
         if (found < 0) continue;
         this.#out[entry + 1] = (this.#out[entry + 1] ?? 0) | (this.#out[found + 1] ?? 0);
+        const own = denied.get(scope);
+        const inherited = denied.get(above);
+        // One list serves all that have no denials of their own.
+        if (inherited) denied.set(scope, own ? [...own, ...inherited] : inherited);
         break;
       }
     }
@@ -124,11 +131,15 @@ export class MaskCompiler {
     this.#out = grown(this.#out, end);
     this.#out.fill(0, start, end);
     this.#out[start] = size;
+    const places = new Map<readonly number[], number>();
     for (const [scope, columns] of denied) {
       let i = maskHome(scope, size);
       while (this.#out[start + 1 + i * 2] !== 0) i = i + 1 === size ? 0 : i + 1;
       this.#out[start + 1 + i * 2] = scope + 1;
-      this.#out[start + 2 + i * 2] = end;
+      const place = places.get(columns) ?? end;
+      this.#out[start + 2 + i * 2] = place;
+      if (place !== end) continue;
+      places.set(columns, end);
       this.#out = grown(this.#out, end + 1 + columns.length);
       this.#out[end] = columns.length;
       this.#out.set(columns, end + 1);
