@@ -14,10 +14,10 @@ import { attributionOf, decidedFact } from './facts.ts';
 import { genericSurface } from './generic-surface.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import { parseForm, parseJson } from './parse-body.ts';
-import { RequestBody } from './request-body.ts';
+import { RequestBody, type BodyRead } from './request-body.ts';
 import { respond, withErrorHeaders } from './respond.ts';
 import { boundedText } from './bounded-text.ts';
-import type { Described, Exchange, Reply, RequestHead, Surface } from './types.ts';
+import type { BodyRule, Described, Exchange, Reply, RequestHead, Surface } from './types.ts';
 
 export interface FlightOptions {
   readonly record: RecordFact;
@@ -29,6 +29,8 @@ export interface FlightOptions {
 /** An exchange that policy has allowed. */
 export interface Allowed {
   readonly described: Described;
+  /** Why the body cannot be served, where that is known before the decision. */
+  readonly bodyFault: LockstepError | null;
   readonly caller: Caller | null;
   readonly decision: Decision;
   readonly attribution: Attribution;
@@ -46,6 +48,8 @@ export class InFlight {
   readonly #response: ServerResponse;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
+  #body: RequestBody | null = null;
+  #read: BodyRead | null = null;
   #recorded = false;
   #answered = false;
   #failed = false;
@@ -76,6 +80,17 @@ export class InFlight {
     await this.#answerError(told);
   }
 
+  /** Reads a body that is to be decided on. A failure is an answer too: the request is decided either way. */
+  async readBody(rule: BodyRule): Promise<BodyRead> {
+    try {
+      this.#body = new RequestBody(this.#request, this.#response, rule);
+      this.#read = { kind: 'read', bytes: await this.#body.buffered() };
+    } catch (thrown) {
+      this.#read = { kind: 'failed', error: this.#body?.failed ?? asLockstepError(thrown) };
+    }
+    return this.#read;
+  }
+
   /** Serves an allowed request: recorded before a change is served, and before the head of any answer leaves. */
   async serve(allowed: Allowed): Promise<void> {
     const { sessions } = this.#options;
@@ -91,24 +106,27 @@ export class InFlight {
       remoteAddress: this.head.remoteAddress,
       end: (reason) => this.#end(reason),
     });
-    let body: RequestBody | null = null;
-    this.#response.once('close', () => {
+    const closed = (): void => {
       sessions.close(session);
-      session.requestBytes = body?.bytes ?? 0;
+      session.requestBytes = this.#body?.bytes ?? 0;
       if (!this.#response.writableFinished) this.#abort.abort(new Error('the client is gone'));
       this.#recordEnd(allowed, session);
-    });
+    };
+    // A client that went while its body was read is told of no more.
+    if (this.#response.destroyed) setImmediate(closed);
+    else this.#response.once('close', closed);
     try {
       // Records what was decided even when the body turns out to break its rule.
       const durable = this.#record(allowed.fact);
       durable.catch(() => undefined);
       let reply: Reply;
       try {
-        body = new RequestBody(this.#request, this.#response, allowed.described.body);
-        reply = await this.#prepare(allowed, session, body, durable);
+        if (allowed.bodyFault !== null) throw allowed.bodyFault;
+        this.#body ??= new RequestBody(this.#request, this.#response, allowed.described.body);
+        reply = await this.#prepare(allowed, session, this.#body, durable);
       } catch (thrown) {
         await durable;
-        throw body?.failed ?? thrown;
+        throw this.#body?.failed ?? thrown;
       }
       await this.#send(reply, session);
     } catch (thrown) {
@@ -123,7 +141,7 @@ export class InFlight {
     body: RequestBody,
     durable: Promise<void>,
   ): Promise<Reply> {
-    const bytes = await body.buffered();
+    const bytes = this.#read?.kind === 'read' ? this.#read.bytes : await body.buffered();
     if (allowed.described.effect === 'change') await durable;
     this.#mustLive(session);
     const preparing = allowed.described.serve(this.#exchange(allowed, session, body, bytes)).then(calm);

@@ -1,5 +1,5 @@
 import type { Caller } from '../identity/caller.ts';
-import { failure, LockstepError } from '../lib/errors.ts';
+import { failure, isLockstepError, LockstepError } from '../lib/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { newDecisionId, type PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
@@ -9,7 +9,8 @@ import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './d
 import type { Admission } from './edge.ts';
 import { genericSurface } from './generic-surface.ts';
 import { hasEncodedSlash } from './path-form.ts';
-import type { Described, RequestHead, Surface } from './types.ts';
+import type { BodyRead } from './request-body.ts';
+import type { BodyRule, Described, Guard, RequestHead, Surface } from './types.ts';
 
 export interface JudgingOptions {
   readonly surfaces: readonly Surface[];
@@ -26,7 +27,13 @@ export interface JudgingOptions {
 
 /** What is known once policy has spoken; everything after this only carries it out. */
 export type Judgement =
-  | { readonly kind: 'allowed'; readonly described: Described; readonly decision: Decision }
+  | {
+      readonly kind: 'allowed';
+      readonly described: Described;
+      readonly decision: Decision;
+      /** Why the body gave no attributes to decide on: then it is not served either. */
+      readonly bodyFault?: LockstepError;
+    }
   | {
       readonly kind: 'denied';
       readonly operation: string;
@@ -36,10 +43,15 @@ export type Judgement =
     };
 
 type Stage = 'describe' | 'recognise' | 'decide';
+type ActionGuard = Extract<Guard, { kind: 'action' }>;
+
+/** How much of a body may be read of a request that is not decided yet. */
+const largestUndecidedBody = 65_536;
 
 /**
  * From an admitted head to a decision, for one request: `prepare` does all that may wait (which surface, which route,
- * who asks), `conclude` the rest without a pause. Every obstacle is a denial with a decision of its own.
+ * who asks), `conclude` the rest without a pause. In between, and only where `bodyBeforeDecision` asks for it, the body
+ * is read and handed to `learn`. Every obstacle is a denial with a decision of its own.
  */
 export class Judging {
   readonly #options: JudgingOptions;
@@ -48,6 +60,7 @@ export class Judging {
   #surface: Surface = genericSurface;
   #described: Described | null = null;
   #caller: Caller | null = null;
+  #body: BodyRead | null = null;
 
   constructor(options: JudgingOptions, admission: Admission) {
     this.#options = options;
@@ -91,6 +104,28 @@ export class Judging {
     return this.#described === null ? this.#unknownRoute() : null;
   }
 
+  /**
+   * The rule under which the body is to be read before the decision; null where it is not asked for, or where the
+   * caller is refused whatever the body says.
+   */
+  bodyBeforeDecision(): BodyRule | null {
+    const described = this.#described;
+    if (described?.guard.kind !== 'action' || described.guard.accessFromBody === undefined) return null;
+    const { body } = described;
+    if (body.kind !== 'buffered' || this.#caller === null) return null;
+    try {
+      if (this.#callerRefusal(this.#caller, described) !== null) return null;
+    } catch {
+      // `conclude` meets the same fault, and denies for it.
+      return null;
+    }
+    return { ...body, maxBytes: Math.min(body.maxBytes, largestUndecidedBody) };
+  }
+
+  learn(body: BodyRead): void {
+    this.#body = body;
+  }
+
   /** Runs without a pause, so that no change can fall between what is checked and what is registered. */
   conclude(): Judgement {
     const described = this.#described;
@@ -104,14 +139,9 @@ export class Judging {
     if (caller === null) {
       return this.#unauthenticated(failure('authentication_required', 'Sign in, or send a bearer token.'));
     }
-    const crossSite =
-      caller.credential.kind === 'session-cookie'
-        ? crossSiteRefusal(this.#head, described.effect === 'change')
-        : null;
-    if (crossSite !== null) return this.#unauthenticated(crossSite);
     try {
-      const dead = this.#options.checkLive(caller);
-      if (dead !== null) return this.#unauthenticated(dead);
+      const refusal = this.#callerRefusal(caller, described);
+      if (refusal !== null) return this.#unauthenticated(refusal);
     } catch (thrown) {
       return this.#denyFault(thrown, 'decide');
     }
@@ -124,13 +154,35 @@ export class Judging {
         decision: this.#decision(true, cause, accessOf(described), decidedFor),
       };
     }
-    const decision = this.decide(guard.access);
-    if (decision.allowed) return { kind: 'allowed', described, decision };
+    return this.#judge(described, guard, caller);
+  }
+
+  #judge(described: Described, guard: ActionGuard, caller: Caller): Judgement {
+    let known: KnownAccess;
+    try {
+      known = accessWithBody(guard, this.#body);
+    } catch (fault) {
+      return this.#denyFault(fault, 'decide');
+    }
+    const { access, bodyFault } = known;
+    const decision = this.decide(access);
+    if (decision.allowed) {
+      return { kind: 'allowed', described, decision, ...(bodyFault === null ? {} : { bodyFault }) };
+    }
     const error =
       decision.cause.kind === 'policy-unavailable'
         ? withDecision(new LockstepError({ code: 'policy_unavailable' }), decision)
         : accessDenied(caller, decision);
     return { kind: 'denied', operation: described.operation, effect: described.effect, decision, error };
+  }
+
+  /** Why this caller may not ask at all, whatever the policy. */
+  #callerRefusal(caller: Caller, described: Described): LockstepError | null {
+    const crossSite =
+      caller.credential.kind === 'session-cookie'
+        ? crossSiteRefusal(this.#head, described.effect === 'change')
+        : null;
+    return crossSite ?? this.#options.checkLive(caller);
   }
 
   /** One decision on an access for the caller. A fault of policy is a deny; so is having no authority at all. */
@@ -141,8 +193,9 @@ export class Judging {
     }
     if (caller.authorities.length === 0) return this.#decision(false, { kind: 'unknown-principal' }, access);
     try {
-      const verdict = this.#options.decide(caller.authorities, access);
-      return this.#decision(verdict.allowed, verdict.cause, access, verdict.decidedFor);
+      const asked = withTime(access, this.#options.clock.now());
+      const verdict = this.#options.decide(caller.authorities, asked);
+      return this.#decision(verdict.allowed, verdict.cause, asked, verdict.decidedFor);
     } catch (fault) {
       const { action, scope } = access;
       this.#options.log.error({ err: fault, action, scope }, 'gateway: a decision failed');
@@ -191,6 +244,36 @@ export class Judging {
     }
     return this.#deny(cause, error);
   }
+}
+
+/** Conditions may ask when it is: `@Environment[UtcNow]`. */
+function withTime(access: Access, now: number): Access {
+  const { attributes } = access;
+  const environment = { ...attributes?.environment, utcnow: new Date(now).toISOString() };
+  return { ...access, attributes: { ...attributes, environment } };
+}
+
+interface KnownAccess {
+  readonly access: Access;
+  readonly bodyFault: LockstepError | null;
+}
+
+/** What is decided on: with the attributes of the body, or without them and then with the reason. */
+function accessWithBody(guard: ActionGuard, body: BodyRead | null): KnownAccess {
+  const { access: plain } = guard;
+  if (guard.accessFromBody === undefined) return { access: plain, bodyFault: null };
+  if (body === null) throw new Error('a body that is to be decided on was not read');
+  if (body.kind === 'failed') return { access: plain, bodyFault: body.error };
+  let access: Access;
+  try {
+    access = guard.accessFromBody(body.bytes);
+  } catch (thrown) {
+    if (!isLockstepError(thrown)) throw thrown;
+    return { access: plain, bodyFault: thrown };
+  }
+  const same = (['action', 'dataAction', 'scope'] as const).every((name) => access[name] === plain[name]);
+  if (!same) throw new Error(`the body of ${plain.action} changed what is decided on`);
+  return { access, bodyFault: null };
 }
 
 function accessOf(described: Described | null): Access {

@@ -64,6 +64,8 @@ async function carry(options: PipelineOptions, admission: Admission, flight: InF
   const judging = new Judging(options, admission);
   const obstacle = await judging.prepare();
   flight.surface = judging.surface;
+  const wanted = obstacle === null ? judging.bodyBeforeDecision() : null;
+  if (wanted !== null) judging.learn(await flight.readBody(wanted));
   // From here to the registration in `serve` nothing waits.
   const judgement = obstacle ?? judging.conclude();
   const { decision } = judgement;
@@ -73,9 +75,10 @@ async function carry(options: PipelineOptions, admission: Admission, flight: InF
   const fact = decidedFact(head, { attribution, surface: judging.surface.name, operation, effect, decision });
   if (judgement.kind === 'denied') await flight.refuse(fact, judgement.error);
   else {
-    const { described } = judgement;
+    const { described, bodyFault = null } = judgement;
     await flight.serve({
       described,
+      bodyFault,
       caller,
       decision,
       attribution,

@@ -8,6 +8,11 @@ import type { BodyRule } from './types.ts';
 const idleMilliseconds = 60_000;
 const bufferedMilliseconds = 60_000;
 
+/** How reading a body came out. */
+export type BodyRead =
+  | { readonly kind: 'read'; readonly bytes: Buffer }
+  | { readonly kind: 'failed'; readonly error: LockstepError };
+
 /**
  * The body of one request under its route's rule. Nothing is read, and no `100 Continue` is sent, before somebody asks.
  * Throws `too_large`, `unsupported_media_type` or `invalid_request` where the head alone breaks the rule.

@@ -28,7 +28,17 @@ export interface RequestHead {
 
 /** How a request is let in. A route cannot exist without one. */
 export type Guard =
-  | { readonly kind: 'action'; readonly access: Access }
+  | {
+      readonly kind: 'action';
+      readonly access: Access;
+      /**
+       * The same access with the attributes that only the body tells. The route's body must be buffered, and is then
+       * bounded to 64 KiB; it is read only for a caller who is recognised and live, and before the one decision.
+       * What it throws (`invalid_json`, `invalid_request`, …) is the answer in place of `serve`, if `access` as it
+       * stands is allowed; so `serve` never sees a body whose attributes were not decided on.
+       */
+      accessFromBody?(bytes: Buffer): Access;
+    }
   /** Whoever is authenticated, on what is their own; `rule` names it in every decision. */
   | { readonly kind: 'authenticated'; readonly rule: string; readonly scope: string }
   /** Anyone; a credential that is present is ignored, never trusted. */
