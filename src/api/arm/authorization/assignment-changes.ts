@@ -10,8 +10,8 @@ import { refusal } from './refusals.ts';
 type Record = (change: Change) => void;
 
 /**
- * Writes an assignment unless it exists. The same name with the same role, principal and scope changes only the
- * description. Throws `conflict` (RoleAssignmentExists) when another name already grants the same, and
+ * Writes an assignment unless it exists. The same name with the same role, principal and scope changes only its
+ * description and condition. Throws `conflict` (RoleAssignmentExists) when another name already grants the same, and
  * `invalid_request` (RoleAssignmentUpdateNotPermitted) when the name stands for something else.
  */
 export async function createAssignment(
@@ -33,8 +33,12 @@ export async function createAssignment(
         'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
       );
     }
-    const stored = { ...existing, description: assignment.description };
-    if (stored.description !== existing.description) await putRoleAssignment(tx, record, stored);
+    const { condition: before = null, ...kept } = existing;
+    const { description, condition = null } = assignment;
+    const stored = { ...kept, description, ...(condition === null ? {} : { condition }) };
+    if (description !== existing.description || condition !== before) {
+      await putRoleAssignment(tx, record, stored);
+    }
     return { created: false, stored };
   }
   const twin = await tx

@@ -1,17 +1,11 @@
 import { z } from 'zod';
 import { isGuid, type PrincipalId } from '../../../lib/ids.ts';
-import { isWithin, normalizeScope } from '../../../policy/scope.ts';
-import type { AssignmentPrincipalType, PrincipalKind, RoleAssignment } from '../../../store/changes.ts';
+import { principalTypeOf } from '../../../policy/grant-request.ts';
+import { normalizeScope } from '../../../policy/scope.ts';
+import type { RoleAssignment } from '../../../store/changes.ts';
+import { conditionOf } from './condition-request.ts';
 import type { AuthorizationOptions } from './options.ts';
 import { refusal } from './refusals.ts';
-
-const principalTypes: Readonly<Record<PrincipalKind, AssignmentPrincipalType>> = {
-  user: 'User',
-  group: 'Group',
-  application: 'ServicePrincipal',
-  'managed-identity': 'ServicePrincipal',
-  job: 'ServicePrincipal',
-};
 
 const absent = z.union([z.null(), z.undefined(), z.literal('')]);
 
@@ -28,12 +22,14 @@ const body = z.object({
   }),
 });
 
-type Wanted = Pick<RoleAssignment, 'roleDefinitionId' | 'principalId' | 'principalType' | 'description'>;
+type Wanted = Pick<
+  RoleAssignment,
+  'roleDefinitionId' | 'principalId' | 'principalType' | 'description' | 'condition'
+>;
 
 /**
  * What a client asks to assign, checked against the directory and the roles. Throws with Azure's codes:
- * BadRequestFormat, RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType, and for conditions,
- * which are not evaluated yet and so may not be written, RoleAssignmentConditionNotSupported.
+ * BadRequestFormat, RoleDefinitionDoesNotExist, PrincipalNotFound, UnmatchedPrincipalType, InvalidCondition.
  */
 export function assignmentRequest(given: unknown, scope: string, options: AuthorizationOptions): Wanted {
   const parsed = body.safeParse(given);
@@ -46,13 +42,7 @@ export function assignmentRequest(given: unknown, scope: string, options: Author
     );
   }
   const { properties } = parsed.data;
-  if (!absent.safeParse(properties.condition).success) {
-    throw refusal(
-      'invalid_request',
-      'RoleAssignmentConditionNotSupported',
-      'Conditions on role assignments are not evaluated here yet. Assign the role without a condition, at a narrower scope.',
-    );
-  }
+  const condition = conditionOf(properties.condition, properties.conditionVersion);
   if (!absent.safeParse(properties.delegatedManagedIdentityResourceId).success) {
     throw refusal(
       'invalid_request',
@@ -76,7 +66,7 @@ export function assignmentRequest(given: unknown, scope: string, options: Author
       `Principal ${properties.principalId} does not exist in the directory. Check that you have the object id of a user, group, service principal or managed identity.`,
     );
   }
-  const principalType = principalTypes[principal.kind];
+  const principalType = principalTypeOf(principal.kind);
   if (properties.principalType && properties.principalType.toLowerCase() !== principalType.toLowerCase()) {
     throw refusal(
       'invalid_request',
@@ -89,6 +79,7 @@ export function assignmentRequest(given: unknown, scope: string, options: Author
     principalId: principal.id,
     principalType,
     description: properties.description ?? '',
+    ...(condition === null ? {} : { condition }),
   };
 }
 
@@ -111,7 +102,7 @@ function roleOf(path: string, scope: string, { snapshot }: AuthorizationOptions)
   }
   const assignable = definition.assignableScopes.some((text) => {
     const within = normalizeScope(text);
-    return within !== null && isWithin(scope, within);
+    return within !== null && snapshot.isWithin(scope, within);
   });
   if (!assignable) {
     throw refusal(

@@ -1,32 +1,15 @@
 import { z } from 'zod';
 import { isWithin, normalizeScope } from '../../../policy/scope.ts';
 import type { RoleDefinition } from '../../../store/changes.ts';
+import { permissionSchema, permissionsOf } from './permission-request.ts';
 import { refusal } from './refusals.ts';
-
-const pattern = z
-  .string()
-  .max(512)
-  .regex(/^[A-Za-z0-9*][A-Za-z0-9.*/_-]*$/, 'is not an action: letters, digits, . / * _ and - only');
-const patterns = z.array(pattern).max(1_024).nullish();
 
 const body = z.object({
   properties: z.object({
     roleName: z.string().min(1).max(512),
     description: z.string().max(2_048).nullish(),
     type: z.string().nullish(),
-    permissions: z
-      .array(
-        z.object({
-          actions: patterns,
-          notActions: patterns,
-          dataActions: patterns,
-          notDataActions: patterns,
-          condition: z.null().optional(),
-          conditionVersion: z.null().optional(),
-        }),
-      )
-      .min(1)
-      .max(16),
+    permissions: z.array(permissionSchema).min(1).max(16),
     assignableScopes: z.array(z.string()).min(1).max(2_000),
   }),
 });
@@ -53,12 +36,7 @@ export function definitionRequest(given: unknown, scope: string): Wanted {
   return {
     roleName,
     description: description ?? '',
-    permissions: permissions.map(({ actions, notActions, dataActions, notDataActions }) => ({
-      actions: actions ?? [],
-      notActions: notActions ?? [],
-      dataActions: dataActions ?? [],
-      notDataActions: notDataActions ?? [],
-    })),
+    permissions: permissionsOf(permissions),
     assignableScopes: scopes,
   };
 }

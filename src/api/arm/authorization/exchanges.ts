@@ -1,11 +1,39 @@
 import type { BodyRule, Described, Exchange, Guard, Reply } from '../../../gateway/types.ts';
-import { LockstepError } from '../../../lib/errors.ts';
+import { failure, LockstepError } from '../../../lib/errors.ts';
+import type { Access } from '../../../policy/types.ts';
 
 export const jsonBody: BodyRule = {
   kind: 'buffered',
   maxBytes: 256 * 1024,
   mediaTypes: ['application/json'],
 };
+
+/** The same request, decided with what more is known of the access; `fromBody` adds what only the body tells. */
+export function decidedWith(
+  described: Described,
+  more: (access: Access) => Access,
+  fromBody?: (access: Access, body: unknown) => Access,
+): Described {
+  const { guard } = described;
+  if (guard.kind !== 'action') return described;
+  const access = more(guard.access);
+  return {
+    ...described,
+    guard: {
+      ...guard,
+      access,
+      ...(fromBody ? { accessFromBody: (bytes: Buffer) => fromBody(access, jsonOf(bytes)) } : {}),
+    },
+  };
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw Object.assign(failure('invalid_json', 'The body is not JSON.'), { cause });
+  }
+}
 
 /** A request that needs one action of `Microsoft.Authorization` at a scope. */
 export function guarded(

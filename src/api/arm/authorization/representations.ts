@@ -1,4 +1,5 @@
-import type { DenyAssignment, RoleAssignment, RoleDefinition } from '../../../store/changes.ts';
+import { everyone } from '../../../policy/snapshot.ts';
+import type { DenyAssignment, Permission, RoleAssignment, RoleDefinition } from '../../../store/changes.ts';
 
 const provider = 'providers/Microsoft.Authorization';
 
@@ -14,8 +15,8 @@ export function roleAssignmentBody(assignment: RoleAssignment): object {
       principalType: assignment.principalType,
       scope: assignment.scope,
       description: assignment.description === '' ? null : assignment.description,
-      condition: null,
-      conditionVersion: null,
+      condition: assignment.condition ?? null,
+      conditionVersion: assignment.condition ? '2.0' : null,
       createdOn: assignment.createdOn,
       updatedOn: assignment.createdOn,
       createdBy: assignment.createdBy,
@@ -34,14 +35,14 @@ export function roleDefinitionBody(definition: RoleDefinition, scope: string): o
       roleName: definition.roleName,
       description: definition.description,
       type: definition.type,
-      permissions: definition.permissions,
+      permissions: definition.permissions.map(permissionBody),
       assignableScopes: definition.assignableScopes,
     },
   };
 }
 
 export function denyAssignmentBody(assignment: DenyAssignment): object {
-  const principal = (id: string): object => ({ id });
+  const principal = (id: string): object => (id === everyone ? { id, type: 'SystemDefined' } : { id });
   return {
     id: `${prefix(assignment.scope)}/${provider}/denyAssignments/${assignment.id}`,
     name: assignment.id,
@@ -49,7 +50,9 @@ export function denyAssignmentBody(assignment: DenyAssignment): object {
     properties: {
       denyAssignmentName: assignment.name,
       description: assignment.description,
-      permissions: assignment.permissions,
+      permissions: assignment.permissions.map(permissionBody),
+      condition: assignment.condition ?? null,
+      conditionVersion: assignment.condition ? '2.0' : null,
       scope: assignment.scope,
       doNotApplyToChildScopes: assignment.doNotApplyToChildScopes,
       principals: assignment.principals.map(principal),
@@ -57,6 +60,10 @@ export function denyAssignmentBody(assignment: DenyAssignment): object {
       isSystemProtected: false,
     },
   };
+}
+
+function permissionBody({ condition, ...permission }: Permission): object {
+  return condition ? { ...permission, condition, conditionVersion: '2.0' } : permission;
 }
 
 /** Azure names role definitions beneath the subscription from which they are seen. */

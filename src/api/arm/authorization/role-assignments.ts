@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Exchange, Reply } from '../../../gateway/types.ts';
 import { isGuid, type PrincipalId } from '../../../lib/ids.ts';
-import { isWithin } from '../../../policy/scope.ts';
 import type { RoleAssignment } from '../../../store/changes.ts';
 import type { AuthorizationPath } from './authorization-path.ts';
+import { withAssignment } from './assignment-attributes.ts';
 import { assignmentRequest } from './assignment-request.ts';
-import { guarded, json, jsonBody } from './exchanges.ts';
+import { decidedWith, guarded, json, jsonBody } from './exchanges.ts';
 import { parseFilter, type Filter } from './filter.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
@@ -22,6 +22,8 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
       return json(200, { value: list(options, scope, filter).map(roleAssignmentBody), nextLink: null });
     });
   }
+  const named = options.snapshot.roleAssignment(name);
+  const existing = named?.scope === scope ? named : null;
   switch (head.method) {
     case 'GET':
       return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
@@ -30,16 +32,23 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
         return json(200, roleAssignmentBody(assignment));
       });
     case 'PUT':
-      return guarded('roleAssignments/write', scope, 'change', jsonBody, async (exchange) =>
-        put(exchange, path, name, options),
+      return decidedWith(
+        guarded('roleAssignments/write', scope, 'change', jsonBody, async (exchange) =>
+          put(exchange, path, name, options),
+        ),
+        (access) => withAssignment(access, null, existing),
+        (access, given) => withAssignment(access, assignmentRequest(given, scope, options), existing),
       );
     case 'DELETE':
-      return guarded('roleAssignments/delete', scope, 'change', { kind: 'none' }, async (exchange) => {
-        const removed = await options.commit(exchange.attribution, (tx, record) =>
-          removeAssignment(tx, record, name, scope),
-        );
-        return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
-      });
+      return decidedWith(
+        guarded('roleAssignments/delete', scope, 'change', { kind: 'none' }, async (exchange) => {
+          const removed = await options.commit(exchange.attribution, (tx, record) =>
+            removeAssignment(tx, record, name, scope),
+          );
+          return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
+        }),
+        (access) => withAssignment(access, null, existing),
+      );
     default:
       return null;
   }
@@ -79,8 +88,8 @@ function list({ snapshot }: AuthorizationOptions, scope: string, filter: Filter)
     : null;
   const found: RoleAssignment[] = [];
   for (const assignment of snapshot.roleAssignments()) {
-    const above = isWithin(scope, assignment.scope);
-    if (!above && (filter.atScope || !isWithin(assignment.scope, scope))) continue;
+    const above = snapshot.isWithin(scope, assignment.scope);
+    if (!above && (filter.atScope || !snapshot.isWithin(assignment.scope, scope))) continue;
     if (filter.principalId && assignment.principalId !== filter.principalId) continue;
     if (identities && !identities.has(assignment.principalId)) continue;
     found.push(assignment);
