@@ -2,7 +2,9 @@ import type { Caller } from '../identity/caller.ts';
 import type { RequestId, TenantId } from '../lib/ids.ts';
 import type { RequestFact } from '../ledger/events.ts';
 import { policyIdOf, type Decision } from '../policy/types.ts';
-import type { ActorRef, Attribution } from '../store/changes.ts';
+import type { Json, JsonObject } from '../lib/canonical-json.ts';
+import type { AccessAttributes } from '../policy/types.ts';
+import type { ActorRef, AttributeValue, Attribution } from '../store/changes.ts';
 import { boundedText } from './bounded-text.ts';
 import type { RequestHead } from './types.ts';
 
@@ -56,8 +58,34 @@ export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact
     action: decision.access.action,
     dataAction: decision.access.dataAction,
     scope: boundedText(decision.access.scope, 4096),
+    attributes: boundedAttributes(decision.access.attributes ?? {}),
+    subOperation: decision.access.subOperation ?? null,
     userAgent: userAgentOf(head),
   };
+}
+
+const mostAttributes = 64;
+
+/** As data, never as structure of a caller's choice: names come from adapters, values are bounded. */
+function boundedAttributes({ request, resource, environment }: AccessAttributes): JsonObject {
+  const bounded: Record<string, JsonObject> = {};
+  for (const [source, set] of Object.entries({ request, resource, environment })) {
+    const entries: [string, AttributeValue][] = Object.entries(set ?? {}).slice(0, mostAttributes);
+    if (entries.length === 0) continue;
+    bounded[source] = Object.fromEntries(entries.map(([name, value]) => [name, boundedValue(value)]));
+  }
+  return bounded;
+}
+
+function boundedValue(value: AttributeValue): Json {
+  if (Array.isArray(value))
+    return value.slice(0, mostAttributes).map((each: string | number) => boundedScalar(each));
+  return boundedScalar(value);
+}
+
+function boundedScalar(value: unknown): Json {
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  return boundedText(String(value), 1024);
 }
 
 function userAgentOf(head: RequestHead): string | null {

@@ -20,6 +20,7 @@ import { boundedText } from './bounded-text.ts';
 import type { BodyRule, Described, Exchange, Reply, RequestHead, Surface } from './types.ts';
 
 export interface FlightOptions {
+  snapshotVersion(): number;
   readonly record: RecordFact;
   readonly sessions: LiveSessions;
   readonly clock: Clock;
@@ -282,6 +283,7 @@ export class InFlight {
       head: this.head,
       request: this.#request,
       response: this.#response,
+      revision: this.#options.snapshotVersion(),
       // A head that breaks the rules says nothing sure about where the next request begins.
       last: this.refused !== null,
       sent: (bytes: number): void => {

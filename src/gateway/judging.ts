@@ -130,6 +130,8 @@ export class Judging {
   conclude(): Judgement {
     const described = this.#described;
     if (described === null) return this.#unknownRoute();
+    const stale = staleRefusal(this.#head, this.#options.snapshotVersion());
+    if (stale !== null) return this.#deny({ kind: 'refused-at-edge', code: stale.code }, stale);
     const { guard } = described;
     if (guard.kind === 'public') {
       const cause: Cause = { kind: 'public', rule: guard.rule };
@@ -244,6 +246,18 @@ export class Judging {
     }
     return this.#deny(cause, error);
   }
+}
+
+/** A caller that knows of a later revision than this one would be answered by an old policy. */
+function staleRefusal(head: RequestHead, version: number): LockstepError | null {
+  const demanded = head.headers['lockstep-minimum-policy-revision'];
+  if (demanded === undefined) return null;
+  if (typeof demanded !== 'string' || !/^\d{1,15}$/.test(demanded)) {
+    return failure('invalid_request', 'Lockstep-Minimum-Policy-Revision must be a whole number.');
+  }
+  return Number(demanded) > version
+    ? failure('stale_policy', `The policy here is at revision ${version}; ${demanded} is demanded.`)
+    : null;
 }
 
 /** Conditions may ask when it is: `@Environment[UtcNow]`. */

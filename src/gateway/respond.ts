@@ -13,6 +13,8 @@ export interface Responding {
   readonly head: RequestHead;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Of the policy as it stands when this is answered: what the request changed is in it. */
+  readonly revision: number;
   /** Whether the connection ends with this answer. */
   readonly last: boolean;
   /** Told of every piece of the body that is sent. */
@@ -28,7 +30,7 @@ export interface Responding {
 export async function respond(reply: Reply, to: Responding): Promise<void> {
   const { request, response, head } = to;
   const unread = announcesBody(request.headers) && !request.complete;
-  const headers = withDefaults(reply, head);
+  const headers = withDefaults(reply, to);
   if (unread || to.last) headers['connection'] = 'close';
   const { body } = reply;
   const bodiless = head.method === 'HEAD' || reply.status === 204 || reply.status === 304;
@@ -72,7 +74,7 @@ export function withErrorHeaders(reply: Reply, error: LockstepError): Reply {
   return { ...reply, headers: { ...reply.headers, ...added } };
 }
 
-function withDefaults(reply: Reply, head: RequestHead): OutgoingHttpHeaders {
+function withDefaults(reply: Reply, { head, revision }: Responding): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(reply.headers ?? {})) {
     headers[name.toLowerCase()] = typeof value === 'string' ? value : [...value];
@@ -80,6 +82,7 @@ function withDefaults(reply: Reply, head: RequestHead): OutgoingHttpHeaders {
   headers['cache-control'] ??= 'no-store';
   headers['x-content-type-options'] = 'nosniff';
   headers['x-request-id'] = head.id;
+  headers['lockstep-policy-revision'] = String(revision);
   return headers;
 }
 

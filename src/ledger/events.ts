@@ -1,3 +1,4 @@
+import type { JsonObject } from '../lib/canonical-json.ts';
 import type { Attribution, Change } from '../store/changes.ts';
 import type { EventId } from '../lib/ids.ts';
 
@@ -21,6 +22,9 @@ export type RequestFact =
       readonly action: string;
       readonly dataAction: boolean;
       readonly scope: string;
+      /** What conditions could ask, by source and name, so that the decision can be made again. */
+      readonly attributes: JsonObject;
+      readonly subOperation: string | null;
       readonly userAgent: string | null;
     }
   /** Appended when the exchange ends; not waited for. */

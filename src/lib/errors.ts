@@ -73,6 +73,12 @@ export const errorTable = {
     'PolicyUnavailable',
     'Policy cannot be evaluated at the moment.',
   ),
+  stale_policy: row(
+    503,
+    'temporarily_unavailable',
+    'PolicyNotCurrent',
+    'The policy here is older than the revision that the request demands; try again in a moment.',
+  ),
   lease_ended: row(
     403,
     'access_denied',

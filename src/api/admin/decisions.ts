@@ -3,6 +3,7 @@ import type { Caller } from '../../identity/caller.ts';
 import { failure } from '../../lib/errors.ts';
 import type { DecisionId, PrincipalId } from '../../lib/ids.ts';
 import { explain } from '../../policy/explain.ts';
+import type { Access } from '../../policy/types.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownRule } from '../own-actions.ts';
@@ -68,13 +69,29 @@ export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
             snapshotVersion: facts.snapshotVersion ?? 0,
           },
           explanation: byPolicy.has(facts.reason)
-            ? explain(snapshot, facts.authorities as PrincipalId[], { action, dataAction, scope })
+            ? explain(snapshot, facts.authorities as PrincipalId[], accessOf(facts))
             : null,
           warnings: [],
         });
       },
     },
   ];
+}
+
+/** The access that was decided on, attributes included, so that conditions are asked the same again. */
+function accessOf({ action, dataAction, scope, attributes = {}, subOperation }: DecidedFacts): Access {
+  const { request, resource, environment } = attributes;
+  return {
+    action,
+    dataAction,
+    scope,
+    ...(subOperation === undefined ? {} : { subOperation }),
+    attributes: {
+      ...(request ? { request } : {}),
+      ...(resource ? { resource } : {}),
+      ...(environment ? { environment } : {}),
+    },
+  };
 }
 
 async function findDecision(

@@ -39,6 +39,14 @@ export const eventSchema = z.looseObject({
 });
 
 /** The facts of a `request.decided` event. */
+const attributeSet = z.record(
+  z.string(),
+  z.union([z.string(), z.number(), z.boolean(), z.array(z.string()), z.array(z.number())]),
+);
+const attributesSchema = z
+  .object({ request: attributeSet, resource: attributeSet, environment: attributeSet })
+  .partial();
+
 export const decidedSchema = z.looseObject({
   kind: z.literal('request.decided'),
   surface: z.string(),
@@ -50,6 +58,8 @@ export const decidedSchema = z.looseObject({
   action: z.string(),
   dataAction: z.boolean(),
   scope: z.string(),
+  attributes: attributesSchema.optional(),
+  subOperation: z.string().optional(),
   chain: z.array(link),
   policyId: z.string().nullable(),
   snapshotVersion: z.number().nullable(),

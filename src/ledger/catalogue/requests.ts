@@ -56,6 +56,8 @@ function decided(fact: RequestDecided): Described {
       action: fact.action,
       dataAction: fact.dataAction,
       scope: fact.scope,
+      ...(Object.keys(fact.attributes).length === 0 ? {} : { attributes: fact.attributes }),
+      ...(fact.subOperation === null ? {} : { subOperation: fact.subOperation }),
     },
   };
 }

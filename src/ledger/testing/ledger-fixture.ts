@@ -88,6 +88,8 @@ export function decidedFact(
     action: 'Microsoft.MachineLearningServices/workspaces/jobs/read',
     dataAction: false,
     scope: '/subscriptions/s/resourcegroups/g',
+    attributes: {},
+    subOperation: null,
     userAgent: 'test/1.0',
     ...more,
   };

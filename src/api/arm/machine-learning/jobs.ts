@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { azuremlActions } from '../../../gateway/adapters/azureml/actions.ts';
 import type { Params, Route } from '../../../gateway/routes.ts';
-import type { Exchange, Reply } from '../../../gateway/types.ts';
+import { parseJson } from '../../../gateway/parse-body.ts';
+import type { Exchange, Guard, Reply } from '../../../gateway/types.ts';
+import type { Access } from '../../../policy/types.ts';
 import { failure } from '../../../lib/errors.ts';
 import { commandJob } from '../../../workspace/jobs/command-job.ts';
 import { findJob, hasEnded, type JobRecord } from '../../../workspace/jobs/job-records.ts';
@@ -10,6 +12,7 @@ import { jobType, submitJob } from '../../../workspace/jobs/submit.ts';
 import { workspaceId } from '../../../workspace/resource-ids.ts';
 import { findResource, listResources, type Resource } from '../../../workspace/resources.ts';
 import { json, jsonBody, noBody, pageReply, resourceEnvelope } from '../json-reply.ts';
+import { jobAttributes } from './job-attributes.ts';
 import {
   atWorkspace,
   missing,
@@ -61,7 +64,7 @@ export function jobRoutes(parts: MachineLearningParts): Route[] {
       path: one,
       effect: 'change',
       body: jsonBody(parts.jsonBytes),
-      guard: atWorkspace(azuremlActions.jobWrite, 'jobs', ':name'),
+      guard: decidedOnTheJob(atWorkspace(azuremlActions.jobWrite, 'jobs', ':name')),
       serve: async (exchange, params) => {
         await requireWorkspace(parts, params);
         if (exchange.caller === null) throw failure('authentication_required', 'Sign in to submit a job.');
@@ -114,6 +117,19 @@ export function jobRoutes(parts: MachineLearningParts): Route[] {
       },
     },
   ];
+}
+
+/** Conditions may ask what the job is for and what it takes, which only the body tells. */
+function decidedOnTheJob(guardOf: (params: Params) => Guard): (params: Params) => Guard {
+  return (params) => {
+    const guard = guardOf(params);
+    if (guard.kind !== 'action') return guard;
+    const accessFromBody = (bytes: Buffer): Access => ({
+      ...guard.access,
+      attributes: { request: jobAttributes(parseJson(bytes, body).properties) },
+    });
+    return { ...guard, accessFromBody };
+  };
 }
 
 /** The long-running form that Azure's clients poll: 202 with a Location until it is done. */

@@ -1,3 +1,4 @@
+import { inAccess } from '../../../gateway/attribute-names.ts';
 import type { Guard, Exchange } from '../../../gateway/types.ts';
 import type { Params, Route } from '../../../gateway/routes.ts';
 import type { Clock } from '../../../lib/clock.ts';
@@ -55,9 +56,22 @@ export function atWorkspace(action: string, ...path: readonly string[]) {
     const segments = path.map((segment) =>
       segment.startsWith(':') ? param(params, segment.slice(1)) : segment,
     );
-    return guardAt(action, [workspaceId(workspaceOf(params)), ...segments].join('/'));
+    const guard = guardAt(action, [workspaceId(workspaceOf(params)), ...segments].join('/'));
+    return withAssetName(guard, path[0] ?? '', segments[1]);
   };
 }
+
+/** Conditions may ask for the names of models and data assets. */
+function withAssetName(guard: Guard, type: string, name: string | undefined): Guard {
+  const attribute = assetNames.get(type);
+  if (guard.kind !== 'action' || attribute === undefined || name === undefined) return guard;
+  return { ...guard, access: { ...guard.access, attributes: { resource: { [attribute]: name } } } };
+}
+
+const assetNames: ReadonlyMap<string, string> = new Map([
+  ['models', inAccess('@Resource[Microsoft.MachineLearningServices/workspaces/models:name]')],
+  ['data', inAccess('@Resource[Microsoft.MachineLearningServices/workspaces/data:name]')],
+]);
 
 export function guardAt(action: string, scopeText: string): Guard {
   const scope = normalizeScope(scopeText);

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../lib/clock.ts';
 import { normalizeScope } from '../../../policy/scope.ts';
 import type { Described, Reply, RequestHead, Surface } from '../../types.ts';
+import { atTarget } from './attributes.ts';
 import { blobFailure } from './errors.ts';
 import { isAccountName } from './names.ts';
 import type { Operation, Surroundings } from './operation.ts';
@@ -115,7 +116,7 @@ function describeOperation<T extends Target>(
   const opened = operation.open({ target, head, query });
   return {
     operation: opened.access.action,
-    guard: { kind: 'action', access: opened.access },
+    guard: { kind: 'action', access: atTarget(opened.access, target) },
     effect: operation.effect,
     body: operation.body,
     serve: async (exchange): Promise<Reply> => {

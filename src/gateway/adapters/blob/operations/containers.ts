@@ -1,3 +1,4 @@
+import { asListing } from '../attributes.ts';
 import { blobDataAction, containerAction } from '../access.ts';
 import { parseConditions, writePrecondition } from '../conditions.ts';
 import { blobFailure } from '../errors.ts';
@@ -95,7 +96,7 @@ export const listBlobs: ContainerOperation = {
     const from = parseMarker(query);
     const withMetadata = parseInclude(query, includable).has('metadata');
     return {
-      access: blobDataAction('read', scopeOfListing(account.scope, at.container, prefix)),
+      access: asListing(blobDataAction('read', scopeOfListing(account.scope, at.container, prefix)), prefix),
       serve: async (_exchange, { store }) => {
         const { entries, next } = await store.listBlobs(at, { prefix, delimiter, from, limit });
         return xmlReply(

@@ -1,0 +1,46 @@
+/**
+ * Every attribute that a condition may ask of a request, as conditions write it, and what it holds. What Azure has is
+ * named as Azure names it; docs/reference/attributes.md is made from this table.
+ */
+export const attributeNames = {
+  '@Environment[UtcNow]': 'When the request is decided, a time. Every request.',
+  '@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]':
+    'The role that is to be assigned, a GUID. Writing a role assignment.',
+  '@Request[Microsoft.Authorization/roleAssignments:PrincipalId]':
+    'Whom it is to be assigned to, a GUID. Writing a role assignment.',
+  '@Request[Microsoft.Authorization/roleAssignments:PrincipalType]':
+    'User, Group or ServicePrincipal, as the directory knows it. Writing a role assignment.',
+  '@Resource[Microsoft.Authorization/roleAssignments:RoleDefinitionId]':
+    'The role that is assigned. Ending or changing a role assignment.',
+  '@Resource[Microsoft.Authorization/roleAssignments:PrincipalId]':
+    'Whom it is assigned to. Ending or changing a role assignment.',
+  '@Resource[Microsoft.Authorization/roleAssignments:PrincipalType]':
+    'Of what type that principal is. Ending or changing a role assignment.',
+  '@Resource[Microsoft.Storage/storageAccounts:name]': 'The storage account. Every operation on blobs.',
+  '@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name]':
+    'The container. Every operation in one.',
+  '@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path]':
+    'The name of the blob. Every operation on one.',
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:prefix]':
+    'What the names that are listed begin with. Listing blobs, suboperation Blob.List.',
+  '@Request[Microsoft.MachineLearningServices/workspaces/jobs:purpose]':
+    'The tag `purpose`. Submitting a job.',
+  '@Request[Microsoft.MachineLearningServices/workspaces/jobs:experimentName]':
+    'The experiment. Submitting a job.',
+  '@Request[Microsoft.MachineLearningServices/workspaces/jobs:computeName]':
+    'The compute, by its name. Submitting a job.',
+  '@Request[Microsoft.MachineLearningServices/workspaces/jobs:computeSku]':
+    '`resources.instanceType`. Submitting a job.',
+  '@Request[Microsoft.MachineLearningServices/workspaces/jobs:gpuCount]':
+    'GPUs in all: `resources.gpuCount` (or the property `lockstep.gpuCount`) of every instance; 0 if it says nothing. Submitting a job.',
+  '@Resource[Microsoft.MachineLearningServices/workspaces/models:name]': 'The model. Every operation on one.',
+  '@Resource[Microsoft.MachineLearningServices/workspaces/data:name]':
+    'The data asset. Every operation on one.',
+} as const;
+
+export type AttributeName = keyof typeof attributeNames;
+
+/** The name under which it stands in an access: what is between the brackets, in lower case. */
+export function inAccess(name: AttributeName): string {
+  return name.slice(name.indexOf('[') + 1, -1).toLowerCase();
+}
