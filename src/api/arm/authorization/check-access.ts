@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isGuid, type PrincipalId } from '../../../lib/ids.ts';
 import { decide } from '../../../policy/decide.ts';
-import { isWithin, normalizeScope } from '../../../policy/scope.ts';
+import { normalizeScope } from '../../../policy/scope.ts';
 import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { Access } from '../../../policy/types.ts';
 import { guarded, json, jsonBody } from './exchanges.ts';
@@ -43,7 +43,7 @@ export const describeCheckAccess: TypeDescriber = (head, { scope, name }, { snap
     if (!isGuid(principal))
       throw refusal('invalid_request', 'InvalidSubject', 'Subject.ObjectId must be a GUID.');
     const at = normalizeScope(resource.id);
-    if (at === null || !isWithin(at, scope)) {
+    if (at === null || !snapshot.isWithin(at, scope)) {
       throw refusal('invalid_request', 'InvalidResource', `Resource.Id must be a scope within ${scope}.`);
     }
     return json(

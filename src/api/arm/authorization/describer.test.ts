@@ -498,6 +498,34 @@ describe('the decision point', () => {
   });
 });
 
+describe('the operations that there are', () => {
+  test('are listed by provider for whoever is authenticated, data actions marked', async () => {
+    const all = valueOf(await send('GET', `/${provider}/providerOperations`, undefined, cleo));
+    expect(all.length).toBeGreaterThan(5);
+    const { body } = await send('GET', `/${provider}/providerOperations/microsoft.STORAGE`, undefined, cleo);
+    expect(body).toMatchObject({ name: 'Microsoft.Storage', displayName: 'Microsoft Storage' });
+    expect(JSON.stringify(body)).toContain(
+      '"storageAccounts/blobServices/containers/blobs","displayName":"storageAccounts/blobServices/containers/blobs"',
+    );
+    expect(await refusedWith('GET', `/${provider}/providerOperations/nobody`)).toBe('ProviderNotFound');
+  });
+
+  test('elevate nobody: without the action it is denied, and with it there is nothing to be elevated by', async () => {
+    expect(await refusedWith('POST', `/${provider}/elevateAccess`, undefined, cleo)).toBe(
+      'AuthorizationFailed',
+    );
+    snapshot.apply({
+      sequence: ++sequence,
+      change: {
+        kind: 'role-assignment.put',
+        assignment: { ...rows.roleAssignments[2]!, id: names[8] ?? '', scope: '/' },
+      },
+    });
+    expect(await refusedWith('POST', `/${provider}/elevateAccess`)).toBe('ElevateAccessNotSupported');
+    expect(recorded).toEqual([]);
+  });
+});
+
 describe('the describer', () => {
   test.each([
     ['GET', `${group}/providers/Microsoft.Compute/virtualMachines/x`],

@@ -2,8 +2,10 @@ import type { Described, RequestHead } from '../../../gateway/types.ts';
 import { parseAuthorizationPath } from './authorization-path.ts';
 import { describeCheckAccess } from './check-access.ts';
 import { describeDenyAssignments } from './deny-assignments.ts';
+import { describeElevateAccess } from './elevate-access.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { describePermissions } from './permissions.ts';
+import { describeProviderOperations } from './provider-operations.ts';
 import { describeRoleAssignments } from './role-assignments.ts';
 import { describeRoleDefinitions } from './role-definitions.ts';
 
@@ -13,6 +15,8 @@ const types: ReadonlyMap<string, TypeDescriber> = new Map([
   ['denyassignments', describeDenyAssignments],
   ['permissions', describePermissions],
   ['checkaccess', describeCheckAccess],
+  ['provideroperations', describeProviderOperations],
+  ['elevateaccess', describeElevateAccess],
 ]);
 
 /**
