@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isWithin, normalizeScope } from '../../../policy/scope.ts';
+import { normalizeScope } from '../../../policy/scope.ts';
+import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { RoleDefinition } from '../../../store/changes.ts';
 import { permissionSchema, permissionsOf } from './permission-request.ts';
 import { refusal } from './refusals.ts';
@@ -14,10 +15,12 @@ const body = z.object({
   }),
 });
 
+const managementGroups = '/providers/microsoft.management/managementgroups/';
+
 type Wanted = Pick<RoleDefinition, 'roleName' | 'description' | 'permissions' | 'assignableScopes'>;
 
 /** A custom role as a client defines it. Throws `invalid_request` (InvalidRoleDefinition) naming what is wrong. */
-export function definitionRequest(given: unknown, scope: string): Wanted {
+export function definitionRequest(given: unknown, scope: string, snapshot: PolicySnapshot): Wanted {
   const parsed = body.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -30,8 +33,14 @@ export function definitionRequest(given: unknown, scope: string): Wanted {
     if (assignable === null) throw invalid(`'${text}' in assignableScopes is not a scope`);
     return assignable;
   });
-  if (!scopes.some((assignable) => isWithin(scope, assignable) || isWithin(assignable, scope))) {
+  const related = (a: string, b: string) => snapshot.isWithin(a, b) || snapshot.isWithin(b, a);
+  if (!scopes.some((assignable) => related(scope, assignable))) {
     throw invalid('assignableScopes must contain the scope at which the role is defined');
+  }
+  const groups = scopes.filter((assignable) => assignable.startsWith(managementGroups));
+  if (groups.length > 1) throw invalid('assignableScopes may contain one management group only');
+  if (groups.length === 1 && permissions.some(({ dataActions }) => (dataActions ?? []).length > 0)) {
+    throw invalid('a role that is assignable at a management group may not contain dataActions');
   }
   return {
     roleName,

@@ -439,6 +439,40 @@ describe('a role definition', () => {
     expect(recorded).toEqual([]);
   });
 
+  test('is assignable at one management group at most, and then grants no data action', async () => {
+    const [one, two] = ['a', 'b'].map((id) => `/providers/Microsoft.Management/managementGroups/${id}`);
+    const put = (assignableScopes: unknown[], dataActions: string[]) =>
+      refusedWith('PUT', address(group), {
+        properties: {
+          roleName: 'Wide',
+          permissions: [{ actions: ['x/read'], dataActions }],
+          assignableScopes: [group, ...assignableScopes],
+        },
+      });
+    expect(await put([one, two], [])).toBe('InvalidRoleDefinition');
+    expect(await put([one], ['x/y/read'])).toBe('InvalidRoleDefinition');
+    expect(await put([one], [])).toBe('AuthorizationFailed');
+  });
+
+  test('keeps the scopes at which it is assigned', async () => {
+    await send('PUT', address(group), definition([group]));
+    const grant = { properties: { roleDefinitionId: address(subscription), principalId: cleo } };
+    await send('PUT', `${group}/${provider}/roleAssignments/${names[2]}`, grant);
+    expect(await refusedWith('PUT', address(group), definition([workspace]))).toBe(
+      'RoleDefinitionHasAssignments',
+    );
+  });
+
+  test('cannot be the 5,001st', async () => {
+    const [, ...rest] = Array.from({ length: 5_001 }, (_, i) => i);
+    for (const n of rest) {
+      const id = `55555555-0000-4000-8000-${String(n).padStart(12, '0')}`;
+      const one = { ...rows.roleDefinitions[0]!, id, roleName: `r${n}`, type: 'CustomRole' as const };
+      snapshot.apply({ sequence: ++sequence, change: { kind: 'role-definition.put', definition: one } });
+    }
+    expect(await refusedWith('PUT', address(group), definition([group]))).toBe('RoleDefinitionLimitExceeded');
+  });
+
   test('that is built in cannot be changed or deleted', async () => {
     const owner = `${subscription}/${provider}/roleDefinitions/${roleIds.reader}`;
     expect(await refusedWith('PUT', owner, definition([subscription], ['*']))).toBe(

@@ -1,4 +1,3 @@
-import { isWithin } from '../../../policy/scope.ts';
 import type { Permission } from '../../../store/changes.ts';
 import { json } from './exchanges.ts';
 import type { TypeDescriber } from './options.ts';
@@ -28,7 +27,7 @@ export const describePermissions: TypeDescriber = (head, { scope, name }, { snap
       const identities = new Set<string>(snapshot.identitiesOf(authority));
       const roles = new Set<string>();
       for (const { principalId, scope: at, roleDefinitionId } of snapshot.roleAssignments()) {
-        if (identities.has(principalId) && isWithin(scope, at)) roles.add(roleDefinitionId);
+        if (identities.has(principalId) && snapshot.isWithin(scope, at)) roles.add(roleDefinitionId);
       }
       const value: Permission[] = [];
       for (const role of roles) value.push(...(snapshot.roleDefinition(role)?.permissions ?? []));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Exchange, Reply } from '../../../gateway/types.ts';
 import { isGuid } from '../../../lib/ids.ts';
-import { isWithin } from '../../../policy/scope.ts';
+import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { RoleDefinition } from '../../../store/changes.ts';
 import { deleteRoleDefinition, putRoleDefinition } from '../../../store/role-definitions.ts';
 import { definitionRequest } from './definition-request.ts';
@@ -11,6 +11,9 @@ import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
 import { roleDefinitionBody } from './representations.ts';
 
+/** Of a tenant. learn.microsoft.com/azure/role-based-access-control/custom-roles#custom-role-limits */
+const mostCustomRoles = 5_000;
+
 /** learn.microsoft.com/rest/api/authorization/role-definitions */
 export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, options) => {
   if (name === null) {
@@ -19,7 +22,7 @@ export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, op
       const filter = parseFilter(head.query.get('$filter'), ['atScope', 'roleName', 'type']);
       const value = [];
       for (const definition of options.snapshot.roleDefinitions()) {
-        if (!visibleFrom(definition, scope)) continue;
+        if (!visibleFrom(options.snapshot, definition, scope)) continue;
         if (filter.roleName && !same(definition.roleName, filter.roleName)) continue;
         if (filter.type && !same(definition.type, filter.type)) continue;
         value.push(roleDefinitionBody(definition, scope));
@@ -31,7 +34,7 @@ export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, op
     case 'GET':
       return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
         const definition = options.snapshot.roleDefinition(name);
-        if (!definition || !visibleFrom(definition, scope)) throw notFound(name);
+        if (!definition || !visibleFrom(options.snapshot, definition, scope)) throw notFound(name);
         return json(200, roleDefinitionBody(definition, scope));
       });
     case 'PUT':
@@ -64,11 +67,13 @@ async function put(
   const definition: RoleDefinition = {
     id: name,
     type: 'CustomRole',
-    ...definitionRequest(exchange.json(z.unknown()), scope),
+    ...definitionRequest(exchange.json(z.unknown()), scope, snapshot),
   };
   const existing = snapshot.roleDefinition(name);
   if (existing) refuseBuiltIn(existing);
+  let custom = 0;
   for (const other of snapshot.roleDefinitions()) {
+    if (other.type === 'CustomRole') custom += 1;
     if (other.id === name || !same(other.roleName, definition.roleName)) continue;
     throw refusal(
       'conflict',
@@ -76,10 +81,32 @@ async function put(
       `A role named '${definition.roleName}' already exists: ${other.id}.`,
     );
   }
+  if (!existing && custom >= mostCustomRoles) {
+    throw refusal(
+      'conflict',
+      'RoleDefinitionLimitExceeded',
+      'Role definition limit exceeded. No more role definitions can be created.',
+    );
+  }
   for (const assignable of new Set([...definition.assignableScopes, ...(existing?.assignableScopes ?? [])])) {
     await requireAlso(exchange, 'roleDefinitions/write', assignable);
   }
   await commit(exchange.attribution, async (tx, record) => {
+    const assigned = await tx
+      .selectFrom('role_assignments')
+      .select('scope')
+      .where('role_definition_id', '=', name)
+      .execute();
+    const reaches = (at: string) =>
+      definition.assignableScopes.some((assignable) => snapshot.isWithin(at, assignable));
+    const outside = assigned.find((row) => !reaches(row.scope));
+    if (outside) {
+      throw refusal(
+        'invalid_request',
+        'RoleDefinitionHasAssignments',
+        `There are existing role assignments outside of the new assignable scopes, such as at ${outside.scope}.`,
+      );
+    }
     await putRoleDefinition(tx, record, definition, clock.now());
   });
   return json(existing ? 200 : 201, roleDefinitionBody(definition, scope));
@@ -92,7 +119,7 @@ async function remove(
   { snapshot, commit }: AuthorizationOptions,
 ): Promise<Reply> {
   const definition = snapshot.roleDefinition(name);
-  if (!definition || !visibleFrom(definition, scope)) return { status: 204 };
+  if (!definition || !visibleFrom(snapshot, definition, scope)) return { status: 204 };
   refuseBuiltIn(definition);
   for (const assignable of definition.assignableScopes) {
     await requireAlso(exchange, 'roleDefinitions/delete', assignable);
@@ -116,9 +143,9 @@ async function remove(
 }
 
 /** A role is seen from every scope at, above or beneath one at which it may be assigned. */
-function visibleFrom(definition: RoleDefinition, scope: string): boolean {
+function visibleFrom(snapshot: PolicySnapshot, definition: RoleDefinition, scope: string): boolean {
   return definition.assignableScopes.some(
-    (assignable) => isWithin(scope, assignable) || isWithin(assignable, scope),
+    (assignable) => snapshot.isWithin(scope, assignable) || snapshot.isWithin(assignable, scope),
   );
 }
 
