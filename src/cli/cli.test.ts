@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { Agent } from 'undici';
@@ -129,6 +139,52 @@ test('a denial names action, scope, policy and decision; explain says what would
     /What would allow it, for Bea Carlson:\n {2}role {2}.*Lockstep Administrator/,
   );
   expect(explained.stdout).toMatch(/WHO CAN GRANT IT.*\nAdministrator/);
+});
+
+test('a conditional role, a custom role and a deny assignment are made, seen, explained and ended', async () => {
+  const action = 'Microsoft.Storage/storageAccounts/blobServices/containers/read';
+  const check = () => bea.lockstep('check', action, '--scope', 'container:conditional');
+  const condition = "@Environment[UtcNow] DateTimeLessThan '2020-01-01T00:00:00.0Z'";
+  const where = ['--scope', 'container:conditional'];
+  const given = (await admin.json(
+    ...['role', 'assign', '--role', 'Storage Blob Data Reader', '--assignee', 'bea@lab.example'],
+    ...[...where, '--condition', condition],
+  )) as { name: string; properties: { condition: string } };
+  expect(given.properties.condition).toBe(condition);
+  const refused = await check();
+  expect(refused.code).not.toBe(0);
+  expect(refused.stdout).toContain('its condition is not true here');
+  const broken = await admin.lockstep(
+    ...['role', 'assign', '--role', 'Reader', '--assignee', 'bea@lab.example', '--condition', '@Resource[x'],
+  );
+  expect(broken.code).not.toBe(0);
+  expect(broken.stderr).toContain('character 0');
+  await admin.json('role', 'remove', given.name, ...where);
+
+  const file = join(mkdtempSync(join(tmpdir(), 'lockstep-role-')), 'role.json');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      roleName: 'Container lister',
+      permissions: [{ actions: [action] }],
+      assignableScopes: ['/'],
+    }),
+  );
+  await admin.json('role', 'definition', 'create', '--file', file);
+  await admin.json('role', 'assign', '--role', 'Container lister', '--assignee', 'bea@lab.example', ...where);
+  expect((await check()).code).toBe(0);
+  expect((await admin.lockstep('role', 'definition', 'show', 'container lister')).stdout).toContain(action);
+
+  const denied = (await admin.json(
+    ...['deny', 'create', '--name', 'incident 42', '--everyone', '--except', 'admin@lockstep.local'],
+    ...['--action', '*', ...where],
+  )) as { name: string };
+  const under = await check();
+  expect(under.code).not.toBe(0);
+  expect(under.stdout).toContain('incident 42');
+  expect((await admin.lockstep('deny', 'list', ...where)).stdout).toContain('everyone');
+  await admin.json('deny', 'delete', denied.name, ...where);
+  expect((await check()).code).toBe(0);
 });
 
 test('under --json a failure is one line of JSON on standard error, and standard output stays empty', async () => {

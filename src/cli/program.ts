@@ -4,6 +4,7 @@ import { addApp } from './commands/app.ts';
 import { addCheck } from './commands/check.ts';
 import { addConfig } from './commands/config.ts';
 import { addExplain } from './commands/explain.ts';
+import { addDeny } from './commands/deny.ts';
 import { addGroup } from './commands/group.ts';
 import { addInit } from './commands/init.ts';
 import { addJob } from './commands/job.ts';
@@ -63,6 +64,7 @@ export function createProgram(context: CliContext, silent = false): Command {
     addToken,
     addJob,
     addRole,
+    addDeny,
     addExplain,
     addCheck,
     addSessions,

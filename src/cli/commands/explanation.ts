@@ -15,7 +15,14 @@ const assignment = z.object({
   through: z.array(who),
 });
 
+const part = z.object({
+  text: z.string(),
+  truth: z.string(),
+  sides: z.array(z.object({ text: z.string(), value: z.unknown() })),
+});
+
 const shortfall = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('condition'), condition: z.string(), failing: part.nullable() }),
   z.object({ kind: z.literal('taken-away'), pattern: z.string() }),
   z.object({ kind: z.literal('disabled-group'), group: who }),
   z.object({ kind: z.literal('other-scope') }),
@@ -30,6 +37,7 @@ const remedy = z.object({
   roles: z.array(z.object({ id: z.string(), roleName: z.string() })),
   grantors: z.array(z.object({ principal: who, people: z.array(who), peopleCount: z.number() })),
   moreGrantors: z.number(),
+  request: z.object({ command: z.string() }).nullish(),
   ifGranted: z.object({
     allowed: z.boolean(),
     stillDenied: z.array(z.object({ principal: who, policyId: z.string() })),
@@ -42,7 +50,13 @@ const authority = z.object({
   policyId: z.string(),
   grantedBy: assignment.nullable(),
   deniedBy: z
-    .object({ name: z.string(), description: z.string(), scope: z.string(), through: z.array(who) })
+    .object({
+      name: z.string(),
+      description: z.string(),
+      scope: z.string(),
+      through: z.array(who),
+      untold: part.nullish(),
+    })
     .nullable(),
   remedy: remedy.nullable(),
 });
@@ -128,8 +142,9 @@ function authorityLine({ style }: Invocation, one: Authority, short: Short): str
 function why(one: Authority, short: Short): string {
   if (one.grantedBy !== null) return `${heldAs(one.grantedBy, short)} allows it.`;
   if (one.deniedBy !== null) {
-    const { name, scope, description } = one.deniedBy;
-    return `the deny assignment “${name}” at ${short(scope)} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}`;
+    const { name, scope, description, untold } = one.deniedBy;
+    const unsure = untold ? ` Its condition cannot be told, which denies: ${partText(untold)}.` : '';
+    return `the deny assignment “${name}” at ${short(scope)} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}${unsure}`;
   }
   if (one.remedy !== null)
     return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
@@ -206,21 +221,16 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
     );
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
-  const [scope] = remedy.scopes.slice(-1);
-  const [role] = roles;
-  if (role !== undefined && scope !== undefined) {
-    const commands = authorities.map(
-      ({ principal }) =>
-        `lockstep role assign --assignee ${principal.id} --role "${role}" --scope ${short(scope)}`,
-    );
-    out.push(style.dim(commands.join('\n')));
-  }
+  const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []);
+  if (commands.length > 0) out.push(style.dim(commands.join('\n')));
   return out;
 }
 
 function nearLine(near: Assignment, fall: z.infer<typeof shortfall>, short: Short): string {
   const held = `${near.roleName} at ${short(near.scope)}`;
   switch (fall.kind) {
+    case 'condition':
+      return `${held}: its condition is not true here: ${fall.failing ? partText(fall.failing) : `it cannot be understood (${fall.condition})`}.`;
     case 'taken-away':
       return `${held}: its notActions take it away again (${fall.pattern}).`;
     case 'disabled-group':
@@ -232,6 +242,14 @@ function nearLine(near: Assignment, fall: z.infer<typeof shortfall>, short: Shor
     case 'other-principal':
       return `${held}: it names ${near.principal.name}.`;
   }
+}
+
+/** A part of a condition with the values that it met. */
+function partText({ text, truth, sides }: z.infer<typeof part>): string {
+  const met = sides
+    .filter((side) => side.text.startsWith('@'))
+    .map((side) => `${side.text} is ${side.value === null ? 'missing' : JSON.stringify(side.value)}`);
+  return `${text} ${truth === 'error' ? 'cannot be told' : 'is false'}${met.length === 0 ? '' : ` (${met.join(', ')})`}`;
 }
 
 function peopleOf({ people, peopleCount }: Remedy['grantors'][number]): string | null {

@@ -11,6 +11,8 @@ import { objectsById, principalNamed, type Principal } from '../directory.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
+import { textOf } from '../text-of.ts';
+import { addDefinition } from './role-definition.ts';
 
 const definitionSchema = z.object({
   id: z.string(),
@@ -29,10 +31,17 @@ const assignmentSchema = z.object({
     roleDefinitionId: z.string(),
     principalId: z.string(),
     principalType: z.string().optional(),
+    condition: z.string().nullish(),
   }),
 });
 
-const assignOptions = z.object({ role: z.string(), assignee: z.string(), scope: z.string() });
+const assignOptions = z.object({
+  role: z.string(),
+  assignee: z.string(),
+  scope: z.string(),
+  condition: z.string().optional(),
+  conditionFile: z.string().optional(),
+});
 const listOptions = z.object({
   scope: z.string(),
   assignee: z.string().optional(),
@@ -55,9 +64,12 @@ export function addRole(program: Command, context: CliContext): void {
       'Sign-in name, object id, application id, or the name of a group or application.',
     )
     .option('--scope <scope>', scopeHelp, 'workspace')
+    .option('--condition <text>', "Condition under which it counts, in Azure's format 2.0.")
+    .option('--condition-file <file>', 'The same, from a file.')
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
       const options = call.options(assignOptions);
+      const condition = conditionIn(options);
       const client = await call.client();
       const places = await client.discovery();
       const scope = scopeNamed(options.scope, places);
@@ -70,6 +82,7 @@ export function addRole(program: Command, context: CliContext): void {
             roleDefinitionId: definition.id,
             principalId: assignee.id,
             ...(assignee.type === null ? {} : { principalType: assignee.type }),
+            ...(condition === null ? {} : { condition, conditionVersion: '2.0' }),
           },
         },
       });
@@ -81,6 +94,7 @@ export function addRole(program: Command, context: CliContext): void {
             ['to', assignee.type === null ? assignee.id : `${assignee.displayName} (${assignee.type})`],
             ['at', shortScope(made.properties.scope, places)],
             ['assignment', made.name],
+            ['where', made.properties.condition ?? null],
           ],
           call.style,
         ),
@@ -142,12 +156,15 @@ export function addRole(program: Command, context: CliContext): void {
           { title: 'TYPE', value: (row) => row.properties.principalType ?? null },
           { title: 'ASSIGNMENT', value: (row) => row.name },
           { title: 'SCOPE', value: (row) => shortScope(row.properties.scope, places) },
+          { title: 'CONDITION', value: (row) => (row.properties.condition ? 'yes' : null) },
         ],
         call.style,
         call.width,
       );
       call.result(assignments, shown === '' ? `No role is assigned at ${shortScope(scope, places)}.` : shown);
     });
+
+  addDefinition(role, context);
 
   role
     .command('remove')
@@ -163,6 +180,17 @@ export function addRole(program: Command, context: CliContext): void {
       await client.done('arm', 'DELETE', path);
       call.result({ removed: path }, `removed  ${path}`);
     });
+}
+
+/** Throws CliError `usage` when both are given, and when the file cannot be read. */
+function conditionIn(given: {
+  condition?: string | undefined;
+  conditionFile?: string | undefined;
+}): string | null {
+  if (given.condition !== undefined && given.conditionFile !== undefined) {
+    throw new CliError('usage', 'Give --condition or --condition-file, not both.');
+  }
+  return given.conditionFile === undefined ? (given.condition ?? null) : textOf(given.conditionFile).trim();
 }
 
 async function assignmentPath(client: Client, scopeName: string, id: string): Promise<string> {
