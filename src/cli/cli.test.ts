@@ -147,15 +147,29 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   const condition = "@Environment[UtcNow] DateTimeLessThan '2020-01-01T00:00:00.0Z'";
   const where = ['--scope', 'container:conditional'];
   const given = (await admin.json(
-    ...['role', 'assign', '--role', 'Storage Blob Data Reader', '--assignee', 'bea@lab.example'],
-    ...[...where, '--condition', condition],
+    'role',
+    'assign',
+    '--role',
+    'Storage Blob Data Reader',
+    '--assignee',
+    'bea@lab.example',
+    ...where,
+    '--condition',
+    condition,
   )) as { name: string; properties: { condition: string } };
   expect(given.properties.condition).toBe(condition);
   const refused = await check();
   expect(refused.code).not.toBe(0);
   expect(refused.stdout).toContain('its condition is not true here');
   const broken = await admin.lockstep(
-    ...['role', 'assign', '--role', 'Reader', '--assignee', 'bea@lab.example', '--condition', '@Resource[x'],
+    'role',
+    'assign',
+    '--role',
+    'Reader',
+    '--assignee',
+    'bea@lab.example',
+    '--condition',
+    '@Resource[x',
   );
   expect(broken.code).not.toBe(0);
   expect(broken.stderr).toContain('character 0');
@@ -176,8 +190,16 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect((await admin.lockstep('role', 'definition', 'show', 'container lister')).stdout).toContain(action);
 
   const denied = (await admin.json(
-    ...['deny', 'create', '--name', 'incident 42', '--everyone', '--except', 'admin@lockstep.local'],
-    ...['--action', '*', ...where],
+    'deny',
+    'create',
+    '--name',
+    'incident 42',
+    '--everyone',
+    '--except',
+    'admin@lockstep.local',
+    '--action',
+    '*',
+    ...where,
   )) as { name: string };
   const under = await check();
   expect(under.code).not.toBe(0);

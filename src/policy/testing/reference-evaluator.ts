@@ -1,7 +1,8 @@
 import type { PrincipalId } from '../../lib/ids.ts';
-import type { DenyAssignment, Permission, PrincipalRecord, RoleAssignment } from '../../store/changes.ts';
+import type { AttributeValue, DenyAssignment, Permission, PrincipalRecord } from '../../store/changes.ts';
 import type { PolicyRows } from '../snapshot.ts';
 import type { Access } from '../types.ts';
+import { referenceCondition, type ReferenceContext, type ReferenceTruth } from './reference-conditions.ts';
 
 /**
  * The specification of `decide`, in the plainest way: it shares no code with the engine, looks at every row every
@@ -17,24 +18,26 @@ export interface ReferenceAnswer {
 
 const everyoneId = '00000000-0000-0000-0000-000000000000';
 
-export function referenceDecide(rows: PolicyRows, id: PrincipalId, access: Access): ReferenceAnswer {
+export function referenceDecide(rows: PolicyRows, id: PrincipalId, asked: Access): ReferenceAnswer {
   const principal = rows.principals.find((candidate) => candidate.id === id);
   if (!principal) return { allowed: false, reason: 'unknown-principal', policyId: null };
   if (!principal.enabled) return { allowed: false, reason: 'disabled-principal', policyId: null };
 
+  const access = { ...asked, scope: asked.scope.toLowerCase() };
+  const chain = scopeChain(rows, access.scope);
+  const context = contextOf(rows, principal, access);
   const grantIdentities = identities(rows, principal, false);
   const denyIdentities = identities(rows, principal, true);
 
   const denies = rows.denyAssignments.filter(
     (deny) =>
-      denyCovers(deny, access.scope) &&
-      !deny.excludePrincipals.some(
-        (excluded) => excluded !== everyoneId && grantIdentities.includes(excluded),
-      ) &&
+      denyReaches(deny, chain) &&
       deny.principals.some((named) => named === everyoneId || denyIdentities.includes(named)) &&
-      permits(deny.permissions, access),
+      !deny.excludePrincipals.some((it) => it !== everyoneId && grantIdentities.includes(it)) &&
+      truth(deny.condition, context) !== 'false' &&
+      permits(deny.permissions, access, (condition) => truth(condition, context) !== 'false'),
   );
-  const deny = nearestThenLowest(denies);
+  const deny = nearestThenLowest(denies, chain);
   if (deny) return { allowed: false, reason: 'deny-assignment', policyId: deny.id };
 
   const grants = rows.roleAssignments.filter((grant) => {
@@ -42,11 +45,12 @@ export function referenceDecide(rows: PolicyRows, id: PrincipalId, access: Acces
     return (
       role !== undefined &&
       grantIdentities.includes(grant.principalId) &&
-      covers(grant.scope, access.scope) &&
-      permits(role.permissions, access)
+      chain.includes(grant.scope.toLowerCase()) &&
+      truth(grant.condition, context) === 'true' &&
+      permits(role.permissions, access, (condition) => truth(condition, context) === 'true')
     );
   });
-  const grant = nearestThenLowest(grants);
+  const grant = nearestThenLowest(grants, chain);
   if (grant) return { allowed: true, reason: 'role-assignment', policyId: grant.id };
   return { allowed: false, reason: 'missing-grant', policyId: null };
 }
@@ -69,31 +73,32 @@ function identities(rows: PolicyRows, principal: PrincipalRecord, throughDisable
   return found;
 }
 
-function segments(scope: string): string[] {
-  return scope
-    .toLowerCase()
-    .split('/')
-    .filter((segment) => segment !== '');
+/** The scope and all above it, nearest first: by its path, except where a scope was placed beneath another. */
+function scopeChain(rows: PolicyRows, scope: string): string[] {
+  if (scope === '/') return ['/'];
+  const placement = rows.placements?.find((candidate) => candidate.scope === scope);
+  const byPath = scope.replace(/\/[^/]*$/, '');
+  const parent = placement ? placement.parent : byPath;
+  return [scope, ...scopeChain(rows, parent === null || parent === '' ? '/' : parent)];
 }
 
-function covers(assigned: string, asked: string): boolean {
-  const above = segments(assigned);
-  const below = segments(asked);
-  return above.length <= below.length && above.every((segment, i) => segment === below[i]);
+function denyReaches(deny: DenyAssignment, chain: readonly string[]): boolean {
+  const reached = deny.doNotApplyToChildScopes ? chain.slice(0, 1) : chain;
+  return reached.includes(deny.scope.toLowerCase());
 }
 
-function denyCovers(deny: DenyAssignment, asked: string): boolean {
-  if (!covers(deny.scope, asked)) return false;
-  return !deny.doNotApplyToChildScopes || segments(deny.scope).length === segments(asked).length;
-}
-
-function permits(permissions: readonly Permission[], access: Access): boolean {
+function permits(
+  permissions: readonly Permission[],
+  access: Access,
+  counts: (condition: Permission['condition']) => boolean,
+): boolean {
   return permissions.some((permission) => {
     const given = access.dataAction ? permission.dataActions : permission.actions;
     const withheld = access.dataAction ? permission.notDataActions : permission.notActions;
     return (
       given.some((pattern) => wildcardMatch(pattern, access.action)) &&
-      !withheld.some((pattern) => wildcardMatch(pattern, access.action))
+      !withheld.some((pattern) => wildcardMatch(pattern, access.action)) &&
+      counts(permission.condition)
     );
   });
 }
@@ -119,10 +124,53 @@ export function wildcardMatch(pattern: string, text: string): boolean {
   return reachable[wanted.length] === true;
 }
 
-function nearestThenLowest<T extends RoleAssignment | DenyAssignment>(
+function nearestThenLowest<T extends { readonly id: string; readonly scope: string }>(
   candidates: readonly T[],
+  chain: readonly string[],
 ): T | undefined {
-  return [...candidates].sort(
-    (a, b) => segments(b.scope).length - segments(a.scope).length || (a.id < b.id ? -1 : 1),
-  )[0];
+  const steps = ({ scope }: T): number => chain.indexOf(scope.toLowerCase());
+  return [...candidates].sort((a, b) => steps(a) - steps(b) || (a.id < b.id ? -1 : 1))[0];
+}
+
+function truth(condition: string | null | undefined, context: ReferenceContext): ReferenceTruth {
+  return condition === null || condition === undefined ? 'true' : referenceCondition(condition, context);
+}
+
+/** What a condition finds: the deciding principal's own attributes, the request's, and tags from the store. */
+function contextOf(rows: PolicyRows, principal: PrincipalRecord, access: Access): ReferenceContext {
+  const { request, resource, environment } = access.attributes ?? {};
+  const prefix = 'microsoft.directory/customsecurityattributes/id:';
+  const security = Object.fromEntries(
+    Object.entries(principal.securityAttributes ?? {}).map(([name, value]) => [prefix + name, value]),
+  );
+  return {
+    action: access.action,
+    subOperation: access.subOperation ?? null,
+    attribute: (source, name) => {
+      if (source === 'principal') return own(security, name);
+      if (source === 'request') return own(request, name);
+      if (source === 'environment') return own(environment, name);
+      return own(resource, name) ?? tag(rows, access.scope, name);
+    },
+  };
+}
+
+/** Of the longest path at or above the scope that has tags. */
+function tag(rows: PolicyRows, scope: string, name: string): AttributeValue | undefined {
+  const [, key, marked] = /(?:^|\/)tags:(.+?)(<\$key_case_sensitive\$>)?$/i.exec(name) ?? [];
+  const tagged = (rows.tags ?? []).filter(
+    (row) => Object.keys(row.tags).length > 0 && `${scope}/`.startsWith(`${row.scope}/`),
+  );
+  const nearest = tagged.sort((a, b) => b.scope.length - a.scope.length)[0];
+  if (key === undefined) return undefined;
+  return marked
+    ? Object.entries(nearest?.tags ?? {}).find(([it]) => it === key)?.[1]
+    : own(nearest?.tags, key);
+}
+
+function own(
+  set: Readonly<Record<string, AttributeValue>> | undefined,
+  name: string,
+): AttributeValue | undefined {
+  return Object.entries(set ?? {}).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
 }

@@ -3,11 +3,12 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { Change, Permission, PrincipalRecord, RoleDefinition } from '../../store/changes.ts';
 import { everyone, type PolicyRows } from '../snapshot.ts';
 import type { Access } from '../types.ts';
+import { attributeSets, conditions, securityAttributes, tagSets } from './condition-texts.ts';
 
 export type PolicyChange = Extract<
   Change,
   {
-    readonly kind: `${'principal' | 'group' | 'role-definition' | 'role-assignment' | 'deny-assignment'}.${string}`;
+    readonly kind: `${'principal' | 'group' | 'role-definition' | 'role-assignment' | 'deny-assignment' | 'scope' | 'resource'}.${string}`;
   }
 >;
 
@@ -15,11 +16,36 @@ export type PolicyChange = Extract<
 export const users = ids('1', 6);
 export const groups = ids('2', 10);
 const roleNames = ids('3', 5);
-const grantNames = ids('4', 11);
-const denyNames = ids('5', 3);
+const grantNames = ids('4', 14);
+const denyNames = ids('5', 4);
 const strangers = ids('9', 1);
 
-export const scopes = ['/', '/a', '/a/b', '/a/bc', '/a/b/c', '/a/b/c/d', '/a/b/cd', '/e', '/a/x/y'];
+const managementGroups = ['a', 'b', 'c'].map(
+  (name) => `/providers/microsoft.management/managementgroups/${name}`,
+);
+const subscriptions = ['s', 'ss', 't'].map((name) => `/subscriptions/${name}`);
+const resourceGroup = '/subscriptions/s/resourcegroups/r';
+const resource = `${resourceGroup}/providers/n/t/x`;
+
+export const scopes = [
+  '/',
+  ...managementGroups,
+  ...subscriptions,
+  resourceGroup,
+  '/subscriptions/s/resourcegroups/rr',
+  '/subscriptions/t/resourcegroups/r',
+  resource,
+  `${resource}x`,
+  `${resource}/u/y`,
+  '/elsewhere',
+];
+const askedScopes = [
+  ...scopes,
+  `${resource}/u/y/v/z`,
+  `${resource}/u`,
+  '/subscriptions/u',
+  `${resourceGroup}/x`,
+];
 const actions = ['N/t/read', 'N/t/write', 'N/t/u/read', 'N/t/u/write', 'M/t/read', 'N/tt/read'];
 const patterns = [
   '*',
@@ -34,17 +60,27 @@ const patterns = [
   '*t/write',
 ];
 
-export const accesses: fc.Arbitrary<Access> = fc.record({
-  action: fc.constantFrom(...actions, ...actions.map((action) => action.toUpperCase())),
-  dataAction: weighted(3, false, 1, true),
-  scope: fc.constantFrom(...scopes, '/a/b/c/d/e', '/a/bcd'),
-});
+export const accesses: fc.Arbitrary<Access> = fc
+  .record({
+    action: fc.constantFrom(...actions, ...actions.map((action) => action.toUpperCase())),
+    dataAction: weighted(3, false, 1, true),
+    scope: weighted(12, fc.constantFrom(...askedScopes), 1, fc.constantFrom(...askedScopes.map(loud))),
+    subOperation: fc.constantFrom('List', 'read'),
+    attributes: fc.record({ request: attributeSets, resource: attributeSets, environment: attributeSets }),
+  })
+  .map(({ subOperation, ...access }) => (subOperation === 'read' ? access : { ...access, subOperation }));
+
+const anyGroup = fc.constantFrom(...groups);
+const anyPrincipal = fc.constantFrom(...users, ...groups, ...strangers);
+const anyScope = weighted(15, fc.constantFrom(...scopes), 1, fc.constantFrom(...scopes.map(loud)));
+const condition = weighted(3, fc.constant(null), 1, conditions);
 
 const permission: fc.Arbitrary<Permission> = fc.record({
   actions: fc.subarray(patterns, { minLength: 1, maxLength: 4 }),
   notActions: fc.subarray(patterns, { maxLength: 1 }),
   dataActions: fc.subarray(patterns, { maxLength: 2 }),
   notDataActions: fc.subarray(patterns, { maxLength: 1 }),
+  condition: weighted(5, fc.constant(null), 1, conditions),
 });
 const permissions = fc.array(permission, { minLength: 1, maxLength: 2 });
 
@@ -55,52 +91,28 @@ const firstRoles: readonly (readonly Permission[])[] = [
   [{ actions: ['N/t/*'], notActions: ['N/t/u/*'], dataActions: ['*'], notDataActions: [] }],
 ];
 
-const anyGroup = fc.constantFrom(...groups);
-const anyPrincipal = fc.constantFrom(...users, ...groups, ...strangers);
-const anyScope = fc.constantFrom(...scopes, '/A/B');
-
-const principalChange = fc
-  .record({ id: fc.constantFrom(...users, ...groups), enabled: weighted(4, true, 1, false) })
-  .map(({ id, enabled }): PolicyChange => ({ kind: 'principal.updated', principal: principal(id, enabled) }));
-const principalDeletion = fc.constantFrom(...users, ...groups).map((id): PolicyChange => ({
-  kind: 'principal.deleted',
-  id,
-  principalKind: groups.includes(id) ? 'group' : 'user',
-}));
-const memberAdded = fc
-  .record({ group: anyGroup, member: fc.constantFrom(...users, ...groups) })
-  .map((edge): PolicyChange => ({ kind: 'group.member-added', ...edge }));
-const memberRemoved = fc
-  .record({ group: anyGroup, member: fc.constantFrom(...users, ...groups) })
-  .map((edge): PolicyChange => ({ kind: 'group.member-removed', ...edge }));
-const rolePut = fc
-  .record({ id: fc.constantFrom(...roleNames), permissions })
-  .map(({ id, permissions }): PolicyChange => ({
-    kind: 'role-definition.put',
-    definition: roleDefinition(id, permissions),
-  }));
-const roleDeleted = fc
-  .constantFrom(...roleNames)
-  .map((id): PolicyChange => ({ kind: 'role-definition.deleted', id }));
-const grant = fc
+const principalPut = fc
   .record({
-    id: fc.constantFrom(...grantNames),
-    scope: anyScope,
-    roleDefinitionId: fc.constantFrom(...roleNames),
-    principalId: anyPrincipal,
+    id: fc.constantFrom(...users, ...groups),
+    enabled: fc.constantFrom(true, true, true, false),
+    attributes: securityAttributes,
   })
-  .map((row) => ({
-    ...row,
-    principalType: 'User' as const,
-    description: '',
-    createdOn: '2026-01-01T00:00:00Z',
-    createdBy: '',
+  .map(({ id, enabled, attributes }) => ({
+    kind: 'principal.updated' as const,
+    principal: { ...principal(id, enabled), securityAttributes: attributes },
   }));
-const grantPut = grant.map((assignment): PolicyChange => ({ kind: 'role-assignment.put', assignment }));
-const grantDeleted = grant.map((assignment): PolicyChange => ({
-  kind: 'role-assignment.deleted',
-  assignment,
-}));
+const edge = fc.record({ group: anyGroup, member: fc.constantFrom(...users, ...groups) });
+const grant = fc.record({
+  id: fc.constantFrom(...grantNames),
+  scope: anyScope,
+  roleDefinitionId: fc.constantFrom(...roleNames),
+  principalId: anyPrincipal,
+  condition,
+  principalType: fc.constant('User' as const),
+  description: fc.constant(''),
+  createdOn: fc.constant('2026-01-01T00:00:00Z'),
+  createdBy: fc.constant(''),
+});
 const deny = fc.record({
   id: fc.constantFrom(...denyNames),
   name: fc.constant('deny'),
@@ -108,27 +120,77 @@ const deny = fc.record({
   scope: anyScope,
   permissions,
   doNotApplyToChildScopes: fc.boolean(),
-  principals: fc.oneof(
-    { weight: 1, arbitrary: fc.constant([everyone as PrincipalId]) },
-    { weight: 3, arbitrary: fc.subarray([...users, ...groups], { minLength: 1, maxLength: 3 }) },
+  principals: weighted(
+    3,
+    fc.subarray([...users, ...groups], { minLength: 1, maxLength: 3 }),
+    1,
+    fc.constant<PrincipalId[]>([everyone as PrincipalId]),
   ),
   excludePrincipals: fc.subarray([...users, ...groups, everyone as PrincipalId], { maxLength: 2 }),
+  condition,
 });
-const denyPut = deny.map((assignment): PolicyChange => ({ kind: 'deny-assignment.put', assignment }));
-const denyDeleted = deny.map((assignment): PolicyChange => ({ kind: 'deny-assignment.deleted', assignment }));
+const placement = fc.record({
+  scope: fc.constantFrom(...managementGroups, ...subscriptions),
+  parent: weighted(4, fc.constantFrom(...managementGroups), 1, fc.constant(null)),
+  displayName: fc.constant(''),
+});
+const tagged = fc.constantFrom('/subscriptions/s', resourceGroup, resource, resource.toUpperCase());
 
-export const changes: fc.Arbitrary<PolicyChange> = fc.oneof(
-  { weight: 6, arbitrary: memberAdded },
-  { weight: 3, arbitrary: memberRemoved },
-  { weight: 12, arbitrary: grantPut },
-  { weight: 2, arbitrary: grantDeleted },
-  { weight: 2, arbitrary: denyPut },
-  { weight: 1, arbitrary: denyDeleted },
-  { weight: 2, arbitrary: rolePut },
-  { weight: 1, arbitrary: roleDeleted },
-  { weight: 3, arbitrary: principalChange },
-  { weight: 1, arbitrary: principalDeletion },
-);
+/** Each kind of change and how often it is to come. */
+export const changeKinds: readonly {
+  readonly weight: number;
+  readonly arbitrary: fc.Arbitrary<PolicyChange>;
+}[] = [
+  { weight: 6, arbitrary: edge.map((row) => ({ kind: 'group.member-added' as const, ...row })) },
+  { weight: 3, arbitrary: edge.map((row) => ({ kind: 'group.member-removed' as const, ...row })) },
+  {
+    weight: 14,
+    arbitrary: grant.map((assignment) => ({ kind: 'role-assignment.put' as const, assignment })),
+  },
+  {
+    weight: 2,
+    arbitrary: grant.map((assignment) => ({ kind: 'role-assignment.deleted' as const, assignment })),
+  },
+  { weight: 3, arbitrary: deny.map((assignment) => ({ kind: 'deny-assignment.put' as const, assignment })) },
+  {
+    weight: 1,
+    arbitrary: deny.map((assignment) => ({ kind: 'deny-assignment.deleted' as const, assignment })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ id: fc.constantFrom(...roleNames), permissions }).map((role) => ({
+      kind: 'role-definition.put' as const,
+      definition: roleDefinition(role.id, role.permissions),
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...roleNames).map((id) => ({ kind: 'role-definition.deleted' as const, id })),
+  },
+  { weight: 3, arbitrary: principalPut },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...users, ...groups).map((id) => ({
+      kind: 'principal.deleted' as const,
+      id,
+      principalKind: groups.includes(id) ? ('group' as const) : ('user' as const),
+    })),
+  },
+  { weight: 3, arbitrary: placement.map((row) => ({ kind: 'scope.placed' as const, placement: row })) },
+  {
+    weight: 1,
+    arbitrary: placement.map(({ scope }) => ({ kind: 'scope.removed' as const, scope })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ id: tagged, tags: tagSets })
+      .map((row) => ({ kind: 'resource.put' as const, type: 'n/t', created: false, ...row })),
+  },
+  { weight: 1, arbitrary: tagged.map((id) => ({ kind: 'resource.deleted' as const, type: 'n/t', id })) },
+];
+
+export const changes: fc.Arbitrary<PolicyChange> = fc.oneof(...changeKinds);
 
 /** Every user and group known, each user three groups deep, a few roles; nobody granted anything yet. */
 export const firstWorld: PolicyRows = {
@@ -140,6 +202,8 @@ export const firstWorld: PolicyRows = {
   roleDefinitions: roleNames.map((id, i) => roleDefinition(id, firstRoles[i] ?? [])),
   roleAssignments: [],
   denyAssignments: [],
+  placements: [{ scope: '/subscriptions/s', parent: managementGroups[0] ?? null, displayName: '' }],
+  tags: [],
   version: 0,
 };
 
@@ -148,60 +212,8 @@ export function principal(id: PrincipalId, enabled: boolean): PrincipalRecord {
   return { id, kind, displayName: id, enabled, sponsorId: null, signInName: null };
 }
 
-/** What the rows are after a change, written without the engine. */
-export function changedRows(rows: PolicyRows, change: PolicyChange, version: number): PolicyRows {
-  const next = { ...rows, version };
-  switch (change.kind) {
-    case 'principal.created':
-    case 'principal.updated':
-      return { ...next, principals: replaced(rows.principals, change.principal) };
-    case 'principal.deleted':
-      return {
-        ...next,
-        principals: rows.principals.filter((row) => row.id !== change.id),
-        memberships: rows.memberships.filter((row) => row.group !== change.id && row.member !== change.id),
-      };
-    case 'group.member-added': {
-      const { group, member } = change;
-      return { ...next, memberships: [...without(rows.memberships, group, member), { group, member }] };
-    }
-    case 'group.member-removed':
-      return { ...next, memberships: without(rows.memberships, change.group, change.member) };
-    case 'role-definition.put':
-      return { ...next, roleDefinitions: replaced(rows.roleDefinitions, change.definition) };
-    case 'role-definition.deleted':
-      return { ...next, roleDefinitions: rows.roleDefinitions.filter((row) => row.id !== change.id) };
-    case 'role-assignment.put':
-      return { ...next, roleAssignments: replaced(rows.roleAssignments, change.assignment) };
-    case 'role-assignment.deleted':
-      return {
-        ...next,
-        roleAssignments: rows.roleAssignments.filter((row) => row.id !== change.assignment.id),
-      };
-    case 'deny-assignment.put':
-      return { ...next, denyAssignments: replaced(rows.denyAssignments, change.assignment) };
-    case 'deny-assignment.deleted':
-      return {
-        ...next,
-        denyAssignments: rows.denyAssignments.filter((row) => row.id !== change.assignment.id),
-      };
-  }
-}
-
-function replaced<T extends { readonly id: string }>(rows: readonly T[], row: T): T[] {
-  return [...rows.filter((candidate) => candidate.id !== row.id), row];
-}
-
-function roleDefinition(id: string, permissions: readonly Permission[]): RoleDefinition {
+export function roleDefinition(id: string, permissions: readonly Permission[]): RoleDefinition {
   return { id, roleName: id, description: '', type: 'CustomRole', permissions, assignableScopes: ['/'] };
-}
-
-function without(
-  memberships: PolicyRows['memberships'],
-  group: PrincipalId,
-  member: PrincipalId,
-): PolicyRows['memberships'] {
-  return memberships.filter((row) => row.group !== group || row.member !== member);
 }
 
 function ids(prefix: string, count: number): PrincipalId[] {
@@ -211,6 +223,14 @@ function ids(prefix: string, count: number): PrincipalId[] {
   );
 }
 
-function weighted<T>(a: number, left: T, b: number, right: T): fc.Arbitrary<T> {
-  return fc.oneof({ weight: a, arbitrary: fc.constant(left) }, { weight: b, arbitrary: fc.constant(right) });
+function loud(scope: string): string {
+  return scope === '/' ? scope : scope.toUpperCase();
+}
+
+function weighted<T>(a: number, left: fc.Arbitrary<T>, b: number, right: fc.Arbitrary<T>): fc.Arbitrary<T>;
+function weighted<T>(a: number, left: T, b: number, right: T): fc.Arbitrary<T>;
+function weighted<T>(a: number, left: T | fc.Arbitrary<T>, b: number, right: T | fc.Arbitrary<T>) {
+  const of = (value: T | fc.Arbitrary<T>): fc.Arbitrary<T> =>
+    value instanceof fc.Arbitrary ? value : fc.constant(value);
+  return fc.oneof({ weight: a, arbitrary: of(left) }, { weight: b, arbitrary: of(right) });
 }

@@ -36,6 +36,7 @@ export async function createAssignment(
     const { condition: before = null, ...kept } = existing;
     const { description, condition = null } = assignment;
     const stored = { ...kept, description, ...(condition === null ? {} : { condition }) };
+    if (condition !== null && before === null) await mustLeaveAnOwner(tx, existing);
     if (description !== existing.description || condition !== before) {
       await putRoleAssignment(tx, record, stored);
     }
@@ -77,7 +78,20 @@ export async function removeAssignment(
     .executeTakeFirst();
   if (!row) return null;
   const assignment = parseRoleAssignment(row);
-  if (needsOwner(scope) && assignment.roleDefinitionId === roleIds.owner) {
+  await mustLeaveAnOwner(tx, assignment);
+  await deleteRoleAssignment(tx, record, assignment);
+  return assignment;
+}
+
+/**
+ * Throws `precondition_failed` where this is the last unconditional assignment of Owner to an enabled principal at the
+ * root or a subscription.
+ */
+async function mustLeaveAnOwner(
+  tx: Tx,
+  { id: name, scope, roleDefinitionId }: RoleAssignment,
+): Promise<void> {
+  if (needsOwner(scope) && roleDefinitionId === roleIds.owner) {
     const another = await tx
       .selectFrom('role_assignments')
       .innerJoin('principals', 'principals.id', 'role_assignments.principal_id')
@@ -86,6 +100,7 @@ export async function removeAssignment(
       .where('role_assignments.role_definition_id', '=', roleIds.owner)
       .where('role_assignments.id', '<>', name)
       .where('principals.enabled', '=', 1)
+      .where('role_assignments.condition', 'is', null)
       .executeTakeFirst();
     if (!another) {
       throw refusal(
@@ -95,8 +110,6 @@ export async function removeAssignment(
       );
     }
   }
-  await deleteRoleAssignment(tx, record, assignment);
-  return assignment;
 }
 
 function needsOwner(scope: string): boolean {

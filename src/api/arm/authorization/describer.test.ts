@@ -223,6 +223,21 @@ describe('a role assignment', () => {
     expect((await send('DELETE', owner)).status).toBe(200);
   });
 
+  test('of the last Owner of a subscription takes no condition, and a conditional Owner does not count as one', async () => {
+    const [owner] = rows.roleAssignments.filter(({ scope }) => scope === subscription);
+    const conditional = {
+      condition: "@Request[a:b] StringEquals 'x'",
+      conditionVersion: '2.0',
+      roleDefinitionId: `${subscription}/${provider}/roleDefinitions/${roleIds.owner}`,
+    };
+    const last = `${subscription}/${provider}/roleAssignments/${owner?.id}`;
+    const bound = { properties: { ...conditional, principalId: owner?.principalId } };
+    expect(await refusedWith('PUT', last, bound)).toBe('CannotDeleteLastRbacAdminAssignment');
+    const other = { properties: { ...conditional, principalId: ada } };
+    await send('PUT', `${subscription}/${provider}/roleAssignments/${names[4]}`, other);
+    expect(await refusedWith('DELETE', last)).toBe('CannotDeleteLastRbacAdminAssignment');
+  });
+
   test('that collides in a race leaves one', async () => {
     const results = await Promise.allSettled(
       [4, 5, 6].map((i) => send('PUT', address.replace(names[1] ?? '', names[i] ?? ''), wanted)),
