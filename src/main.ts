@@ -2,10 +2,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { knowsResource, standardResources } from './api/entra/resources.ts';
 import { callerFromCookie } from './composition/browser-caller.ts';
 import { serverCertificate } from './composition/certificate.ts';
-import { mayRunJobs, mayTakeAway, recheckLeases, whyCut } from './composition/enforcement.ts';
+import { mayRunJob, mayTakeAway, recheckLeases, whyCut } from './composition/enforcement.ts';
 import { administratorLink } from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
 import { composeIdentity, type IdentityParts } from './composition/identity.ts';
+import { submissionOf } from './composition/job-access.ts';
 import { listenFailure } from './composition/listen-failure.ts';
 import { composeSurfaces } from './composition/surfaces.ts';
 import { composeWorkspace } from './composition/workspace.ts';
@@ -90,7 +91,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const identity = await composeIdentity(config, foundation, {
     publicUrl,
     knowsResource: (resource) => knowsResource(resources, resource),
-    stillAllowed: (lease) => mayRunJobs(snapshot, lease),
+    stillAllowed: (lease) => mayRunJob(snapshot, lease, submissionOf(lease, foundation)),
   });
   let certificate = await serverCertificate(config, hostname, foundation.storageAccount);
   const { certificateAuthorityFile } = certificate;

@@ -5,6 +5,7 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { isAllowedForAll } from '../policy/decide.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { Access } from '../policy/types.ts';
 import type { Change, ChangeKind, LeaseRecord } from '../store/changes.ts';
 
 /** Changes after which somebody may hold less than before; the others cannot end a stream or a lease. */
@@ -47,15 +48,10 @@ export function whyCut(
   return lost ? 'policy-changed' : null;
 }
 
-/** The right on which a job runs: everyone in whose name it acts, but the job itself, may still submit jobs there. */
-export function mayRunJobs(snapshot: PolicySnapshot, lease: LeaseRecord): boolean {
+/** The right on which a job runs: everyone in whose name it acts, but the job itself, may still submit this job. */
+export function mayRunJob(snapshot: PolicySnapshot, lease: LeaseRecord, submission: Access): boolean {
   const people = authoritiesOf(lease).filter((id) => id !== lease.jobId);
-  const access = {
-    action: 'Microsoft.MachineLearningServices/workspaces/jobs/write',
-    dataAction: false,
-    scope: lease.jobScope,
-  };
-  return isAllowedForAll(snapshot, people, access);
+  return isAllowedForAll(snapshot, people, submission);
 }
 
 /** Ends the leases that have lost their ground. Not waited for: the streams are cut already. */

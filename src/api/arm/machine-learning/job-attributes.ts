@@ -11,7 +11,7 @@ const named = {
   gpuCount: inAccess('@Request[Microsoft.MachineLearningServices/workspaces/jobs:gpuCount]'),
 };
 
-/** What conditions may ask of a job that is submitted. Throws `invalid_request` for a GPU count that is none. */
+/** What conditions may ask of a job that is submitted. Throws `invalid_request` for a count that is none. */
 export function jobAttributes(job: CommandJob): AttributeSet {
   const sku = job.resources?.['instanceType'];
   return {
@@ -19,8 +19,15 @@ export function jobAttributes(job: CommandJob): AttributeSet {
     ...given(named.experimentName, job.experimentName),
     ...given(named.computeName, job.computeId?.split('/').at(-1)),
     ...given(named.computeSku, typeof sku === 'string' ? sku : null),
-    [named.gpuCount]: gpusOf(job) * (job.resources?.instanceCount ?? 1),
+    [named.gpuCount]: gpusOf(job) * instancesOf(job),
   };
+}
+
+/** Nothing times eight GPUs would pass for none. */
+function instancesOf(job: CommandJob): number {
+  const count = job.resources?.instanceCount ?? 1;
+  if (count >= 1) return count;
+  throw failure('invalid_request', 'The number of instances must be 1 or more.');
 }
 
 function gpusOf(job: CommandJob): number {
