@@ -38,6 +38,7 @@ function storedAttributes(store: Store, id: string) {
   );
   if (!found.success) return null;
   const properties = dictionary.parse(JSON.parse(found.data.properties_json));
-  const job = commandJob.safeParse({ ...properties, tags: JSON.parse(found.data.tags_json) });
+  const tags = dictionary.parse(JSON.parse(found.data.tags_json));
+  const job = commandJob.safeParse({ ...properties, tags });
   return job.success ? jobAttributes(job.data) : null;
 }
