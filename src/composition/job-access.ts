@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jobAttributes } from '../api/arm/machine-learning/job-attributes.ts';
-import { inAccess } from '../gateway/attribute-names.ts';
+import { environmentOf } from '../gateway/environment.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Access } from '../policy/types.ts';
 import type { LeaseRecord } from '../store/changes.ts';
@@ -9,7 +9,6 @@ import { commandJob } from '../workspace/jobs/command-job.ts';
 
 const row = z.object({ properties_json: z.string(), tags_json: z.string() });
 const dictionary = z.record(z.string(), z.unknown());
-const utcNow = inAccess('@Environment[UtcNow]');
 
 /**
  * What the submission of a lease's job would ask today, with the attributes of the job as it is stored: a grant under a
@@ -27,7 +26,7 @@ export function submissionOf(
     scope: lease.jobScope,
     attributes: {
       ...(request === null ? {} : { request }),
-      environment: { [utcNow]: new Date(clock.now()).toISOString() },
+      environment: environmentOf(lease.chain, clock.now()),
     },
   };
 }

@@ -4,6 +4,14 @@
  */
 export const attributeNames = {
   '@Environment[UtcNow]': 'When the request is decided, a time. Every request.',
+  '@Environment[Lockstep.Access/ci:issuer]':
+    'The issuer of the CI run’s token. Every request of a CI run, and of the jobs that it submits; ask for it too where more than one issuer is trusted.',
+  '@Environment[Lockstep.Access/ci:repository]':
+    'The repository, as the claim `repository` names it. As above.',
+  '@Environment[Lockstep.Access/ci:ref]':
+    'The branch or tag, as the claim `ref` names it, e.g. refs/heads/main. As above.',
+  '@Environment[Lockstep.Access/ci:environment]':
+    'The deployment environment, as the claim `environment` names it. As above.',
   '@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId]':
     'The role that is to be assigned, a GUID. Writing a role assignment.',
   '@Request[Microsoft.Authorization/roleAssignments:PrincipalId]':

@@ -7,6 +7,7 @@ import type { Access, Cause, Decision, Verdict } from '../policy/types.ts';
 import { crossSiteRefusal } from './cross-site.ts';
 import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial.ts';
 import type { Admission } from './edge.ts';
+import { environmentOf, withEnvironment } from './environment.ts';
 import { genericSurface } from './generic-surface.ts';
 import { hasEncodedSlash } from './path-form.ts';
 import type { BodyRead } from './request-body.ts';
@@ -195,7 +196,7 @@ export class Judging {
     }
     if (caller.authorities.length === 0) return this.#decision(false, { kind: 'unknown-principal' }, access);
     try {
-      const asked = withTime(access, this.#options.clock.now());
+      const asked = withEnvironment(access, environmentOf(caller.chain, this.#options.clock.now()));
       const verdict = this.#options.decide(caller.authorities, asked);
       return this.#decision(verdict.allowed, verdict.cause, asked, verdict.decidedFor);
     } catch (fault) {
@@ -258,13 +259,6 @@ function staleRefusal(head: RequestHead, version: number): LockstepError | null 
   return Number(demanded) > version
     ? failure('stale_policy', `The policy here is at revision ${version}; ${demanded} is demanded.`)
     : null;
-}
-
-/** Conditions may ask when it is: `@Environment[UtcNow]`. */
-function withTime(access: Access, now: number): Access {
-  const { attributes } = access;
-  const environment = { ...attributes?.environment, utcnow: new Date(now).toISOString() };
-  return { ...access, attributes: { ...attributes, environment } };
 }
 
 interface KnownAccess {

@@ -204,6 +204,16 @@ export interface ActorRef {
   /** Object id of a principal, or the issuer-qualified run id of a CI run. */
   readonly id: string;
   readonly name: string;
+  /** What the CI system swore of its run; conditions ask for it. Of a CI run only. */
+  readonly ci?: CiRun | undefined;
+}
+
+/** Claims of a CI run's token, whole; one that it lacks, or that is too long to carry, is absent. */
+export interface CiRun {
+  readonly issuer: string;
+  readonly repository?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly environment?: string | undefined;
 }
 
 /** To whom, and to which request, a change is attributed. */

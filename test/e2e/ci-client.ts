@@ -47,6 +47,26 @@ export class CiClient {
 
   /** Presents an assertion at the token service. */
   async exchange(assertion: string, resource = 'https://management.azure.com'): Promise<TokenAnswer> {
+    return this.#ask(resource, { client_assertion_type: assertionType, client_assertion: assertion });
+  }
+
+  /** The same application without any run behind it. */
+  async withSecret(secret: string, resource: string): Promise<TokenAnswer> {
+    return this.#ask(resource, { client_secret: secret });
+  }
+
+  /** The status of a GET with just this token. */
+  async sendWith(token: string, path: string, headers: Readonly<Record<string, string>>): Promise<number> {
+    const authorization = `Bearer ${token}`;
+    const answer = await request(new URL(path, this.#house.url), {
+      dispatcher: this.#agent,
+      headers: { ...headers, authorization },
+    });
+    await answer.body.dump();
+    return answer.statusCode;
+  }
+
+  async #ask(resource: string, proof: Readonly<Record<string, string>>): Promise<TokenAnswer> {
     const { statusCode, body } = await request(
       `${this.#house.url}/${this.#house.stage.place.tenantId}/oauth2/v2.0/token`,
       {
@@ -57,8 +77,7 @@ export class CiClient {
           grant_type: 'client_credentials',
           client_id: this.#appId,
           scope: `${resource}/.default`,
-          client_assertion_type: assertionType,
-          client_assertion: assertion,
+          ...proof,
         }).toString(),
       },
     );

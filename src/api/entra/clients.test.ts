@@ -101,7 +101,17 @@ test('@azure/identity: an outside token, once, with the CI run in the chain', as
   const caller = await service.room.verifier.verify(token, ['https://management.azure.com']);
   expect(caller.chain).toEqual([
     { kind: 'user', id: service.sponsor.id, name: 'Ada' },
-    { kind: 'ci-run', id: `${service.ci.issuer}#555`, name: 'contoso/penguins@refs/heads/main run 555' },
+    {
+      kind: 'ci-run',
+      id: `${service.ci.issuer}#555`,
+      name: 'contoso/penguins@refs/heads/main run 555',
+      ci: {
+        issuer: service.ci.issuer,
+        repository: 'contoso/penguins',
+        ref: 'refs/heads/main',
+        environment: 'training',
+      },
+    },
     { kind: 'application', id: service.application.id, name: 'CI' },
   ]);
   expect(caller.authorities).toEqual([service.application.id]);

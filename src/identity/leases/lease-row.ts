@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { LeaseId, PrincipalId } from '../../lib/ids.ts';
 import type { LeaseRecord } from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
-import { actorKinds } from '../tokens/claims.ts';
+import { actorRef } from '../tokens/claims.ts';
 
-const chain = z.array(z.strictObject({ kind: z.enum(actorKinds), id: z.string(), name: z.string() }));
+const chain = z.array(actorRef);
 
 export function toLease(row: Schema['leases']): LeaseRecord {
   return {

@@ -32,6 +32,8 @@ afterEach(async () => {
   await room.close();
 });
 
+const run = { issuer: 'https://ci', repository: 'contoso/penguins', ref: 'refs/heads/main' };
+
 async function submitted(): Promise<{ lease: LeaseRecord; secret: Secret }> {
   const jobId = newGuid() as PrincipalId;
   return room.feed.commit(by, async (tx, record) => {
@@ -47,7 +49,7 @@ async function submitted(): Promise<{ lease: LeaseRecord; secret: Secret }> {
       submitterId: ci.id,
       chain: [
         { kind: 'user', id: ada.id, name: 'Ada' },
-        { kind: 'ci-run', id: 'https://ci#7', name: 'run 7' },
+        { kind: 'ci-run', id: 'https://ci#7', name: 'run 7', ci: run },
         { kind: 'application', id: ci.id, name: 'CI' },
         { kind: 'job', id: jobId, name: 'train' },
       ],
@@ -80,6 +82,7 @@ test('a running job gets a short token in its owner’s name, with the whole cha
   expect(caller.subject.id).toBe(ada.id);
   expect(caller.authorities).toEqual([ada.id, ci.id, lease.jobId]);
   expect(caller.chain.map(({ kind }) => kind)).toEqual(['user', 'ci-run', 'application', 'job']);
+  expect(caller.chain[1]?.ci).toEqual(run);
   expect(room.liveness.check(caller)).toBeNull();
 });
 

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { failure } from '../../lib/errors.ts';
 import {
@@ -22,6 +21,7 @@ import {
 } from '../../store/changes.ts';
 import type { Store } from '../../store/sqlite.ts';
 import type { Liveness } from '../liveness.ts';
+import { linkClaim } from '../tokens/claims.ts';
 import type { IssuedToken, TokenIssuer } from '../tokens/issue.ts';
 import { toLease } from './lease-row.ts';
 
@@ -99,7 +99,7 @@ export class Leases {
         job_scope: lease.jobScope,
         owner_id: lease.ownerId,
         submitter_id: lease.submitterId,
-        chain_json: canonicalJson(lease.chain.map(({ kind, id, name }) => ({ kind, id, name }))),
+        chain_json: JSON.stringify(lease.chain.map(linkClaim)),
         state: lease.state,
         secret_digest: digestOf(secret).toString('base64url'),
         created_at: now,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ActorRef } from '../../store/changes.ts';
 
 const text = z.string().max(600);
 const guid = z.guid().transform((value) => value.toLowerCase());
@@ -15,7 +16,24 @@ export const actorKinds = [
   'anonymous',
 ] as const;
 
-const actorRef = z.strictObject({ kind: z.enum(actorKinds), id: text.min(1), name: z.string().max(1024) });
+const ciRun = z.strictObject({
+  issuer: text,
+  repository: text.optional(),
+  ref: text.optional(),
+  environment: text.optional(),
+});
+
+export const actorRef = z.strictObject({
+  kind: z.enum(actorKinds),
+  id: text.min(1),
+  name: z.string().max(1024),
+  ci: ciRun.optional(),
+});
+
+/** A link of a chain as it stands in a token and with a lease. */
+export function linkClaim({ kind, id, name, ci }: ActorRef): z.output<typeof actorRef> {
+  return { kind, id, name, ...(ci !== undefined && { ci: { ...ci } }) };
+}
 
 /** RFC 8693 §4.1: the current actor outermost, the one before it within. */
 export interface ActClaim {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { epochSeconds, type Clock } from '../../lib/clock.ts';
 import type { LeaseId, PrincipalId, SessionId, TenantId } from '../../lib/ids.ts';
 import type { ActorRef, PrincipalRecord } from '../../store/changes.ts';
-import type { AccessTokenClaims, ActClaim } from './claims.ts';
+import { linkClaim, type AccessTokenClaims, type ActClaim } from './claims.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const signInThreadPool = promisify(sign);
@@ -102,7 +102,7 @@ export class TokenIssuer {
       ...(request.roles !== undefined && { roles: [...request.roles] }),
       ...(request.sessionId !== undefined && { sid: request.sessionId }),
       ...(act !== null && { act }),
-      lockstep_chain: request.chain.map(({ kind, id, name }) => ({ kind, id, name })),
+      lockstep_chain: request.chain.map(linkClaim),
       lockstep_auth: [...request.authorities],
       ...(request.leaseId !== undefined && { lockstep_lease: request.leaseId }),
     };

@@ -65,5 +65,16 @@ function ciRunOf(issuer: string, claims: OutsideClaims): ActorRef | null {
     kind: 'ci-run',
     id: `${issuer}#${run}`.slice(0, 600),
     name: `${said('repository')}@${said('ref')} run ${run}`,
+    ci: {
+      issuer,
+      repository: whole(claims['repository']),
+      ref: whole(claims['ref']),
+      environment: whole(claims['environment']),
+    },
   };
+}
+
+/** Cut short, a claim would be another one; so one that is too long to carry is left out, and conditions miss it. */
+function whole(claim: unknown): string | undefined {
+  return typeof claim === 'string' && claim.length <= 256 ? claim : undefined;
 }
