@@ -124,6 +124,17 @@ test('a person, a group, a role: then the person may, and it is said why', async
   );
 });
 
+test('attributes are set, shown and removed; a pair without its set is refused', async () => {
+  const set = (...pairs: string[]) =>
+    admin.lockstep('principal', 'attributes', 'set', 'bea@lab.example', ...pairs);
+  expect((await set('Ml.Purpose=research', 'Ml.Gpus=4', 'Ml.Projects=["a","b"]')).code).toBe(0);
+  const show = () => admin.json('principal', 'attributes', 'show', 'bea@lab.example');
+  expect(await show()).toEqual({ 'Ml.Purpose': 'research', 'Ml.Gpus': 4, 'Ml.Projects': ['a', 'b'] });
+  expect((await set('Ml.Gpus=', 'Ml.Projects=')).code).toBe(0);
+  expect(await show()).toEqual({ 'Ml.Purpose': 'research' });
+  expect((await set('Purpose=research')).code).toBe(2);
+});
+
 test('a denial names action, scope, policy and decision; explain says what would allow it and who can grant it', async () => {
   const run = await bea.lockstep('user', 'list');
   expect([run.code, run.stdout]).toEqual([3, '']);

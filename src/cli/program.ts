@@ -11,6 +11,7 @@ import { addJob } from './commands/job.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLogin } from './commands/login.ts';
 import { addLogout } from './commands/logout.ts';
+import { addPrincipal } from './commands/principal.ts';
 import { addRole } from './commands/role.ts';
 import { addServe } from './commands/serve.ts';
 import { addSessions } from './commands/sessions.ts';
@@ -72,6 +73,7 @@ export function createProgram(context: CliContext, silent = false): Command {
     addUser,
     addGroup,
     addApp,
+    addPrincipal,
   ];
   for (const addCommand of add) addCommand(program, context);
   for (const command of program.commands) settle(command);

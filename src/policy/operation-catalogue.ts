@@ -30,6 +30,8 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ...written('applications', 'an application'),
     ...written('managedIdentities', 'a managed identity'),
     ...written('federatedCredentials', 'a federated credential'),
+    ['securityAttributes/read', 'See custom security attributes'],
+    ['securityAttributes/write', 'Set custom security attributes'],
     ['sessions/read', 'See sign-ins and live requests'],
     ['sessions/cut/action', 'End sign-ins and live requests'],
     ['decisions/read', 'See decisions'],

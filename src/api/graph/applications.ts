@@ -9,6 +9,12 @@ import { requirePowerOver, requirePowerOverEveryone, requirePowerToDelete } from
 import { created, noContent, ok, one, page } from './odata.ts';
 import { applicationResource, servicePrincipalResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, principalOf, type GraphParts } from './parts.ts';
+import {
+  changesOf,
+  requireToSetAttributes,
+  securityAttributesPatch,
+  withSecurityAttributes,
+} from './security-attributes.ts';
 
 const redirects = z.object({ redirectUris: z.array(z.string()).max(100) });
 const newApplication = z.strictObject({
@@ -35,6 +41,11 @@ const newPassword = z.object({
   passwordCredential: z
     .object({ displayName: z.string().nullish(), endDateTime: z.iso.datetime({ offset: true }).nullish() })
     .nullish(),
+});
+
+const servicePrincipalPatch = z.strictObject({
+  accountEnabled: z.boolean().optional(),
+  customSecurityAttributes: securityAttributesPatch.optional(),
 });
 
 /** learn.microsoft.com/graph/api/resources/application and …/serviceprincipal */
@@ -202,7 +213,8 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       guard: () => ownAction('applications/read'),
       async serve(exchange, { id = '' }) {
         const workload = await principalOf(parts, id, ['application', 'managed-identity', 'job']);
-        return one(exchange, servicePrincipalResource(workload, tenantId));
+        const resource = servicePrincipalResource(workload, tenantId);
+        return one(exchange, await withSecurityAttributes(exchange, resource, workload));
       },
     },
     {
@@ -212,10 +224,17 @@ export function applicationRoutes(parts: GraphParts): Route[] {
       body: jsonBody(parts),
       guard: () => ownAction('applications/write'),
       async serve(exchange, { id = '' }) {
-        const { accountEnabled } = exchange.json(z.strictObject({ accountEnabled: z.boolean() }));
+        const { accountEnabled, customSecurityAttributes } = exchange.json(servicePrincipalPatch);
         const workload = await principalOf(parts, id, ['application', 'managed-identity']);
+        const attributes = changesOf(customSecurityAttributes ?? {});
+        if (customSecurityAttributes) await requireToSetAttributes(exchange);
         if (accountEnabled) await requirePowerOver(exchange, parts.snapshot, workload.id);
-        await directory.setEnabled(exchange.attribution, workload.id, accountEnabled);
+        if (accountEnabled !== undefined) {
+          await directory.setEnabled(exchange.attribution, workload.id, accountEnabled);
+        }
+        if (customSecurityAttributes) {
+          await directory.setSecurityAttributes(exchange.attribution, workload.id, attributes);
+        }
         return noContent;
       },
     },

@@ -9,6 +9,12 @@ import { requirePowerOver, requirePowerToDelete } from '../power-over.ts';
 import { created, noContent, one, page } from './odata.ts';
 import { directoryObject, userResource } from './objects.ts';
 import { callerOf, jsonBody, noBody, notThere, type GraphParts } from './parts.ts';
+import {
+  changesOf,
+  requireToSetAttributes,
+  securityAttributesPatch,
+  withSecurityAttributes,
+} from './security-attributes.ts';
 
 const passwordProfile = z.object({
   password: z.string(),
@@ -27,6 +33,7 @@ const newUser = z.strictObject({
 
 const userPatch = z.strictObject({
   accountEnabled: z.boolean().optional(),
+  customSecurityAttributes: securityAttributesPatch.optional(),
   passwordProfile: passwordProfile.optional(),
 });
 
@@ -81,7 +88,11 @@ export function userRoutes(parts: GraphParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ownAction('users/read'),
-      serve: async (exchange, { key = '' }) => one(exchange, userResource(await userOf(parts, key))),
+      async serve(exchange, { key = '' }) {
+        const user = await userOf(parts, key);
+        const held = (await directory.byId(user.id)) ?? {};
+        return one(exchange, await withSecurityAttributes(exchange, userResource(user), held));
+      },
     },
     {
       method: 'PATCH',
@@ -95,6 +106,8 @@ export function userRoutes(parts: GraphParts): Route[] {
         if (wanted.accountEnabled === false && user.id === callerOf(exchange).subject.id) {
           throw failure('conflict', 'You cannot disable yourself; another administrator can.');
         }
+        const attributes = changesOf(wanted.customSecurityAttributes ?? {});
+        if (wanted.customSecurityAttributes) await requireToSetAttributes(exchange);
         // Who is let back in gets back what they hold; shutting somebody out must not wait for a higher right.
         if (wanted.passwordProfile ?? wanted.accountEnabled) {
           await requirePowerOver(exchange, parts.snapshot, user.id);
@@ -109,6 +122,9 @@ export function userRoutes(parts: GraphParts): Route[] {
         }
         if (wanted.accountEnabled !== undefined) {
           await directory.setEnabled(exchange.attribution, user.id, wanted.accountEnabled);
+        }
+        if (wanted.customSecurityAttributes) {
+          await directory.setSecurityAttributes(exchange.attribution, user.id, attributes);
         }
         return noContent;
       },

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { PrincipalId, Secret, TenantId } from '../../lib/ids.ts';
-import type { Attribution, Change, Commit, Tx } from '../../store/changes.ts';
+import type { AttributeValue, Attribution, Change, Commit, Tx } from '../../store/changes.ts';
 import type { Store } from '../../store/sqlite.ts';
 import * as applications from './applications.ts';
 import * as credentials from './credentials.ts';
@@ -86,6 +86,14 @@ export class Directory {
 
   setSponsor(by: Attribution, id: PrincipalId, sponsorId: PrincipalId) {
     return principals.setSponsor(this.#parts, by, id, sponsorId);
+  }
+
+  setSecurityAttributes(
+    by: Attribution,
+    id: PrincipalId,
+    changes: Readonly<Record<string, AttributeValue | null>>,
+  ) {
+    return principals.setSecurityAttributes(this.#parts, by, id, changes);
   }
 
   deletePrincipal(by: Attribution, id: PrincipalId) {

@@ -2,7 +2,15 @@ import type { Kysely } from 'kysely';
 import type { Clock } from '../../lib/clock.ts';
 import { failure } from '../../lib/errors.ts';
 import { newGuid, type PrincipalId } from '../../lib/ids.ts';
-import type { Attribution, Change, Commit, PrincipalKind, PrincipalRecord, Tx } from '../../store/changes.ts';
+import type {
+  AttributeValue,
+  Attribution,
+  Change,
+  Commit,
+  PrincipalKind,
+  PrincipalRecord,
+  Tx,
+} from '../../store/changes.ts';
 import type { Schema } from '../../store/schema.ts';
 import { securityAttributesOf, storedSecurityAttributes } from '../../store/security-attributes.ts';
 import { revokeIssued } from '../signin/issued-tokens.ts';
@@ -151,6 +159,43 @@ export async function setSponsor(
       .updateTable('principals')
       .set({ sponsor_id: sponsor.id })
       .where('id', '=', principal.id)
+      .execute();
+    record({ kind: 'principal.updated', principal });
+    return principal;
+  });
+}
+
+/** How many custom security attributes a principal may have, as in Entra ID. */
+const mostSecurityAttributes = 500;
+
+/**
+ * Sets custom security attributes by `{set}_{attribute}`, and removes those that are null; the others stay. In force
+ * with the commit. Throws `not_found`, or `invalid_request` for a group or too many.
+ */
+export async function setSecurityAttributes(
+  parts: DirectoryParts,
+  by: Attribution,
+  id: PrincipalId,
+  changes: Readonly<Record<string, AttributeValue | null>>,
+): Promise<PrincipalRecord> {
+  return parts.commit(by, async (tx, record) => {
+    const { securityAttributes: before = {}, ...rest } = await requirePrincipal(tx, id);
+    if (rest.kind === 'group' || rest.kind === 'job')
+      throw failure('invalid_request', 'Only people, applications and managed identities have attributes.');
+    // Conditions ask without regard to case, so no two names may differ in it alone.
+    const named = new Map(Object.entries(before).map((entry) => [entry[0].toLowerCase(), entry]));
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) named.delete(name.toLowerCase());
+      else named.set(name.toLowerCase(), [name, value]);
+    }
+    const after = Object.fromEntries(named.values());
+    if (Object.keys(after).length > mostSecurityAttributes)
+      throw failure('invalid_request', `A principal has at most ${mostSecurityAttributes} attributes.`);
+    const principal: PrincipalRecord = { ...rest, securityAttributes: after };
+    await tx
+      .updateTable('principals')
+      .set({ security_attributes_json: storedSecurityAttributes(after) })
+      .where('id', '=', rest.id)
       .execute();
     record({ kind: 'principal.updated', principal });
     return principal;
