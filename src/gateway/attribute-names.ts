@@ -31,6 +31,8 @@ export const attributeNames = {
     'The name of the blob. Every operation on one.',
   '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:prefix]':
     'What the names that are listed begin with. Listing blobs, suboperation Blob.List.',
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:delimiter]':
+    'At what the names that are listed are cut; missing when they are not. Listing blobs, suboperation Blob.List.',
   '@Request[Microsoft.MachineLearningServices/workspaces/jobs:purpose]':
     'The tag `purpose`. Submitting a job.',
   '@Request[Microsoft.MachineLearningServices/workspaces/jobs:experimentName]':

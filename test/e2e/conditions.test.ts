@@ -117,3 +117,25 @@ test('a job within the condition runs on through other changes, and ends when th
   await grant(dataScientist, rosaId, condition(1));
   await until(async () => (await statusOf('research')) === 'Failed');
 }, 30_000);
+
+test('a condition on the person’s own attribute follows every change of it', async () => {
+  const mine = '@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:Ml_Purpose]';
+  await grant(
+    dataScientist,
+    rosaId,
+    `((!(ActionMatches{'${jobs}/write'})) OR (${mine} StringEquals @Request[${jobs}:purpose]))`,
+  );
+  const set = async (purpose: string | null) => {
+    const json = { customSecurityAttributes: { Ml: { Purpose: purpose } } };
+    await house.admin.change('PATCH', `/v1.0/users/${rosaId}`, json, [204]);
+  };
+  const attempt = async (name: string) => (await submit(name, { tags: { purpose: 'teaching' } })).status;
+  expect(await attempt('none')).toBe(403);
+  await set('teaching');
+  expect(await attempt('taught')).toBe(201);
+  await set('research');
+  expect(await attempt('other')).toBe(403);
+  await until(async () => (await statusOf('taught')) === 'Failed');
+  await set(null);
+  expect(await attempt('gone')).toBe(403);
+}, 30_000);

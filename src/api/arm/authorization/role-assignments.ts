@@ -42,9 +42,11 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
     case 'DELETE':
       return decidedWith(
         guarded('roleAssignments/delete', scope, 'change', { kind: 'none' }, async (exchange) => {
-          const removed = await options.commit(exchange.attribution, (tx, record) =>
-            removeAssignment(tx, record, name, scope),
-          );
+          const removed = await options.commit(exchange.attribution, async (tx, record) => {
+            const found = await removeAssignment(tx, record, name, scope);
+            if (found !== null && !isDecidedOn(found, existing)) throw replaced(name);
+            return found;
+          });
           return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
         }),
         (access) => withAssignment(access, null, existing),
@@ -95,6 +97,19 @@ function list({ snapshot }: AuthorizationOptions, scope: string, filter: Filter)
     found.push(assignment);
   }
   return found;
+}
+
+/** Whether what is removed is what was decided on, and not another assignment that has taken its name meanwhile. */
+function isDecidedOn(found: RoleAssignment, decided: RoleAssignment | null): boolean {
+  return found.roleDefinitionId === decided?.roleDefinitionId && found.principalId === decided.principalId;
+}
+
+function replaced(name: string): Error {
+  return refusal(
+    'conflict',
+    'RoleAssignmentUpdateConflict',
+    `The role assignment '${name}' was written while it was to be removed; try again.`,
+  );
 }
 
 function notFound(name: string): Error {

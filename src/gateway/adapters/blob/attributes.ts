@@ -9,6 +9,10 @@ const prefixName = inAccess(
   '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:prefix]',
 );
 
+const delimiterName = inAccess(
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:delimiter]',
+);
+
 /** The access with what conditions may ask of the target. */
 export function atTarget(access: Access, target: Target): Access {
   return {
@@ -25,6 +29,7 @@ export function atTarget(access: Access, target: Target): Access {
 }
 
 /** The access with what conditions may ask of a listing. */
-export function asListing(access: Access, prefix: string): Access {
-  return { ...access, subOperation: 'Blob.List', attributes: { request: { [prefixName]: prefix } } };
+export function asListing(access: Access, prefix: string, delimiter: string): Access {
+  const request = { [prefixName]: prefix, ...(delimiter === '' ? {} : { [delimiterName]: delimiter }) };
+  return { ...access, subOperation: 'Blob.List', attributes: { request } };
 }

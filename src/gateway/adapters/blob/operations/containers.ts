@@ -96,7 +96,11 @@ export const listBlobs: ContainerOperation = {
     const from = parseMarker(query);
     const withMetadata = parseInclude(query, includable).has('metadata');
     return {
-      access: asListing(blobDataAction('read', scopeOfListing(account.scope, at.container, prefix)), prefix),
+      access: asListing(
+        blobDataAction('read', scopeOfListing(account.scope, at.container, prefix)),
+        prefix,
+        delimiter,
+      ),
       serve: async (_exchange, { store }) => {
         const { entries, next } = await store.listBlobs(at, { prefix, delimiter, from, limit });
         return xmlReply(
