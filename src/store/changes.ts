@@ -127,7 +127,20 @@ export interface RoleDefinition {
   readonly description: string;
   readonly type: 'BuiltInRole' | 'CustomRole';
   readonly permissions: readonly Permission[];
+  /** In normal form. */
   readonly assignableScopes: readonly string[];
+  /** The assignable scopes as they were written, one for one; absent where that is their normal form. */
+  readonly writtenScopes?: readonly string[];
+  /** Who wrote it when; the store's word. */
+  readonly history?: WrittenHistory;
+}
+
+/** ISO 8601, and object ids. */
+export interface WrittenHistory {
+  readonly createdOn: string;
+  readonly createdBy: string;
+  readonly updatedOn: string;
+  readonly updatedBy: string;
 }
 
 export interface Permission {
@@ -145,6 +158,8 @@ export interface RoleAssignment {
   /** GUID, lower case: the assignment's name. */
   readonly id: string;
   readonly scope: string;
+  /** The scope as it was written, for those who compare it with case; absent where that is its normal form. */
+  readonly writtenScope?: string;
   /** GUID of the role definition. */
   readonly roleDefinitionId: string;
   readonly principalId: PrincipalId;
@@ -155,6 +170,9 @@ export interface RoleAssignment {
   /** ISO 8601. */
   readonly createdOn: string;
   readonly createdBy: string;
+  /** When its description or condition was last changed, and by whom; absent: never. */
+  readonly updatedOn?: string;
+  readonly updatedBy?: string;
 }
 
 export interface DenyAssignment {

@@ -5,6 +5,7 @@ import type { Migration } from 'kysely/migration';
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-walking-house': { up: (db: Kysely<unknown>) => run(db, walkingHouseStatements) },
   '0002-conditions-and-placements': { up: (db: Kysely<unknown>) => run(db, conditionStatements) },
+  '0004-scopes-as-written': { up: (db: Kysely<unknown>) => run(db, writtenStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -134,4 +135,13 @@ const conditionStatements = [
     scope text primary key, parent text references scope_placements (scope), display_name text not null,
     created_at integer not null) strict`,
   `create index scope_placements_parent on scope_placements (parent)`,
+];
+
+const writtenStatements = [
+  `alter table role_assignments add column written_scope text`,
+  `alter table role_assignments add column updated_on text`,
+  `alter table role_assignments add column updated_by text`,
+  `alter table role_definitions add column written_scopes_json text`,
+  `alter table role_definitions add column created_by text not null default ''`,
+  `alter table role_definitions add column updated_by text not null default ''`,
 ];

@@ -7,11 +7,12 @@ import {
   type DenyAssignment,
   type RoleDefinition,
   type ScopePlacement,
+  type Tx,
 } from './changes.ts';
 import { deleteDenyAssignment, putDenyAssignment } from './deny-assignments.ts';
 import { loadPolicyRows } from './policy-rows.ts';
 import { deleteRoleAssignment, putRoleAssignment } from './role-assignments.ts';
-import { deleteRoleDefinition, ensureRoleDefinitions } from './role-definitions.ts';
+import { deleteRoleDefinition, ensureRoleDefinitions, putRoleDefinition } from './role-definitions.ts';
 import { placeScope, removeScope } from './scope-placements.ts';
 import type { Schema } from './schema.ts';
 import { openSqliteStore, type Store } from './sqlite.ts';
@@ -128,6 +129,8 @@ test('what was written is what is loaded, at the version of the newest event', a
       })
       .execute();
   }
+  const at = new Date(5).toISOString();
+  const history = { createdOn: at, createdBy: '', updatedOn: at, updatedBy: '' };
   expect(await loadPolicyRows(store.db)).toEqual({
     principals: [
       {
@@ -142,7 +145,7 @@ test('what was written is what is loaded, at the version of the newest event', a
       { id: group, kind: 'group', displayName: 'x', enabled: true, sponsorId: null, signInName: null },
     ],
     memberships: [{ group, member: user }],
-    roleDefinitions: [reader],
+    roleDefinitions: [{ ...reader, history }],
     roleAssignments: [assignment],
     denyAssignments: [freeze],
     placements: [labs, placed],
@@ -157,6 +160,37 @@ test('a definition is written when it is new or has changed, and not otherwise',
   expect(await ensureRoleDefinitions(store, commit, by, [{ ...reader, description: 'Looks.' }], 3)).toBe(1);
   expect(recorded.map((change) => change.kind)).toEqual(['role-definition.put', 'role-definition.put']);
   expect((await loadPolicyRows(store.db)).roleDefinitions).toMatchObject([{ description: 'Looks.' }]);
+});
+
+test('what is recorded of a definition is what is loaded, with who wrote it first and last', async () => {
+  const { result, changes } = await written(async (tx, record) => {
+    await putRoleDefinition(tx, record, { ...reader, writtenScopes: ['/'] }, 1, user);
+    return putRoleDefinition(tx, record, { ...reader, description: 'Looks.' }, 2, group);
+  });
+  const [definition] = (await loadPolicyRows(store.db)).roleDefinitions;
+  expect(changes.at(-1)).toEqual({ kind: 'role-definition.put', definition });
+  expect(result).toEqual(definition);
+  expect(definition).toEqual({
+    ...reader,
+    description: 'Looks.',
+    history: {
+      createdOn: '1970-01-01T00:00:00.001Z',
+      createdBy: user,
+      updatedOn: '1970-01-01T00:00:00.002Z',
+      updatedBy: group,
+    },
+  });
+});
+
+test('an assignment keeps the spelling of its scope, and who changed it last', async () => {
+  const mixed = { ...assignment, scope: '/subscriptions/s/resourcegroups/a' };
+  const spelt = { ...mixed, writtenScope: '/subscriptions/s/resourceGroups/A' };
+  const changed = { ...spelt, description: 'x', updatedOn: '2026-01-02T00:00:00.000Z', updatedBy: group };
+  await written(async (tx, record) => {
+    await putRoleAssignment(tx, record, spelt);
+    await putRoleAssignment(tx, record, changed);
+  });
+  expect((await loadPolicyRows(store.db)).roleAssignments).toEqual([changed]);
 });
 
 test('each deletion removes the row and is recorded', async () => {
@@ -199,6 +233,9 @@ test('a row that is not in the form this version writes is not guessed at', asyn
       assignable_scopes_json: '[]',
       created_at: 0,
       updated_at: 0,
+      written_scopes_json: null,
+      created_by: '',
+      updated_by: '',
     })
     .execute();
   await expect(loadPolicyRows(store.db)).rejects.toThrow(/permissions|actions|expected/i);
@@ -225,6 +262,12 @@ test('nothing can be put beneath what was never placed, nor be left without what
     /FOREIGN KEY/,
   );
 });
+
+async function written<T>(work: (tx: Tx, record: (change: Change) => void) => Promise<T>) {
+  const before = recorded.length;
+  const result = await commit(by, work);
+  return { result, changes: recorded.slice(before) };
+}
 
 function resourceRow(id: string, tags: Readonly<Record<string, string>>): Schema['resources'] {
   return {

@@ -12,6 +12,12 @@ const principalType = z.enum(['User', 'Group', 'ServicePrincipal']);
  * The scope must be in normal form. Throws the database's constraint error if another assignment grants the same.
  */
 export async function putRoleAssignment(tx: Tx, record: Record, assignment: RoleAssignment): Promise<void> {
+  const changing = {
+    description: assignment.description,
+    condition: assignment.condition ?? null,
+    updated_on: assignment.updatedOn ?? null,
+    updated_by: assignment.updatedBy ?? null,
+  };
   await tx
     .insertInto('role_assignments')
     .values({
@@ -20,16 +26,12 @@ export async function putRoleAssignment(tx: Tx, record: Record, assignment: Role
       role_definition_id: assignment.roleDefinitionId,
       principal_id: assignment.principalId,
       principal_type: assignment.principalType,
-      description: assignment.description,
       created_on: assignment.createdOn,
       created_by: assignment.createdBy,
-      condition: assignment.condition ?? null,
+      written_scope: assignment.writtenScope ?? null,
+      ...changing,
     })
-    .onConflict((conflict) =>
-      conflict
-        .column('id')
-        .doUpdateSet({ description: assignment.description, condition: assignment.condition ?? null }),
-    )
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(changing))
     .execute();
   record({ kind: 'role-assignment.put', assignment });
 }
@@ -54,5 +56,7 @@ export function parseRoleAssignment(row: Schema['role_assignments']): RoleAssign
     createdOn: row.created_on,
     createdBy: row.created_by,
     ...(row.condition === null ? {} : { condition: row.condition }),
+    ...(row.written_scope === null ? {} : { writtenScope: row.written_scope }),
+    ...(row.updated_on === null ? {} : { updatedOn: row.updated_on, updatedBy: row.updated_by ?? '' }),
   };
 }

@@ -35,27 +35,33 @@ export function storedPermissions(
   }));
 }
 
-/** Writes a role definition, new or changed; `now` in milliseconds. */
+/** Writes a role definition, new or changed, and answers it with its history; `now` in milliseconds. */
 export async function putRoleDefinition(
   tx: Tx,
   record: Record,
   definition: RoleDefinition,
   now: number,
-): Promise<void> {
+  by = '',
+): Promise<RoleDefinition> {
   const content = {
     role_name: definition.roleName,
     description: definition.description,
     type: definition.type,
     permissions_json: canonicalJson(storedPermissions(definition.permissions)),
     assignable_scopes_json: canonicalJson(definition.assignableScopes),
+    written_scopes_json: definition.writtenScopes ? canonicalJson(definition.writtenScopes) : null,
     updated_at: now,
+    updated_by: by,
   };
-  await tx
+  const row = await tx
     .insertInto('role_definitions')
-    .values({ id: definition.id, created_at: now, ...content })
+    .values({ id: definition.id, created_at: now, created_by: by, ...content })
     .onConflict((conflict) => conflict.column('id').doUpdateSet(content))
-    .execute();
-  record({ kind: 'role-definition.put', definition });
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const stored = parseRoleDefinition(row);
+  record({ kind: 'role-definition.put', definition: stored });
+  return stored;
 }
 
 export async function deleteRoleDefinition(tx: Tx, record: Record, id: string): Promise<void> {
@@ -72,7 +78,7 @@ export async function ensureRoleDefinitions(
   now: number,
 ): Promise<number> {
   const rows = await store.db.selectFrom('role_definitions').selectAll().execute();
-  const stored = new Map(rows.map((row) => [row.id, JSON.stringify(parseRoleDefinition(row))]));
+  const stored = new Map(rows.map((row) => [row.id, JSON.stringify(ordered(parseRoleDefinition(row)))]));
   const outdated = definitions.filter(
     (definition) => stored.get(definition.id) !== JSON.stringify(ordered(definition)),
   );
@@ -84,17 +90,25 @@ export async function ensureRoleDefinitions(
 }
 
 export function parseRoleDefinition(row: Schema['role_definitions']): RoleDefinition {
-  return ordered({
+  const { written_scopes_json: written } = row;
+  return {
     id: row.id,
     roleName: row.role_name,
     description: row.description,
     type: row.type,
     permissions: permissionsSchema.parse(JSON.parse(row.permissions_json)),
     assignableScopes: z.array(z.string()).parse(JSON.parse(row.assignable_scopes_json)),
-  });
+    ...(written === null ? {} : { writtenScopes: z.array(z.string()).parse(JSON.parse(written)) }),
+    history: {
+      createdOn: new Date(row.created_at).toISOString(),
+      createdBy: row.created_by,
+      updatedOn: new Date(row.updated_at).toISOString(),
+      updatedBy: row.updated_by,
+    },
+  };
 }
 
-/** Members in one order, so that equal definitions print alike. */
+/** What a role is, without its history: members in one order, so that equal definitions print alike. */
 function ordered(definition: RoleDefinition): RoleDefinition {
   const { id, roleName, description, type, permissions, assignableScopes } = definition;
   return {

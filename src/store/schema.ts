@@ -122,6 +122,9 @@ export interface Schema {
     assignable_scopes_json: string;
     created_at: number;
     updated_at: number;
+    written_scopes_json: string | null;
+    created_by: string;
+    updated_by: string;
   };
   role_assignments: {
     id: string;
@@ -133,6 +136,9 @@ export interface Schema {
     created_on: string;
     created_by: string;
     condition: string | null;
+    written_scope: string | null;
+    updated_on: string | null;
+    updated_by: string | null;
   };
   deny_assignments: {
     id: string;

@@ -35,11 +35,17 @@ export async function createAssignment(
     }
     const { condition: before = null, ...kept } = existing;
     const { description, condition = null } = assignment;
-    const stored = { ...kept, description, ...(condition === null ? {} : { condition }) };
+    if (description === existing.description && condition === before)
+      return { created: false, stored: existing };
     if (condition !== null && before === null) await mustLeaveAnOwner(tx, existing);
-    if (description !== existing.description || condition !== before) {
-      await putRoleAssignment(tx, record, stored);
-    }
+    const stored = {
+      ...kept,
+      description,
+      ...(condition === null ? {} : { condition }),
+      updatedOn: assignment.createdOn,
+      updatedBy: assignment.createdBy,
+    };
+    await putRoleAssignment(tx, record, stored);
     return { created: false, stored };
   }
   const twin = await tx

@@ -4,6 +4,8 @@ import { normalizeScope } from '../../../policy/scope.ts';
 export interface AuthorizationPath {
   /** In normal form. */
   readonly scope: string;
+  /** The same scope as the client wrote it. */
+  readonly writtenScope: string;
   /** Lower case: `roleassignments`, `permissions`, … */
   readonly type: string;
   /** Lower case; null for a collection. */
@@ -24,9 +26,15 @@ export function parseAuthorizationPath(path: string): AuthorizationPath | null {
   const [type, name = null, ...more] = segments.slice(provider + 1);
   if (provider < 1 || !type || more.length > 0 || name === '') return null;
   const above = segments.slice(0, provider - 1);
-  const scope = normalizeScope('/' + above.map(decodeSegment).join('/'));
+  const writtenScope = '/' + above.map(decodeSegment).join('/');
+  const scope = normalizeScope(writtenScope);
   if (scope === null) throw failure('invalid_path', `'${path}' does not begin with a scope.`);
-  return { scope, type: type.toLowerCase(), name: name === null ? null : decodeSegment(name).toLowerCase() };
+  return {
+    scope,
+    writtenScope,
+    type: type.toLowerCase(),
+    name: name === null ? null : decodeSegment(name).toLowerCase(),
+  };
 }
 
 function decodeSegment(segment: string): string {

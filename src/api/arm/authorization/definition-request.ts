@@ -17,7 +17,10 @@ const body = z.object({
 
 const managementGroups = '/providers/microsoft.management/managementgroups/';
 
-type Wanted = Pick<RoleDefinition, 'roleName' | 'description' | 'permissions' | 'assignableScopes'>;
+type Wanted = Pick<
+  RoleDefinition,
+  'roleName' | 'description' | 'permissions' | 'assignableScopes' | 'writtenScopes'
+>;
 
 /** A custom role as a client defines it. Throws `invalid_request` (InvalidRoleDefinition) naming what is wrong. */
 export function definitionRequest(given: unknown, scope: string, snapshot: PolicySnapshot): Wanted {
@@ -47,6 +50,9 @@ export function definitionRequest(given: unknown, scope: string, snapshot: Polic
     description: description ?? '',
     permissions: permissionsOf(permissions),
     assignableScopes: scopes,
+    ...(scopes.every((normal, at) => normal === assignableScopes[at])
+      ? {}
+      : { writtenScopes: assignableScopes }),
   };
 }
 

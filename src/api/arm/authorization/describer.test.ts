@@ -40,6 +40,7 @@ let store: Store;
 let snapshot: PolicySnapshot;
 let recorded: Change[];
 let sequence: number;
+let clock: ManualClock;
 let describer: (head: RequestHead) => Described | null;
 
 /** Real transactions; a ledger would append what is recorded here. */
@@ -66,10 +67,11 @@ beforeEach(async () => {
   snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
   recorded = [];
   sequence = 0;
+  clock = new ManualClock(Date.parse('2026-11-20T10:00:00Z'));
   describer = authorizationDescriber({
     snapshot,
     commit,
-    clock: new ManualClock(Date.parse('2026-11-20T10:00:00Z')),
+    clock,
     principal: (id: PrincipalId) => snapshot.principal(id),
   });
 });
@@ -199,6 +201,52 @@ describe('a role assignment', () => {
     const described = { properties: { ...wanted.properties, description: 'for the audit' } };
     expect((await send('PUT', address, described)).body).toMatchObject({
       properties: { description: 'for the audit' },
+    });
+  });
+
+  test('answers its scope as it was first written, and is found under any spelling', async () => {
+    const spelt = `${subscription}/resourceGroups/Vision`;
+    const path = (scope: string) => `${scope}/${provider}/roleAssignments/${names[1]}`;
+    const created = await send('PUT', path(spelt), wanted);
+    expect(created.status).toBe(201);
+    const shown = {
+      id: path(spelt),
+      properties: {
+        scope: spelt,
+        roleDefinitionId: aiReader,
+      },
+    };
+    expect(created.body).toMatchObject(shown);
+    for (const other of [spelt, spelt.toLowerCase(), spelt.toUpperCase()]) {
+      expect((await send('GET', path(other))).body).toMatchObject(shown);
+      expect((await send('PUT', path(other), wanted)).body).toMatchObject(shown);
+    }
+    snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
+    expect(snapshot.roleAssignment(names[1] ?? '')).toMatchObject({
+      scope: spelt.toLowerCase(),
+      writtenScope: spelt,
+    });
+    expect(await refusedWith('PUT', path(spelt.toUpperCase()).replace(names[1]!, names[2]!), wanted)).toBe(
+      'RoleAssignmentExists',
+    );
+  });
+
+  test('tells who changed it last, and when', async () => {
+    const created = await send('PUT', address, wanted);
+    expect(created.body).toMatchObject({
+      properties: { createdOn: '2026-11-20T10:00:00.000Z', updatedOn: '2026-11-20T10:00:00.000Z' },
+    });
+    clock.advance(60_000);
+    await send('PUT', address, wanted);
+    expect((await send('GET', address)).body).toEqual(created.body);
+    await send('PUT', address, { properties: { ...wanted.properties, description: 'for the audit' } });
+    expect((await send('GET', address)).body).toMatchObject({
+      properties: {
+        createdOn: '2026-11-20T10:00:00.000Z',
+        createdBy: ben,
+        updatedOn: '2026-11-20T10:01:00.000Z',
+        updatedBy: ben,
+      },
     });
   });
 
@@ -410,6 +458,30 @@ describe('a role definition', () => {
     await send('DELETE', assigned);
     expect((await send('DELETE', address(group))).status).toBe(200);
     expect(snapshot.roleDefinition(names[1] ?? '')).toBeUndefined();
+  });
+
+  test('keeps the spelling of its assignable scopes, and tells who wrote it first and last', async () => {
+    const spelt = `${subscription}/resourceGroups/Vision`;
+    const created = await send('PUT', address(group), definition([spelt]));
+    expect(created.body).toMatchObject({
+      properties: {
+        assignableScopes: [spelt],
+        createdOn: '2026-11-20T10:00:00.000Z',
+        createdBy: ben,
+        updatedOn: '2026-11-20T10:00:00.000Z',
+      },
+    });
+    expect(snapshot.roleDefinition(names[1] ?? '')?.assignableScopes).toEqual([group]);
+    clock.advance(60_000);
+    const changed = await send('PUT', address(spelt), definition([spelt], ['Contoso.Things/a/read']));
+    expect(changed.body).toMatchObject({
+      properties: { createdOn: '2026-11-20T10:00:00.000Z', updatedOn: '2026-11-20T10:01:00.000Z' },
+    });
+    expect((await send('GET', address(group))).body).toMatchObject(changed.body as object);
+    await send('PUT', address(group), definition([group]));
+    expect((await send('GET', address(group))).body).toMatchObject({
+      properties: { assignableScopes: [group] },
+    });
   });
 
   test('cannot be widened by someone who may not write roles at every scope that it reaches', async () => {

@@ -5,22 +5,23 @@ const provider = 'providers/Microsoft.Authorization';
 
 /** Azure's JSON of a role assignment (api-version 2022-04-01). */
 export function roleAssignmentBody(assignment: RoleAssignment): object {
+  const { createdOn, createdBy, writtenScope: scope = assignment.scope } = assignment;
   return {
-    id: `${prefix(assignment.scope)}/${provider}/roleAssignments/${assignment.id}`,
+    id: `${prefix(scope)}/${provider}/roleAssignments/${assignment.id}`,
     name: assignment.id,
     type: 'Microsoft.Authorization/roleAssignments',
     properties: {
-      roleDefinitionId: roleDefinitionPath(assignment.roleDefinitionId, assignment.scope),
+      roleDefinitionId: roleDefinitionPath(assignment.roleDefinitionId, scope),
       principalId: assignment.principalId,
       principalType: assignment.principalType,
-      scope: assignment.scope,
+      scope,
       description: assignment.description === '' ? null : assignment.description,
       condition: assignment.condition ?? null,
       conditionVersion: assignment.condition ? '2.0' : null,
-      createdOn: assignment.createdOn,
-      updatedOn: assignment.createdOn,
-      createdBy: assignment.createdBy,
-      updatedBy: assignment.createdBy,
+      createdOn,
+      updatedOn: assignment.updatedOn ?? createdOn,
+      createdBy,
+      updatedBy: assignment.updatedBy ?? createdBy,
       delegatedManagedIdentityResourceId: null,
     },
   };
@@ -36,7 +37,8 @@ export function roleDefinitionBody(definition: RoleDefinition, scope: string): o
       description: definition.description,
       type: definition.type,
       permissions: definition.permissions.map(permissionBody),
-      assignableScopes: definition.assignableScopes,
+      assignableScopes: definition.writtenScopes ?? definition.assignableScopes,
+      ...definition.history,
     },
   };
 }

@@ -58,7 +58,7 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
 
 async function put(
   exchange: Exchange,
-  { scope }: AuthorizationPath,
+  { scope, writtenScope }: AuthorizationPath,
   name: string,
   options: AuthorizationOptions,
 ): Promise<Reply> {
@@ -73,6 +73,7 @@ async function put(
   const assignment: RoleAssignment = {
     id: name,
     scope,
+    ...(writtenScope === scope ? {} : { writtenScope }),
     ...wanted,
     createdOn: new Date(options.clock.now()).toISOString(),
     createdBy: exchange.caller?.subject.id ?? '',

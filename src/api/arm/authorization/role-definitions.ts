@@ -64,12 +64,12 @@ async function put(
       `The role definition ID '${name}' is not valid. The role definition ID must be a GUID.`,
     );
   }
+  const existing = snapshot.roleDefinition(name);
   const definition: RoleDefinition = {
     id: name,
     type: 'CustomRole',
     ...definitionRequest(exchange.json(z.unknown()), scope, snapshot),
   };
-  const existing = snapshot.roleDefinition(name);
   if (existing) refuseBuiltIn(existing);
   let custom = 0;
   for (const other of snapshot.roleDefinitions()) {
@@ -91,7 +91,7 @@ async function put(
   for (const assignable of new Set([...definition.assignableScopes, ...(existing?.assignableScopes ?? [])])) {
     await requireAlso(exchange, 'roleDefinitions/write', assignable);
   }
-  await commit(exchange.attribution, async (tx, record) => {
+  const stored = await commit(exchange.attribution, async (tx, record) => {
     const assigned = await tx
       .selectFrom('role_assignments')
       .select('scope')
@@ -107,9 +107,9 @@ async function put(
         `There are existing role assignments outside of the new assignable scopes, such as at ${outside.scope}.`,
       );
     }
-    await putRoleDefinition(tx, record, definition, clock.now());
+    return putRoleDefinition(tx, record, definition, clock.now(), exchange.caller?.subject.id);
   });
-  return json(existing ? 200 : 201, roleDefinitionBody(definition, scope));
+  return json(existing ? 200 : 201, roleDefinitionBody(stored, scope));
 }
 
 async function remove(
