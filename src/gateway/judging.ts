@@ -9,7 +9,7 @@ import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './d
 import type { Admission } from './edge.ts';
 import { environmentOf, withEnvironment } from './environment.ts';
 import { genericSurface } from './generic-surface.ts';
-import { hasEncodedSlash } from './path-form.ts';
+import { emptySegmentOffence, hasEncodedSlash } from './path-form.ts';
 import type { BodyRead } from './request-body.ts';
 import type { BodyRule, Described, Guard, RequestHead, Surface } from './types.ts';
 
@@ -86,8 +86,10 @@ export class Judging {
     }
     try {
       const surface = this.#options.surfaces.find((candidate) => candidate.matches(this.#head));
+      this.#surface = surface ?? genericSurface;
+      const empty = surface?.admitsEmptySegments === true ? null : emptySegmentOffence(this.#head.path);
+      if (empty !== null) throw empty;
       if (surface === undefined) return this.#unknownRoute();
-      this.#surface = surface;
       if (hasEncodedSlash(this.#head.path) && surface.admitsEncodedSlash !== true) {
         throw failure('invalid_path', 'The request path holds an encoded slash (`%2F`).');
       }

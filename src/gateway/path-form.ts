@@ -5,14 +5,13 @@ import { failure, type LockstepError } from '../lib/errors.ts';
  * reads cannot differ: RFC 3986 §6.2.2 made mandatory. Returns what offends, or null.
  *
  * `%2F` is let through here and flagged by `hasEncodedSlash`: blob names may hold it. Dot segments are looked for
- * behind encoded slashes too.
+ * behind encoded slashes too. So is `//`, flagged by `emptySegmentOffence`: Azure's clients write it for the resource manager.
  */
 export function pathOffence(path: string): LockstepError | null {
   if (path.charCodeAt(0) !== 0x2f) return offence('does not begin with a slash');
   if (plain.test(path)) return null;
   const foreign = forbidden.exec(path);
   if (foreign !== null) return offence(nameOf(foreign[0]));
-  if (path.includes('//')) return offence('holds an empty segment (`//`)');
   if (path.includes('%')) {
     const broken = /%(?![0-9A-Fa-f]{2})/.exec(path);
     if (broken !== null) return offence('holds `%` without two hexadecimal digits after it');
@@ -37,6 +36,11 @@ export function pathOffence(path: string): LockstepError | null {
 
 export function hasEncodedSlash(path: string): boolean {
   return path.includes('%') && /%2[fF]/.test(path);
+}
+
+/** What offends in a path with `//`, for every surface that does not admit it. */
+export function emptySegmentOffence(path: string): LockstepError | null {
+  return path.includes('//') ? offence('holds an empty segment (`//`)') : null;
 }
 
 /** Slashes, each followed by a segment that cannot be a dot segment and needs no closer look. */

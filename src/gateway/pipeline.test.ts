@@ -636,3 +636,19 @@ it('denies an encoded slash unless the surface admits it', async () => {
   expect(await (await lenient.fetch('/things/a%2Fb', { headers: bearer })).text()).toBe('a/b');
   expect((await lenient.fetch('/things/a%2F..%2Fb', { headers: bearer })).status).toBe(400);
 });
+
+it('denies an empty segment unless the surface admits it, and where there is no surface', async () => {
+  const routes = [
+    route({
+      method: 'GET',
+      path: '/things/*',
+      guard: () => actionGuard('Contoso.Things/read'),
+      serve: (_, params) => Promise.resolve({ status: 200, body: params['*'] ?? '' }),
+    }),
+  ];
+  const strict = await start(routes);
+  for (const path of ['/things//a', '//things/a', '/nothing//a'])
+    expect((await strict.fetch(path, { headers: bearer })).status).toBe(400);
+  const lenient = await start(routes, {}, { admitsEmptySegments: true });
+  expect((await lenient.fetch('/things/a//b', { headers: bearer })).status).toBe(200);
+});

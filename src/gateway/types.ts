@@ -104,6 +104,8 @@ export interface Surface {
   readonly acceptsSessionCookie: boolean;
   /** Whether names in its paths may hold `%2F`; the pipeline refuses it everywhere else. */
   readonly admitsEncodedSlash?: boolean;
+  /** Whether `//` may stand in its paths, which it reads as one slash; the pipeline refuses it everywhere else. */
+  readonly admitsEmptySegments?: boolean;
   /** Null: the route is unknown, which is a deny. May throw `invalid_path` and the like. */
   describe(head: RequestHead): Described | null;
   /** Every failure, denials included (`error.details.decision` is a Decision then), in this protocol's own words. */

@@ -21,11 +21,12 @@ export interface ArmSurfaceOptions extends Omit<MachineLearningParts, 'jsonBytes
   readonly pageSize?: number;
 }
 
-const paths = /^\/(?:subscriptions|providers|tenants|metadata\/endpoints|discovery|history\/v1\.0)(?:\/|$)/i;
+const paths = /^\/+(?:subscriptions|providers|tenants|metadata\/endpoints|discovery|history\/v1\.0)(?:\/|$)/i;
 
 /**
  * The resource manager: subscriptions, the machine learning workspace with its assets and jobs, role assignments, and
- * the run history beside them. Paths are compared without case; any api-version is accepted, none is not.
+ * the run history beside them. Paths are compared without case; any api-version is accepted, none is not. Empty segments
+ * are no segments: a scope that begins with a slash, put behind one, makes `//` in Azure's clients.
  */
 export function armSurface(options: ArmSurfaceOptions): Surface {
   const parts: MachineLearningParts = { jsonBytes: 1_048_576, pageSize: 100, ...options };
@@ -52,7 +53,15 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
     matches: (head) => paths.test(head.path),
     audiences: options.audiences,
     acceptsSessionCookie: false,
-    describe: (head) => options.describeAuthorization(head) ?? describe(head),
+    admitsEmptySegments: true,
+    describe(given) {
+      const head = withoutEmptySegments(given);
+      return options.describeAuthorization(head) ?? describe(head);
+    },
     renderError: (error, head) => renderArmError(error, head, context),
   };
+}
+
+function withoutEmptySegments(head: RequestHead): RequestHead {
+  return head.path.includes('//') ? { ...head, path: head.path.replaceAll(/\/{2,}/g, '/') } : head;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Exchange, Reply } from '../../../gateway/types.ts';
 import { isGuid } from '../../../lib/ids.ts';
+import { everyone } from '../../../policy/snapshot.ts';
 import type { DenyAssignment } from '../../../store/changes.ts';
 import {
   deleteDenyAssignment,
@@ -9,10 +10,20 @@ import {
 } from '../../../store/deny-assignments.ts';
 import { denyRequest } from './deny-request.ts';
 import { guarded, json, jsonBody } from './exchanges.ts';
-import { parseFilter } from './filter.ts';
+import { parseFilter, type Filter } from './filter.ts';
+import { identitiesOf } from './identities.ts';
+import { listPage } from './list-page.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
-import { denyAssignmentBody } from './representations.ts';
+import { denyAssignmentBody, denyAssignmentNameBody } from './representations.ts';
+
+const filters = [
+  'atScope',
+  'principalId',
+  'assignedTo',
+  'gdprExportPrincipalId',
+  'denyAssignmentName',
+] as const;
 
 /**
  * Read as in Azure; written, as Azure's own services alone may there, by whoever holds denyAssignments/write.
@@ -23,8 +34,11 @@ export const describeDenyAssignments: TypeDescriber = (head, { scope, name }, op
   switch (head.method) {
     case 'GET':
       return guarded('denyAssignments/read', scope, 'read', { kind: 'none' }, async () => {
-        if (name === null)
-          return json(200, { value: list(options, scope, head.query.get('$filter')), nextLink: null });
+        if (name === null) {
+          const filter = parseFilter(head.query.get('$filter'), filters);
+          const view = filter.gdprExportPrincipalId === undefined ? denyAssignmentBody : denyAssignmentNameBody;
+          return listPage(head, matching(options, scope, filter), view);
+        }
         const assignment = snapshot.denyAssignment(name);
         if (assignment?.scope !== scope) throw notFound(name);
         return json(200, denyAssignmentBody(assignment));
@@ -89,16 +103,37 @@ async function put(
   return json(created ? 201 : 200, denyAssignmentBody(assignment));
 }
 
-function list({ snapshot }: AuthorizationOptions, scope: string, text: string | null): object[] {
-  const filter = parseFilter(text, ['atScope', 'principalId']);
-  const found: object[] = [];
+/**
+ * At, above and below the scope; with `atScope()` not below it. `principalId` finds whom an assignment names itself,
+ * `gdprExportPrincipalId` also whom it spares, `assignedTo` whom it reaches, through groups or as everyone, unless spared.
+ */
+function* matching(
+  { snapshot }: AuthorizationOptions,
+  scope: string,
+  { atScope, principalId, assignedTo, gdprExportPrincipalId, denyAssignmentName }: Filter<
+    (typeof filters)[number]
+  >,
+): Generator<DenyAssignment> {
+  const identities = assignedTo === undefined ? null : identitiesOf(snapshot, assignedTo);
   for (const assignment of snapshot.denyAssignments()) {
+    const { principals, excludePrincipals } = assignment;
     const above = snapshot.isWithin(scope, assignment.scope);
-    if (!above && (filter.atScope || !snapshot.isWithin(assignment.scope, scope))) continue;
-    if (filter.principalId && !assignment.principals.some((id) => id === filter.principalId)) continue;
-    found.push(denyAssignmentBody(assignment));
+    if (!above && (atScope !== undefined || !snapshot.isWithin(assignment.scope, scope))) continue;
+    if (principalId !== undefined && !principals.some((id) => id === principalId)) continue;
+    if (
+      gdprExportPrincipalId !== undefined &&
+      ![...principals, ...excludePrincipals].some((id) => id === gdprExportPrincipalId)
+    )
+      continue;
+    if (denyAssignmentName !== undefined && assignment.name.toLowerCase() !== denyAssignmentName) continue;
+    if (identities && !reaches(assignment, identities)) continue;
+    yield assignment;
   }
-  return found;
+}
+
+function reaches({ principals, excludePrincipals }: DenyAssignment, identities: ReadonlySet<string>): boolean {
+  const named = principals.some((id) => id === everyone || identities.has(id));
+  return named && !excludePrincipals.some((id) => identities.has(id));
 }
 
 function notFound(name: string): Error {

@@ -1,6 +1,7 @@
 import type { Described, RequestHead } from '../../../gateway/types.ts';
 import { parseAuthorizationPath } from './authorization-path.ts';
 import { describeCheckAccess } from './check-access.ts';
+import { describeClassicAdministrators } from './classic-administrators.ts';
 import { describeDenyAssignments } from './deny-assignments.ts';
 import { describeElevateAccess } from './elevate-access.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
@@ -16,6 +17,7 @@ const types: ReadonlyMap<string, TypeDescriber> = new Map([
   ['permissions', describePermissions],
   ['checkaccess', describeCheckAccess],
   ['provideroperations', describeProviderOperations],
+  ['classicadministrators', describeClassicAdministrators],
   ['elevateaccess', describeElevateAccess],
 ]);
 

@@ -1,68 +1,76 @@
 import { isGuid } from '../../../lib/ids.ts';
 import { refusal } from './refusals.ts';
 
-/** The OData `$filter` forms that Azure documents for this provider, joined by `and`. */
-export interface Filter {
-  readonly atScope: boolean;
-  readonly principalId: string | null;
-  readonly assignedTo: string | null;
-  readonly roleName: string | null;
-  readonly type: string | null;
-}
+/** One clause of a `$filter`, as Azure documents it, and what its value must be. */
+const clauses = {
+  atScope: { form: 'atScope()', value: 'none' },
+  atScopeAndBelow: { form: 'atScopeAndBelow()', value: 'none' },
+  assignedTo: { form: "assignedTo('{object id}')", value: 'guid' },
+  principalId: { form: "principalId eq '{object id}'", value: 'guid' },
+  gdprExportPrincipalId: { form: "gdprExportPrincipalId eq '{object id}'", value: 'guid' },
+  denyAssignmentName: { form: "denyAssignmentName eq '{name}'", value: 'text' },
+  roleName: { form: "roleName eq '{name}'", value: 'text' },
+  type: { form: "type eq '{BuiltInRole, CustomRole}'", value: 'role-type' },
+} as const;
 
+export type Clause = keyof typeof clauses;
+
+/** The value of each clause that the filter has; texts that are compared without case are in lower case. */
+export type Filter<C extends Clause> = Readonly<Partial<Record<C, string>>>;
+
+const byWord: ReadonlyMap<string, Clause> = new Map(
+  (Object.keys(clauses) as Clause[]).map((clause) => [clause.toLowerCase(), clause]),
+);
+const roleTypes = ['builtinrole', 'customrole'];
+const longest = 2_048;
+
+/** `word()` or `word('text')`; `word eq 'text'` or `word eq guid`; then `and` or the end. OData 4.01 part 2, §5.1.1. */
 const clause =
-  /^\s*(?:(atscope|atscopeandbelow)\(\)|(assignedto)\('((?:[^']|'')*)'\)|(principalid|rolename|type)\s+eq\s+'((?:[^']|'')*)')(?:\s+and(?=\s)|\s*$)/i;
+  /^(?:([a-z]+)\((?:'((?:[^']|'')*)')?\)|([a-z]+)\s+eq\s+(?:'((?:[^']|'')*)'|([0-9a-f-]{36})))(?:\s+and\s+(?=\S)|$)/i;
 
 /**
- * Throws `invalid_request` (InvalidFilter) for any other text: a filter that is not understood must not widen the answer.
- * learn.microsoft.com/rest/api/authorization/role-assignments/list-for-scope
+ * The clauses of a `$filter`, joined by `and`, each at most once. Throws `invalid_request` (InvalidFilter), naming the
+ * forms that there are, for any other text: a filter that is not understood must not widen the answer.
+ * learn.microsoft.com/rest/api/authorization
  */
-export function parseFilter(text: string | null, allowed: readonly (keyof Filter)[]): Filter {
-  const filter = { atScope: false, principalId: null, assignedTo: null, roleName: null, type: null };
-  if (text === null || text.trim() === '') return filter;
-  const found = new Map<keyof Filter, string>();
-  let rest = text.slice(0, 2_048);
+export function parseFilter<C extends Clause>(text: string | null, allowed: readonly C[]): Filter<C> {
+  const filter: Partial<Record<C, string>> = {};
+  let rest = text?.trim() ?? '';
+  if (rest.length > longest) throw invalid(rest, allowed);
   while (rest !== '') {
-    const match = clause.exec(rest);
-    const [whole, scopeForm, assigned, assignedId, field, value] = match ?? [];
-    const key = keyOf((scopeForm ?? assigned ?? field ?? '').toLowerCase());
-    if (whole === undefined || !key || !allowed.includes(key) || found.has(key)) throw invalid(text);
-    const given = (assignedId ?? value ?? scopeForm ?? '').replaceAll("''", "'");
-    if ((key === 'principalId' || key === 'assignedTo') && !isGuid(given)) throw invalid(text);
-    found.set(key, given);
+    const [whole = '', called, argument, compared, quoted, bare] = clause.exec(rest) ?? [];
+    const word = byWord.get((called ?? compared ?? '').toLowerCase());
+    const key = allowed.find((name) => name === word);
+    if (key === undefined || Object.hasOwn(filter, key)) throw invalid(rest, allowed);
+    if (clauses[key].form.includes('(') !== (called !== undefined)) throw invalid(rest, allowed);
+    const value = valueOf(key, argument ?? quoted ?? bare);
+    if (value === null) throw invalid(rest, allowed);
+    filter[key] = value;
     rest = rest.slice(whole.length);
   }
-  return {
-    atScope: found.get('atScope')?.toLowerCase() === 'atscope',
-    principalId: found.get('principalId')?.toLowerCase() ?? null,
-    assignedTo: found.get('assignedTo')?.toLowerCase() ?? null,
-    roleName: found.get('roleName') ?? null,
-    type: found.get('type') ?? null,
-  };
+  return filter;
 }
 
-function keyOf(word: string): keyof Filter | null {
-  switch (word) {
-    case 'atscope':
-    case 'atscopeandbelow':
-      return 'atScope';
-    case 'assignedto':
-      return 'assignedTo';
-    case 'principalid':
-      return 'principalId';
-    case 'rolename':
-      return 'roleName';
-    case 'type':
-      return 'type';
-    default:
-      return null;
+/** Null where the clause does not take this value. */
+function valueOf(key: Clause, given: string | undefined): string | null {
+  const value = given?.replaceAll("''", "'").toLowerCase();
+  switch (clauses[key].value) {
+    case 'none':
+      return value === undefined ? '' : null;
+    case 'guid':
+      return value !== undefined && isGuid(value) ? value : null;
+    case 'role-type':
+      return value !== undefined && roleTypes.includes(value) ? value : null;
+    case 'text':
+      return value ?? null;
   }
 }
 
-function invalid(text: string): Error {
+function invalid(text: string, allowed: readonly Clause[]): Error {
+  const forms = allowed.map((name) => clauses[name].form).join('; ');
   return refusal(
     'invalid_request',
     'InvalidFilter',
-    `The filter "${text.slice(0, 200)}" is not supported here.`,
+    `The filter is not understood from "${text.slice(0, 200)}" on. What there is here, joined by and: ${forms}.`,
   );
 }

@@ -1,7 +1,7 @@
-import type { Permission } from '../../../store/changes.ts';
 import { json } from './exchanges.ts';
 import type { TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
+import { permissionBody } from './representations.ts';
 
 /**
  * What the caller's own roles permit at a scope; deny assignments are not subtracted, as in Azure. A delegated
@@ -29,8 +29,12 @@ export const describePermissions: TypeDescriber = (head, { scope, name }, { snap
       for (const { principalId, scope: at, roleDefinitionId } of snapshot.roleAssignments()) {
         if (identities.has(principalId) && snapshot.isWithin(scope, at)) roles.add(roleDefinitionId);
       }
-      const value: Permission[] = [];
-      for (const role of roles) value.push(...(snapshot.roleDefinition(role)?.permissions ?? []));
+      const value: object[] = [];
+      for (const role of roles) {
+        for (const permission of snapshot.roleDefinition(role)?.permissions ?? []) {
+          value.push(permissionBody(permission));
+        }
+      }
       return json(200, { value, nextLink: null });
     },
   };

@@ -64,7 +64,17 @@ export function denyAssignmentBody(assignment: DenyAssignment): object {
   };
 }
 
-function permissionBody({ condition, ...permission }: Permission): object {
+/** What Azure tells of a deny assignment for the export of what is known of a person: no more than its name. */
+export function denyAssignmentNameBody({ id, name, description, scope }: DenyAssignment): object {
+  return {
+    id: `${prefix(scope)}/${provider}/denyAssignments/${id}`,
+    name: id,
+    type: 'Microsoft.Authorization/denyAssignments',
+    properties: { denyAssignmentName: name, description },
+  };
+}
+
+export function permissionBody({ condition, ...permission }: Permission): object {
   return condition ? { ...permission, condition, conditionVersion: '2.0' } : permission;
 }
 

@@ -1,16 +1,20 @@
 import { z } from 'zod';
 import type { Exchange, Reply } from '../../../gateway/types.ts';
-import { isGuid, type PrincipalId } from '../../../lib/ids.ts';
+import { isGuid } from '../../../lib/ids.ts';
 import type { RoleAssignment } from '../../../store/changes.ts';
 import type { AuthorizationPath } from './authorization-path.ts';
 import { withAssignment } from './assignment-attributes.ts';
 import { assignmentRequest } from './assignment-request.ts';
 import { decidedWith, guarded, json, jsonBody } from './exchanges.ts';
 import { parseFilter, type Filter } from './filter.ts';
+import { identitiesOf } from './identities.ts';
+import { listPage } from './list-page.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
 import { roleAssignmentBody } from './representations.ts';
 import { createAssignment, removeAssignment } from './assignment-changes.ts';
+
+const filters = ['atScope', 'principalId', 'assignedTo'] as const;
 
 /** learn.microsoft.com/rest/api/authorization/role-assignments */
 export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
@@ -18,8 +22,8 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
   if (name === null) {
     if (head.method !== 'GET') return null;
     return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
-      const filter = parseFilter(head.query.get('$filter'), ['atScope', 'principalId', 'assignedTo']);
-      return json(200, { value: list(options, scope, filter).map(roleAssignmentBody), nextLink: null });
+      const filter = parseFilter(head.query.get('$filter'), filters);
+      return listPage(head, matching(options, scope, filter), roleAssignmentBody);
     });
   }
   const named = options.snapshot.roleAssignment(name);
@@ -84,20 +88,20 @@ async function put(
   return json(created ? 201 : 200, roleAssignmentBody(stored));
 }
 
-/** At, above and below the scope; with `atScope()` not below it. */
-function list({ snapshot }: AuthorizationOptions, scope: string, filter: Filter): RoleAssignment[] {
-  const identities = filter.assignedTo
-    ? new Set<string>([filter.assignedTo, ...snapshot.identitiesOf(filter.assignedTo as PrincipalId)])
-    : null;
-  const found: RoleAssignment[] = [];
+/** At, above and below the scope; with `atScope()` not below it. `assignedTo` reaches through any number of groups. */
+function* matching(
+  { snapshot }: AuthorizationOptions,
+  scope: string,
+  { atScope, principalId, assignedTo }: Filter<(typeof filters)[number]>,
+): Generator<RoleAssignment> {
+  const identities = assignedTo === undefined ? null : identitiesOf(snapshot, assignedTo);
   for (const assignment of snapshot.roleAssignments()) {
     const above = snapshot.isWithin(scope, assignment.scope);
-    if (!above && (filter.atScope || !snapshot.isWithin(assignment.scope, scope))) continue;
-    if (filter.principalId && assignment.principalId !== filter.principalId) continue;
+    if (!above && (atScope !== undefined || !snapshot.isWithin(assignment.scope, scope))) continue;
+    if (principalId !== undefined && assignment.principalId !== principalId) continue;
     if (identities && !identities.has(assignment.principalId)) continue;
-    found.push(assignment);
+    yield assignment;
   }
-  return found;
 }
 
 /** Whether what is removed is what was decided on, and not another assignment that has taken its name meanwhile. */

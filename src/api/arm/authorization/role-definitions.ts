@@ -6,7 +6,8 @@ import type { RoleDefinition } from '../../../store/changes.ts';
 import { deleteRoleDefinition, putRoleDefinition } from '../../../store/role-definitions.ts';
 import { definitionRequest } from './definition-request.ts';
 import { guarded, json, jsonBody, requireAlso } from './exchanges.ts';
-import { parseFilter } from './filter.ts';
+import { parseFilter, type Filter } from './filter.ts';
+import { listPage } from './list-page.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
 import { roleDefinitionBody } from './representations.ts';
@@ -14,20 +15,17 @@ import { roleDefinitionBody } from './representations.ts';
 /** Of a tenant. learn.microsoft.com/azure/role-based-access-control/custom-roles#custom-role-limits */
 const mostCustomRoles = 5_000;
 
+const filters = ['atScope', 'atScopeAndBelow', 'roleName', 'type'] as const;
+
 /** learn.microsoft.com/rest/api/authorization/role-definitions */
 export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, options) => {
   if (name === null) {
     if (head.method !== 'GET') return null;
     return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
-      const filter = parseFilter(head.query.get('$filter'), ['atScope', 'roleName', 'type']);
-      const value = [];
-      for (const definition of options.snapshot.roleDefinitions()) {
-        if (!visibleFrom(options.snapshot, definition, scope)) continue;
-        if (filter.roleName && !same(definition.roleName, filter.roleName)) continue;
-        if (filter.type && !same(definition.type, filter.type)) continue;
-        value.push(roleDefinitionBody(definition, scope));
-      }
-      return json(200, { value, nextLink: null });
+      const filter = parseFilter(head.query.get('$filter'), filters);
+      return listPage(head, matching(options, scope, filter), (definition) =>
+        roleDefinitionBody(definition, scope),
+      );
     });
   }
   switch (head.method) {
@@ -49,6 +47,27 @@ export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, op
       return null;
   }
 };
+
+/**
+ * The roles that can be assigned at the scope; with `atScopeAndBelow()` also those that can only be assigned beneath it.
+ * At the root, unless `atScope()` is asked for, every role of the tenant, as Azure has it.
+ */
+function* matching(
+  { snapshot }: AuthorizationOptions,
+  scope: string,
+  { atScope, atScopeAndBelow, roleName, type }: Filter<(typeof filters)[number]>,
+): Generator<RoleDefinition> {
+  const below = atScope === undefined && (atScopeAndBelow !== undefined || scope === '/');
+  for (const definition of snapshot.roleDefinitions()) {
+    const seen = below
+      ? visibleFrom(snapshot, definition, scope)
+      : definition.assignableScopes.some((assignable) => snapshot.isWithin(scope, assignable));
+    if (!seen) continue;
+    if (roleName !== undefined && definition.roleName.toLowerCase() !== roleName) continue;
+    if (type !== undefined && definition.type.toLowerCase() !== type) continue;
+    yield definition;
+  }
+}
 
 /** Who writes a role must be allowed to at every scope at which it may be, or until now could be, assigned. */
 async function put(
