@@ -46,6 +46,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['permissions/read', 'See what the caller may do at a scope'],
     ['providerOperations/read', 'See the operations that there are'],
     ['checkAccess/read', 'Ask what somebody may do at a scope'],
+    ['classicAdministrators/read', 'See the classic administrators of a subscription'],
     ['elevateAccess/action', 'Make the caller User Access Administrator of the tenant'],
   ]),
   provider('Microsoft.ContainerRegistry', 'Microsoft Container Registry', [

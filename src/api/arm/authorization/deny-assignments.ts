@@ -36,7 +36,8 @@ export const describeDenyAssignments: TypeDescriber = (head, { scope, name }, op
       return guarded('denyAssignments/read', scope, 'read', { kind: 'none' }, async () => {
         if (name === null) {
           const filter = parseFilter(head.query.get('$filter'), filters);
-          const view = filter.gdprExportPrincipalId === undefined ? denyAssignmentBody : denyAssignmentNameBody;
+          const view =
+            filter.gdprExportPrincipalId === undefined ? denyAssignmentBody : denyAssignmentNameBody;
           return listPage(head, matching(options, scope, filter), view);
         }
         const assignment = snapshot.denyAssignment(name);
@@ -110,9 +111,13 @@ async function put(
 function* matching(
   { snapshot }: AuthorizationOptions,
   scope: string,
-  { atScope, principalId, assignedTo, gdprExportPrincipalId, denyAssignmentName }: Filter<
-    (typeof filters)[number]
-  >,
+  {
+    atScope,
+    principalId,
+    assignedTo,
+    gdprExportPrincipalId,
+    denyAssignmentName,
+  }: Filter<(typeof filters)[number]>,
 ): Generator<DenyAssignment> {
   const identities = assignedTo === undefined ? null : identitiesOf(snapshot, assignedTo);
   for (const assignment of snapshot.denyAssignments()) {
@@ -131,7 +136,10 @@ function* matching(
   }
 }
 
-function reaches({ principals, excludePrincipals }: DenyAssignment, identities: ReadonlySet<string>): boolean {
+function reaches(
+  { principals, excludePrincipals }: DenyAssignment,
+  identities: ReadonlySet<string>,
+): boolean {
   const named = principals.some((id) => id === everyone || identities.has(id));
   return named && !excludePrincipals.some((id) => identities.has(id));
 }

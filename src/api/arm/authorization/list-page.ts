@@ -18,7 +18,11 @@ export function listPage<T extends { readonly id: string }>(
 ): Reply {
   const token = head.query.get('$skipToken');
   if (token !== null && !isGuid(token)) {
-    throw refusal('invalid_request', 'InvalidSkipToken', 'The $skipToken is not one that a nextLink has held.');
+    throw refusal(
+      'invalid_request',
+      'InvalidSkipToken',
+      'The $skipToken is not one that a nextLink has held.',
+    );
   }
   const after = token?.toLowerCase() ?? '';
   const rest = Array.from(matching)

@@ -128,7 +128,8 @@ async function put(
     }
     return putRoleDefinition(tx, record, definition, clock.now(), exchange.caller?.subject.id);
   });
-  return json(existing ? 200 : 201, roleDefinitionBody(stored, scope));
+  // Azure documents no other status, and its clients take 200 for a failure.
+  return json(201, roleDefinitionBody(stored, scope));
 }
 
 async function remove(
