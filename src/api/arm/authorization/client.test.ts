@@ -93,7 +93,7 @@ describe('role assignments, to the unmodified client', () => {
     await owner.roleAssignments.create(subscription, above, { ...reading, principalId: ada.id });
     await owner.roleAssignments.create(workspaceId(workspace), below, { ...reading, principalId: ada.id });
 
-    expect(await reader.roleAssignments.get(group, own)).toMatchObject({ name: own, scope: normalId(group) });
+    expect(await reader.roleAssignments.get(group, own)).toMatchObject({ name: own, scope: group });
     const described = await owner.roleAssignments.create(group, own, { ...reading, description: 'why' });
     expect(described.description).toBe('why');
 
