@@ -21,6 +21,7 @@ import type { Surface } from '../gateway/types.ts';
 import type { PrincipalId } from '../lib/ids.ts';
 import type { JsonObject } from '../lib/canonical-json.ts';
 import type { Log } from '../lib/log.ts';
+import { holdsRoleWithin } from '../policy/holds-role-within.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Foundation } from './foundation.ts';
 import type { IdentityParts } from './identity.ts';
@@ -123,6 +124,7 @@ export function composeSurfaces(
         clock,
         principal: (id) => snapshot.principal(id),
       }),
+      holdsRoleWithin: (id, scope) => holdsRoleWithin(snapshot, id, scope),
       principalName: (id) => snapshot.principal(id as PrincipalId)?.displayName,
       jsonBytes: config.limits.jsonBytes,
     }),

@@ -279,8 +279,37 @@ describe('the resource manager, on the wire', () => {
     expect(reply.text).toContain('jobType');
   });
 
-  it('lists to each only the subscriptions that it may read', async () => {
+  it('tells of its addresses as one cloud or as a list of clouds, as the version of the API has it', async () => {
+    const asked = async (version: string) =>
+      JSON.parse((await fetchArm(`/metadata/endpoints?api-version=${version}`)).text) as unknown;
+    const one = await asked('2022-09-01');
+    expect(one).toMatchObject({ name: 'Lockstep', resourceManager: house.publicUrl });
+    expect(await asked('2019-05-01')).toEqual([one]);
+  });
+
+  it('lists the providers that it names one by one', async () => {
+    const reader = await house.room.person('Rita');
+    await house.grant(reader, 'reader', `/subscriptions/${workspace.subscriptionId}`);
+    const token = await tokenOf(reader);
+    for (const at of ['', `/subscriptions/${workspace.subscriptionId}`]) {
+      const { value } = JSON.parse((await fetchArm(`${at}/providers?api-version=1`, { token })).text) as {
+        value: { id: string; namespace: string }[];
+      };
+      expect(value.map(({ namespace }) => namespace)).toContain('Microsoft.Authorization');
+      for (const provider of value) {
+        expect(JSON.parse((await fetchArm(`${provider.id}?api-version=1`, { token })).text)).toEqual(
+          provider,
+        );
+      }
+    }
+  });
+
+  it('lists to each only the subscriptions that it may read, or holds a role in', async () => {
     await house.grant(alice, 'reader', `/subscriptions/${workspace.subscriptionId}`);
+    const bob = await house.room.person('Bob');
+    await house.grant(bob, 'reader', normalId(workspaceId(workspace)));
+    const carol = await house.room.person('Carol');
+    await house.grant(carol, 'reader', '/subscriptions/another/resourcegroups/ml');
     const list = async (person: PrincipalRecord) =>
       JSON.parse((await fetchArm('/subscriptions?api-version=1', { token: await tokenOf(person) })).text) as {
         value: { subscriptionId: string }[];
@@ -288,7 +317,8 @@ describe('the resource manager, on the wire', () => {
     expect((await list(alice)).value.map((entry) => entry.subscriptionId)).toEqual([
       workspace.subscriptionId,
     ]);
-    expect((await list(mallory)).value).toEqual([]);
+    expect((await list(bob)).value).toMatchObject([{ subscriptionId: workspace.subscriptionId }]);
+    for (const stranger of [mallory, carol]) expect((await list(stranger)).value).toEqual([]);
   });
 });
 

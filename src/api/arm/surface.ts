@@ -1,5 +1,6 @@
 import { routeTable } from '../../gateway/route-table.ts';
 import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
+import type { PrincipalId } from '../../lib/ids.ts';
 import { renderArmError } from './errors.ts';
 import { assetRoutes } from './machine-learning/assets.ts';
 import { computeRoutes } from './machine-learning/computes.ts';
@@ -17,6 +18,8 @@ export interface ArmSurfaceOptions extends Omit<MachineLearningParts, 'jsonBytes
   readonly describeAuthorization: (head: RequestHead) => Described | null;
   /** What a principal is called in a refusal. */
   principalName(id: string): string | undefined;
+  /** Whether a role is assigned to the principal, or to a group of theirs, at this scope or beneath it. */
+  holdsRoleWithin(id: PrincipalId, scope: string): boolean;
   readonly jsonBytes?: number;
   readonly pageSize?: number;
 }
@@ -32,7 +35,13 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
   const parts: MachineLearningParts = { jsonBytes: 1_048_576, pageSize: 100, ...options };
   const { publicUrl, baseDomain } = parts.endpoints;
   const { store, tenantId } = parts;
-  const root = rootRoutes({ store, tenantId, publicUrl, baseDomain });
+  const root = rootRoutes({
+    store,
+    tenantId,
+    publicUrl,
+    baseDomain,
+    holdsRoleWithin: (id, scope) => options.holdsRoleWithin(id, scope),
+  });
   const describe = routeTable(
     [
       ...versioned([

@@ -231,6 +231,13 @@ test('nobody locks themselves out', async () => {
   expect((await call('DELETE', `/users/${admin.id}`)).status).toBe(409);
 });
 
+test('takes a token for its own address, by which az and Terraform know Graph', async () => {
+  for (const audience of ['https://localhost:8443', 'https://localhost:8443/']) {
+    const ask = as(await room.tokenFor(admin, { audience }));
+    expect((await ask('GET', '/groups')).status).toBe(200);
+  }
+});
+
 test('a token for another resource is refused, in Graph’s words and with a challenge', async () => {
   const token = await room.tokenFor(admin, { audience: 'https://storage.azure.com' });
   const answer = await room.call('GET', '/v1.0/users', { token });

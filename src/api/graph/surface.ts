@@ -42,6 +42,9 @@ export function graphSurface(options: GraphSurfaceOptions): Surface {
       '00000003-0000-0000-c000-000000000000',
       'api://lockstep',
       'api://lockstep/',
+      // az and Terraform name Graph by its address, and that is ours.
+      publicUrl,
+      `${publicUrl}/`,
     ],
     acceptsSessionCookie: false,
     describe,

@@ -1,16 +1,21 @@
 import type { Params, Route } from '../../../gateway/routes.ts';
 import { failure } from '../../../lib/errors.ts';
-import type { TenantId } from '../../../lib/ids.ts';
+import type { PrincipalId, TenantId } from '../../../lib/ids.ts';
+import type { Decision } from '../../../policy/types.ts';
 import type { Store } from '../../../store/sqlite.ts';
 import { workspaceType } from '../../../workspace/resource-ids.ts';
 import { json, noBody } from '../json-reply.ts';
 import { guardAt, param } from '../machine-learning/parts.ts';
+import { cloudMetadata } from './cloud-metadata.ts';
+import { providerList, providerNamed } from './providers.ts';
 
 export interface RootParts {
   readonly store: Store;
   readonly tenantId: TenantId;
   readonly publicUrl: string;
   readonly baseDomain: string;
+  /** Whether a role is assigned to the principal, or to a group of theirs, at this scope or beneath it. */
+  holdsRoleWithin(id: PrincipalId, scope: string): boolean;
 }
 
 const readSubscription = 'Microsoft.Resources/subscriptions/read';
@@ -53,7 +58,8 @@ export function rootRoutes(parts: RootParts): Route[] {
         for (const subscription of await subscriptions(store)) {
           const scope = `/subscriptions/${subscription.id}`;
           const decision = await exchange.decideAlso({ action: readSubscription, dataAction: false, scope });
-          if (decision.allowed) value.push(subscriptionView(subscription, tenantId));
+          if (decision.allowed || hasPartIn(parts, decision, scope))
+            value.push(subscriptionView(subscription, tenantId));
         }
         return json(200, { value, count: { type: 'Total', value: value.length } });
       },
@@ -107,8 +113,28 @@ export function rootRoutes(parts: RootParts): Route[] {
       serve: async (_exchange, params) =>
         json(
           200,
-          providerView(param(params, 'namespace'), `/subscriptions/${param(params, 'subscription')}`),
+          providerNamed(param(params, 'namespace'), `/subscriptions/${param(params, 'subscription')}`),
         ),
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers',
+      effect: 'read',
+      body: noBody,
+      guard: (params) => guardAt(readProviders, `/subscriptions/${param(params, 'subscription')}`),
+      serve: async (_exchange, params) => {
+        const { id } = await requireSubscription(params);
+        return json(200, { value: providerList(`/subscriptions/${id}`) });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/providers',
+      operation: 'Microsoft.Resources/providers/read',
+      effect: 'read',
+      body: noBody,
+      guard: () => ({ kind: 'authenticated', rule: 'list-providers', scope: '/' }),
+      serve: async () => json(200, { value: providerList('') }),
     },
     {
       method: 'GET',
@@ -117,7 +143,7 @@ export function rootRoutes(parts: RootParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ({ kind: 'authenticated', rule: 'list-providers', scope: '/' }),
-      serve: async (_exchange, params) => json(200, providerView(param(params, 'namespace'), '')),
+      serve: async (_exchange, params) => json(200, providerNamed(param(params, 'namespace'), '')),
     },
     {
       method: 'GET',
@@ -126,7 +152,7 @@ export function rootRoutes(parts: RootParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ({ kind: 'public', rule: 'cloud-metadata', scope: '/' }),
-      serve: async () => json(200, [cloudMetadata(parts)]),
+      serve: async ({ head }) => json(200, cloudMetadata(parts, head.query.get('api-version') ?? '')),
     },
   ];
 }
@@ -154,6 +180,11 @@ async function subscriptions(store: Store): Promise<Subscription[]> {
   return [...found].map(([id, groups]) => ({ id, groups: [...groups.values()] }));
 }
 
+/** As Azure has it, whoever holds a role somewhere in a subscription sees that it is there, unless it is denied them. */
+function hasPartIn(parts: RootParts, { cause, authorities }: Decision, scope: string): boolean {
+  return cause.kind === 'missing-grant' && authorities.every((id) => parts.holdsRoleWithin(id, scope));
+}
+
 function subscriptionView({ id }: Subscription, tenantId: TenantId) {
   return {
     id: `/subscriptions/${id}`,
@@ -174,69 +205,5 @@ function groupView(subscriptionId: string, name: string) {
     type: 'Microsoft.Resources/resourceGroups',
     location: 'local',
     properties: { provisioningState: 'Succeeded' },
-  };
-}
-
-const machineLearningTypes = [
-  'workspaces',
-  'workspaces/codes',
-  'workspaces/codes/versions',
-  'workspaces/computes',
-  'workspaces/data',
-  'workspaces/data/versions',
-  'workspaces/datastores',
-  'workspaces/environments',
-  'workspaces/environments/versions',
-  'workspaces/jobs',
-  'workspaces/models',
-  'workspaces/models/versions',
-];
-
-function providerView(namespace: string, prefix: string) {
-  if (namespace.toLowerCase() !== 'microsoft.machinelearningservices') {
-    throw failure('not_found', `The resource provider '${namespace.slice(0, 80)}' is not served here.`, {
-      azureCode: 'InvalidResourceNamespace',
-    });
-  }
-  return {
-    id: `${prefix}/providers/Microsoft.MachineLearningServices`,
-    namespace: 'Microsoft.MachineLearningServices',
-    registrationState: 'Registered',
-    registrationPolicy: 'RegistrationFree',
-    resourceTypes: machineLearningTypes.map((resourceType) => ({
-      resourceType,
-      locations: ['local'],
-      apiVersions: ['2022-10-01', '2023-04-01', '2024-04-01', '2024-10-01'],
-    })),
-  };
-}
-
-/** What azure-cli and azure-ai-ml ask for a cloud of their own; the address of everything is ours. */
-function cloudMetadata({ publicUrl, baseDomain, tenantId }: RootParts) {
-  return {
-    name: 'Lockstep',
-    portal: 'https://portal.azure.com',
-    resourceManager: publicUrl,
-    microsoftGraphResourceId: publicUrl,
-    authentication: {
-      loginEndpoint: publicUrl,
-      audiences: [publicUrl, 'https://management.azure.com/', 'https://management.core.windows.net/'],
-      tenant: tenantId,
-      identityProvider: 'AAD',
-    },
-    graphAudience: publicUrl,
-    graph: publicUrl,
-    batch: publicUrl,
-    gallery: publicUrl,
-    media: publicUrl,
-    sqlManagement: publicUrl,
-    vmImageAliasDoc: publicUrl,
-    activeDirectoryDataLake: publicUrl,
-    suffixes: {
-      storage: baseDomain,
-      keyVaultDns: `vault.${baseDomain}`,
-      sqlServerHostname: `database.${baseDomain}`,
-      acrLoginServer: `azurecr.${baseDomain}`,
-    },
   };
 }

@@ -16,6 +16,7 @@ import { newEventId, newGuid, type PrincipalId } from '../../../lib/ids.ts';
 import { createLog } from '../../../lib/log.ts';
 import { builtInRoles, roleIds } from '../../../policy/built-in-roles.ts';
 import { decideForAll } from '../../../policy/decide.ts';
+import { holdsRoleWithin } from '../../../policy/holds-role-within.ts';
 import { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { PrincipalRecord } from '../../../store/changes.ts';
 import { loadPolicyRows } from '../../../store/policy-rows.ts';
@@ -156,6 +157,7 @@ export async function openMlHouse(
       clock,
       principal: (id) => liveness.principal(id),
     }),
+    holdsRoleWithin: (id, scope) => holdsRoleWithin(snapshot, id, scope),
     principalName: (id) => liveness.principal(id)?.displayName,
     ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
   });
