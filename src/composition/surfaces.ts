@@ -2,6 +2,7 @@ import { accountSurface } from '../api/account/surface.ts';
 import type { HeldRole } from '../api/entra/pages/account-page.ts';
 import { adminSurface } from '../api/admin/surface.ts';
 import { authorizationDescriber } from '../api/arm/authorization/describer.ts';
+import { decisionPointSurface } from '../api/arm/authorization/decision-point.ts';
 import { armSurface } from '../api/arm/surface.ts';
 import { interactive } from '../api/entra/interactive.ts';
 import { audiencesOf, knowsResource, type Resource } from '../api/entra/resources.ts';
@@ -15,6 +16,7 @@ import { blobSurface } from '../gateway/adapters/blob/surface.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
 import type { HostRule } from '../gateway/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
+import { actingAuthorities } from '../identity/acting-authorities.ts';
 import { CompactSign } from 'jose';
 import type { SigningKeys } from '../identity/tokens/signing-keys.ts';
 import type { Surface } from '../gateway/types.ts';
@@ -103,10 +105,26 @@ export function composeSurfaces(
       },
     ),
   );
+  const decisionPoint = {
+    snapshot,
+    clock,
+    tenantId,
+    actsAs: (id: PrincipalId) => actingAuthorities(identity.liveness, id),
+  };
+  const principalName = (id: string) => snapshot.principal(id as PrincipalId)?.displayName;
   const surfaces = [
     ...connections,
     workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
     ledgerSurface({ ledger, directory: ledgerDirectory }),
+    decisionPointSurface({
+      ...decisionPoint,
+      publicUrl,
+      principalName,
+      audiences: [
+        ...audiences('https://authorization.azure.net'),
+        ...audiences('https://management.azure.com'),
+      ],
+    }),
     armSurface({
       store,
       commit,
@@ -119,13 +137,12 @@ export function composeSurfaces(
       logLinks: workspace.logLinks,
       audiences: armAudiences,
       describeAuthorization: authorizationDescriber({
-        snapshot,
+        ...decisionPoint,
         commit,
-        clock,
         principal: (id) => snapshot.principal(id),
       }),
       holdsRoleWithin: (id, scope) => holdsRoleWithin(snapshot, id, scope),
-      principalName: (id) => snapshot.principal(id as PrincipalId)?.displayName,
+      principalName,
       jsonBytes: config.limits.jsonBytes,
     }),
     graphSurface({ directory, snapshot, ...authority, jsonBytes: config.limits.jsonBytes }),

@@ -36,6 +36,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['sessions/cut/action', 'End sign-ins and live requests'],
     ['decisions/read', 'See decisions'],
     ['decisions/check/action', 'Ask what somebody else may do'],
+    ['decisions/attributes/action', 'Tell the decision point attributes that conditions ask for'],
     ['events/read', 'See the events of the ledger'],
     ['connections/read', 'See the connections to protected services'],
   ]),

@@ -14,20 +14,37 @@ export interface ArmErrorContext {
   principalName(id: string): string | undefined;
 }
 
-/**
- * Any failure in the resource manager's shape. `details.azureCode` and `details.target` go before the table's code;
- * a denial is in Azure's own words, followed by our decision and the command that explains it.
- */
+/** Any failure in the resource manager's shape. */
 export function renderArmError(error: LockstepError, head: RequestHead, context: ArmErrorContext): Reply {
+  return armErrorReply(error, armErrorOf(error, context), head, context);
+}
+
+/**
+ * What is said of a failure. `details.azureCode` and `details.target` go before the table's code; a denial is in Azure's
+ * own words, followed by our decision and the command that explains it.
+ */
+export function armErrorOf(error: LockstepError, context: ArmErrorContext): ArmError {
   const denial = denialFacts(error);
   const refused = error.code === 'access_denied' ? denial : null;
-  const { azureCode, target, allow } = error.details;
-  const body: ArmError = {
+  const { azureCode, target } = error.details;
+  return {
     code: typeof azureCode === 'string' ? azureCode : errorTable[error.code].azure,
     message: refused === null ? error.publicMessage : refusedMessage(error, refused, context),
     ...(typeof target === 'string' && { target }),
     ...(denial && { additionalInfo: [{ type: 'LockstepDecision', info: decisionInfo(denial) }] }),
   };
+}
+
+/** `beside` stands in the body next to the member `error`. */
+export function armErrorReply(
+  error: LockstepError,
+  body: ArmError,
+  head: RequestHead,
+  context: ArmErrorContext,
+  beside: object = {},
+): Reply {
+  const denial = denialFacts(error);
+  const { allow } = error.details;
   return {
     status: error.status,
     headers: {
@@ -39,7 +56,7 @@ export function renderArmError(error: LockstepError, head: RequestHead, context:
       ...(Array.isArray(allow) && { allow: allow.join(', ') }),
       ...(error.status === 401 && { 'www-authenticate': challenge(error, context) }),
     },
-    body: armErrorBody(body),
+    body: armErrorBody(body, beside),
   };
 }
 

@@ -38,6 +38,7 @@ export function standardResources(options: {
       audience: 'https://graph.microsoft.com',
       aliases: ['https://graph.microsoft.com/', '00000003-0000-0000-c000-000000000000'],
     },
+    { audience: 'https://authorization.azure.net', aliases: ['https://authorization.azure.net/'] },
     { audience: 'api://lockstep', aliases: ['api://lockstep/'] },
   ];
 }

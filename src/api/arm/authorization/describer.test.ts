@@ -73,6 +73,8 @@ beforeEach(async () => {
     commit,
     clock,
     principal: (id: PrincipalId) => snapshot.principal(id),
+    tenantId: by.tenantId,
+    actsAs: (id) => [id],
   });
 });
 
@@ -106,6 +108,8 @@ describe('a role assignment', () => {
       commit,
       clock: new ManualClock(0),
       principal: (id) => snapshot.principal(id),
+      tenantId: by.tenantId,
+      actsAs: (id) => [id],
     });
     expect(decide(snapshot, cleo, readJob).allowed).toBe(false);
 

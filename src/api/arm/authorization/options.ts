@@ -1,14 +1,11 @@
 import type { RequestHead, Described } from '../../../gateway/types.ts';
-import type { Clock } from '../../../lib/clock.ts';
 import type { PrincipalId } from '../../../lib/ids.ts';
-import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { Commit, PrincipalRecord } from '../../../store/changes.ts';
+import type { DecisionPointOptions } from './access-answer.ts';
 import type { AuthorizationPath } from './authorization-path.ts';
 
-export interface AuthorizationOptions {
-  readonly snapshot: PolicySnapshot;
+export interface AuthorizationOptions extends DecisionPointOptions {
   readonly commit: Commit;
-  readonly clock: Clock;
   /** The directory's answer to "who is this?". */
   readonly principal: (id: PrincipalId) => PrincipalRecord | undefined;
 }

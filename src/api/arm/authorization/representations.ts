@@ -3,8 +3,15 @@ import type { DenyAssignment, Permission, RoleAssignment, RoleDefinition } from 
 
 const provider = 'providers/Microsoft.Authorization';
 
+interface Enveloped {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly properties: object;
+}
+
 /** Azure's JSON of a role assignment (api-version 2022-04-01). */
-export function roleAssignmentBody(assignment: RoleAssignment): object {
+export function roleAssignmentBody(assignment: RoleAssignment): Enveloped {
   const { createdOn, createdBy, writtenScope: scope = assignment.scope } = assignment;
   return {
     id: `${prefix(scope)}/${provider}/roleAssignments/${assignment.id}`,
@@ -43,7 +50,7 @@ export function roleDefinitionBody(definition: RoleDefinition, scope: string): o
   };
 }
 
-export function denyAssignmentBody(assignment: DenyAssignment): object {
+export function denyAssignmentBody(assignment: DenyAssignment): Enveloped {
   const principal = (id: string): object => (id === everyone ? { id, type: 'SystemDefined' } : { id });
   return {
     id: `${prefix(assignment.scope)}/${provider}/denyAssignments/${assignment.id}`,

@@ -8,6 +8,7 @@ import { LiveSessions } from '../../../gateway/live-sessions.ts';
 import { ensureLocalAuthority } from '../../../gateway/local-authority.ts';
 import { createPipeline, type Pipeline } from '../../../gateway/pipeline.ts';
 import { createRecogniser } from '../../../gateway/recognise.ts';
+import { actingAuthorities } from '../../../identity/acting-authorities.ts';
 import { Leases } from '../../../identity/leases/leases.ts';
 import { by, openIdentityRoom, tenantId } from '../../../identity/testing/identity-room.ts';
 import type { RequestFact } from '../../../ledger/events.ts';
@@ -31,6 +32,7 @@ import { LocalRunner } from '../../../workspace/runners/local/local-runner.ts';
 import { artifactContainer, blobContainer, seedWorkspace } from '../../../workspace/seed.ts';
 import { workloadSurface } from '../../workload/surface.ts';
 import { authorizationDescriber } from '../authorization/describer.ts';
+import { decisionPointSurface } from '../authorization/decision-point.ts';
 import { armSurface } from '../surface.ts';
 
 export const workspace = {
@@ -123,6 +125,13 @@ export async function openMlHouse(
   });
   await scheduler.start();
   const sessions = new LiveSessions(clock);
+  const decisionPoint = {
+    snapshot,
+    clock,
+    tenantId,
+    actsAs: (id: PrincipalId) => actingAuthorities(liveness, id),
+  };
+  const principalName = (id: string) => liveness.principal(id)?.displayName;
   const arm = armSurface({
     store,
     commit,
@@ -152,13 +161,13 @@ export async function openMlHouse(
     logLinks: new LogLinks({ key: randomBytes(32), clock }),
     audiences: [publicUrl, 'https://management.azure.com/'],
     describeAuthorization: authorizationDescriber({
-      snapshot,
+      ...decisionPoint,
       commit,
-      clock,
       principal: (id) => liveness.principal(id),
     }),
     holdsRoleWithin: (id, scope) => holdsRoleWithin(snapshot, id, scope),
     principalName: (id) => liveness.principal(id)?.displayName,
+    principalName,
     ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
   });
   const workload = workloadSurface({
@@ -172,6 +181,12 @@ export async function openMlHouse(
     edge: { hosts: { names: ['localhost', '127.0.0.1'], baseDomain: 'localhost' } },
     surfaces: [
       workload,
+      decisionPointSurface({
+        ...decisionPoint,
+        publicUrl,
+        principalName,
+        audiences: ['https://authorization.azure.net'],
+      }),
       arm,
       blobSurface({
         accounts: [{ name: account, scope: accountScope }],

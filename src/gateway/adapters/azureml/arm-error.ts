@@ -9,9 +9,12 @@ export interface ArmError {
   }[];
 }
 
-/** The body that Azure's clients take apart: `error.code` and `error.message`, with what else there is beside them. */
-export function armErrorBody(error: ArmError): string {
-  return JSON.stringify({ error });
+/**
+ * The body that Azure's clients take apart: `error.code` and `error.message`, with what else there is beside them.
+ * `beside` stands next to `error`, for services that are asked for more.
+ */
+export function armErrorBody(error: ArmError, beside: object = {}): string {
+  return JSON.stringify({ ...beside, error });
 }
 
 /** The sentence of a refused authorization, word for word: tools look for it. */
