@@ -1,26 +1,17 @@
-import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { decidedFact, LedgerFixture } from '../../src/ledger/testing/ledger-fixture.ts';
+import { goProgram, reasonOf, run } from './go-program.ts';
 import type { InteropResult, InteropSuite } from './suite.ts';
-
-const run = promisify(execFile);
-const source = join(import.meta.dirname, 'tlog');
 
 /** The log that openLedger writes, read by the transparency log code of the Go toolchain. */
 export const suite: InteropSuite = {
   name: 'tlog (golang.org/x/mod)',
   run: async (context): Promise<InteropResult> => {
-    const program = join(context.cacheDirectory, 'tlog-check');
-    try {
-      await run('go', ['build', '-o', program, '.'], { cwd: source, timeout: 300_000 });
-    } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      const why = missing ? 'Go is not installed' : `the checker cannot be built: ${reasonOf(error)}`;
-      return { passed: 0, failed: 0, skipped: 1, notes: [`skipped: ${why}`] };
-    }
+    const built = await goProgram(join(import.meta.dirname, 'tlog'), context.cacheDirectory);
+    if ('missing' in built) return { passed: 0, failed: 0, skipped: 1, notes: [`skipped: ${built.missing}`] };
+    const { program } = built;
     const notes: string[] = [];
     let passed = 0;
     const expectThat = (what: string, holds: boolean): void => {
@@ -92,9 +83,4 @@ function flip(path: string, at: number): void {
   const bytes = readFileSync(path);
   bytes[at] = (bytes[at] ?? 0) ^ 1;
   writeFileSync(path, bytes);
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'stderr' in error) return String(error.stderr).trim();
-  return String(error);
 }

@@ -166,7 +166,6 @@ export async function openMlHouse(
       principal: (id) => liveness.principal(id),
     }),
     holdsRoleWithin: (id, scope) => holdsRoleWithin(snapshot, id, scope),
-    principalName: (id) => liveness.principal(id)?.displayName,
     principalName,
     ...(options.pageSize === undefined ? {} : { pageSize: options.pageSize }),
   });

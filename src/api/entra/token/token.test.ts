@@ -131,7 +131,8 @@ test.each<[string, Record<string, string | undefined>, number, string, number]>(
     'invalid_scope',
     28000,
   ],
-  ['several scopes', { client_secret: 'x', scope: `openid ${arm}` }, 400, 'invalid_scope', 70011],
+  ['several scopes', { client_secret: 'x', scope: `user.read ${arm}` }, 400, 'invalid_scope', 70011],
+  ['scopes of people alone', { client_secret: 'x', scope: 'openid profile' }, 400, 'invalid_request', 900144],
   [
     'an unknown resource',
     { client_secret: 'x', scope: 'https://evil.example/.default' },
@@ -171,6 +172,15 @@ test('keeps the spelling of a resource: aud is what was asked for', async () => 
     const { body } = await service.post({ ...base(), client_secret, scope: `${resource}/.default` });
     expect(decodeJwt(String(body['access_token'])).aud).toBe(resource);
   }
+});
+
+test('lets pass what MSAL for Go asks for beside the resource, and issues nothing for it', async () => {
+  const client_secret = await newSecret();
+  const scope = `${arm} openid offline_access profile`;
+  const { status, body } = await service.post({ ...base(), client_secret, scope });
+  expect(status).toBe(200);
+  expect(Object.keys(body).sort()).toEqual(['access_token', 'expires_in', 'ext_expires_in', 'token_type']);
+  expect(decodeJwt(String(body['access_token'])).aud).toBe('https://management.azure.com');
 });
 
 test('guessing secrets is slowed down per client and source, with Retry-After, and a right secret in use still works', async () => {

@@ -5,6 +5,8 @@ import type { TokenParts } from '../endpoint.ts';
 import type { TokenRequestForm } from '../request.ts';
 
 const suffix = '/.default';
+/** What MSAL for Go asks for beside the resource, whoever asks; an application gets no token of a person for it. */
+const ofPeople = new Set(['openid', 'offline_access', 'profile']);
 
 /**
  * The resource exactly as it was asked for, its own trailing slash included, which becomes `aud`.
@@ -29,7 +31,7 @@ function fromResource({ form }: TokenRequestForm): string {
 }
 
 function fromScope({ form }: TokenRequestForm): string {
-  const scopes = (form.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
+  const scopes = (form.get('scope') ?? '').split(' ').filter((scope) => scope !== '' && !ofPeople.has(scope));
   const [scope, second] = scopes;
   if (scope === undefined)
     throw refusal('invalid_request', 900_144, "The request body must contain the parameter 'scope'.");
