@@ -6,14 +6,14 @@ import { Actions } from './actions.ts';
 import { Assignments, flagBits, isExact, isGated } from './assignments.ts';
 import { DecisionCache, none } from './decision-cache.ts';
 import type { Gate } from './gate.ts';
-import { absent, conditional, contained, Memberships, maskUnsure } from './memberships.ts';
+import { absent, conditional, Memberships } from './memberships.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
 import type { Reach } from './reach.ts';
 import { ResourceTags } from './resource-tags.ts';
-import { beyondMask, MaskCompiler, maskHome, someDenied } from './mask-compile.ts';
+import { MaskTier, undecided, yes } from './mask-tier.ts';
 import { directoryHome, RightsCompiler, split } from './rights-compile.ts';
 import { Roles } from './roles.ts';
-import { Scopes } from './scopes.ts';
+import { recordChain, recordHead, Scopes } from './scopes.ts';
 import { TableMemory } from './table-memory.ts';
 
 /** Outcomes of a decision other than the slot of the role assignment that allows. */
@@ -56,7 +56,7 @@ export class Engine {
   readonly #granted: Memberships;
   readonly #denied: Memberships;
   readonly #rights: TableMemory;
-  readonly #masks: TableMemory;
+  readonly #masks: MaskTier;
   readonly #cache: DecisionCache;
   /** Counts changes; cached outcomes are dated by it. */
   #now = 1;
@@ -100,8 +100,7 @@ export class Engine {
       bytes: options.rightsBytes,
       compileAfter,
     });
-    const masks = new MaskCompiler(within);
-    this.#masks = new TableMemory(principals.masks, (reach) => masks.compile(reach), {
+    this.#masks = new MaskTier(within, this.#granted, this.#denied, {
       bytes: options.maskBytes,
       compileAfter,
     });
@@ -169,50 +168,27 @@ export class Engine {
    * Roles are bits here, so the nearest scope at which the principal is assigned anything tells nearly all.
    */
   allows(principal: number, action: number, place: number, access: Access | null): boolean {
-    const table = this.principals.masks.offsets[principal] ?? 0;
-    if (table === 0) return this.#allowsUncompiled(principal, action, place, access);
     if (place < 0) return false;
-    const cached = this.#cache.worthwhile;
-    if (!cached) return this.#allowsCompiled(table, principal, action, place, access);
+    if (this.principals.masks.at(principal) === 0) {
+      const node = this.principals.at(principal);
+      if (!node?.record?.enabled) return false;
+      if (!this.#masks.ask(node)) return this.decide(principal, action, place, access) >= 0;
+    }
+    if (!this.#cache.worthwhile) return this.#allowsCompiled(principal, action, place, access);
     const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
     const known = this.#cache.find(principal, action, place | unnamedOutcome, since);
     if (known !== none) return known === 1;
     this.#asked = false;
-    const allowed = this.#allowsCompiled(table, principal, action, place, access);
+    const allowed = this.#allowsCompiled(principal, action, place, access);
     if (!this.#asked) {
       this.#cache.store(principal, action, place | unnamedOutcome, allowed ? 1 : 0, this.#now);
     }
     return allowed;
   }
 
-  #allowsCompiled(
-    table: number,
-    principal: number,
-    action: number,
-    place: number,
-    access: Access | null,
-  ): boolean {
-    const { memory } = this.#masks;
-    const size = this.principals.masks.sizes[principal] ?? 1;
-    const scope = place >> 1;
-    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0;) {
-      for (let i = maskHome(at, size); ; i = i + 1 === size ? 0 : i + 1) {
-        const key = memory[table + i * 2] ?? 0;
-        if (key === at + 1) {
-          const word = memory[table + i * 2 + 1] ?? 0;
-          const mask = this.#granted.mask(action);
-          if (((word & beyondMask) | (mask & maskUnsure)) !== 0) {
-            this.#asked = true;
-            return this.decide(principal, action, place, access) >= 0;
-          }
-          if ((word & mask & ~someDenied) === 0) return false;
-          return (word & someDenied) === 0 || !this.#isDenied(table + size * 2, table, at, action);
-        }
-        if (key === 0) break;
-      }
-      at = this.scopes.above(at);
-    }
-    return false;
+  #allowsCompiled(principal: number, action: number, place: number, access: Access | null): boolean {
+    const answer = this.#masks.allows(principal, action, place >> 1);
+    return answer === undecided ? this.decide(principal, action, place, access) >= 0 : answer === yes;
   }
 
   /**
@@ -240,32 +216,6 @@ export class Engine {
     this.#access = null;
     if (cached && !this.#asked) this.#cache.store(principal, action, place, outcome, this.#now);
     return outcome;
-  }
-
-  #allowsUncompiled(principal: number, action: number, place: number, access: Access | null): boolean {
-    const node = this.principals.at(principal);
-    if (!node?.record?.enabled) return false;
-    if (this.#masks.ask(node, this.principals.reachOf(node)) !== 0) {
-      return this.allows(principal, action, place, access);
-    }
-    return this.decide(principal, action, place, access) >= 0;
-  }
-
-  /** Whether a denial contains the action, of those that a mask table holds for this scope and all above. */
-  #isDenied(denials: number, table: number, scope: number, action: number): boolean {
-    const { memory } = this.#masks;
-    const size = memory[denials] ?? 1;
-    for (let i = maskHome(scope, size); ; i = i + 1 === size ? 0 : i + 1) {
-      const key = memory[denials + 1 + i * 2] ?? 0;
-      if (key === 0) return false;
-      if (key !== scope + 1) continue;
-      const list = table + (memory[denials + 2 + i * 2] ?? 0);
-      const end = list + (memory[list] ?? 0);
-      for (let j = list + 1; j <= end; j++) {
-        if (this.#denied.bits(action, memory[j] ?? 0) === contained) return true;
-      }
-      return false;
-    }
   }
 
   /** What a condition that is evaluated now would find. */
@@ -319,23 +269,29 @@ export class Engine {
   #follow(scope: number): void {
     const chain = this.#chain;
     let length = 0;
-    for (let at = this.scopes.isAssigned(scope) ? scope : this.scopes.above(scope); at >= 0;) {
-      chain[length++] = at;
-      at = this.scopes.above(at);
+    for (let at = scope; at >= 0;) {
+      const record = this.scopes.record(at);
+      const { records } = this.scopes;
+      for (let i = 0; i < recordChain; i++) {
+        const above = records[record + recordHead + i] ?? 0;
+        if (above < 0) break;
+        chain[length++] = above - 1;
+      }
+      at = (records[record + 2] ?? 0) - 1;
     }
     this.#length = length;
   }
 
   #search(principal: number, scope: number, exact: boolean): number {
-    const { offsets, sizes } = this.principals.rights;
-    const table = offsets[principal] ?? 0;
-    if (table !== 0) return this.#searchTable(table, sizes[principal] ?? 0, scope, exact);
+    const { columns } = this.principals.rights;
+    const table = columns[principal * 4] ?? 0;
+    if (table !== 0) return this.#searchTable(table, columns[principal * 4 + 1] ?? 0, scope, exact);
     const node = this.principals.at(principal);
     if (!node) return unknownPrincipal;
     const reach = this.principals.reachOf(node);
     const made = this.#rights.ask(node, reach);
     if (made === 0) return this.#searchOwn(reach, scope, exact);
-    return this.#searchTable(made, this.principals.rights.sizes[principal] ?? 0, scope, exact);
+    return this.#searchTable(made, columns[principal * 4 + 1] ?? 0, scope, exact);
   }
 
   #searchTable(table: number, mask: number, scope: number, exact: boolean): number {

@@ -1,74 +1,123 @@
-import { maskedColumns } from './memberships.ts';
 import { flagBits, isDenial, isExact, isGated } from './assignments.ts';
 import { grown } from './columns.ts';
+import { filterBit, groupColumns } from './memberships.ts';
 import type { Reach } from './reach.ts';
 import type { Within } from './rights-compile.ts';
 import type { Compiled } from './table-memory.ts';
 
-/** Beside the roles, whose bits are those of Memberships: something is denied at the scope or above. */
-export const someDenied = 1 << 30;
-/** Or there is what a mask cannot tell: a condition, a role of a later column, a denial that does not reach down. */
-export const beyondMask = 1 << 31;
+/** Numbers before a table's first layer: where its lists begin, how many layers, then three about each layer. */
+export const maskHeader = 16;
+const mostLayers = 4;
 
-/** The hash by which entries are found among `size`, at most 65,536. */
-export function maskHome(scope: number, size: number): number {
-  return Math.imul(Math.imul(scope, 0x9e37_79b1) >>> 16, size) >>> 16;
+/** Numbers in a bucket. */
+export const bucketSize = 32;
+const blockHeader = 3;
+
+/** In a block's counts: another block of the same key follows. In those of a bucket's first block: the search goes on. */
+export const moreBlocks = 1 << 30;
+export const moreBuckets = 1 << 31;
+export const pairsShift = 16;
+export const pairsMask = 0xff;
+export const itemsMask = 0xffff;
+
+/** What an item tells beside its scope: the bit of a role, or that one is held on a condition. */
+export const itemBits = 5;
+const gatedBit = 31;
+export const someGated = 1 << gatedBit;
+/** In a list of denied columns: a condition has a say, or the scope that is asked about. */
+export const unsureColumn = -1;
+
+/** More than this beneath one key is not laid out: a search looks at all of it. */
+const mostItems = 256;
+
+/** The bucket where the blocks of this key begin, among so many. */
+export function bucketOf(key: number, buckets: number): number {
+  return Math.imul(Math.imul(key, 0x9e37_79b1) >>> 16, buckets) >>> 16;
+}
+
+/** What is assigned beneath one key, or at it. */
+interface Block {
+  readonly key: number;
+  /** What is held at the key and above, as bits. */
+  word: number;
+  whole: boolean;
+  /** Scope + 1 and a bit, of what is held beneath the key. */
+  readonly items: number[];
+  /** Denied columns by scope. */
+  denials: Map<number, number[]> | null;
+  /** What is denied at the key and above. */
+  denied: readonly number[] | null;
 }
 
 /**
- * Lays out what a principal and its groups are assigned for one question only: may they, yes or no. For every scope at
- * which they are assigned anything the roles that they hold there and above, as bits; then, where anything is denied
- * there or above, the columns of all those denials:
+ * Lays out what a principal and its groups are assigned for one question only: may they, yes or no. A table is
  *
- *     entries of two: scope + 1 (0: empty), the word of roles
- *     how many entries of denials, entries of two: scope + 1 (0: empty), the offset of a count and as many columns
+ *     its header
+ *     layers, one for each group of roles in which something is held (see Memberships); denials are in the first
+ *     lists of denied columns: how many, the columns
  *
- * The nearest scope at or above the one asked about that has an entry tells all.
+ * A layer is buckets, of one line of the processor's cache each, with blocks in them. A block is about one key (see
+ * `Scopes.key`): a resource group with all beneath it, or a scope above those:
+ *
+ *     key + 1, counts, what is held at the key and above as bits
+ *     pairs, nearest first: scope + 1 (0: whatever the scope), what is denied there and above
+ *     items: scope + 1 and the bit of a role that is held there
+ *
+ * What is denied is a filter of the columns in the upper half, and the offset of their list in the lower. A block is in
+ * the bucket of its key or, where that was full, in a later one. So one look at memory finds all that matters for a
+ * scope; only where there is no block of its key the next scope above is asked about.
  */
 export class MaskCompiler {
   readonly #in: Within;
   #slots = new Int32Array(1_024);
   #count = 0;
+  readonly #blocks = new Map<number, Block>();
   #out = new Int32Array(4_096);
-  #size = 0;
+  #end = 0;
+  readonly #lists = new Map<readonly number[], number>();
+  #listed = 0;
 
   constructor(within: Within) {
     this.#in = within;
   }
 
-  compile({ grants, denials, active }: Reach): Compiled | null {
-    const { assignments, principals } = this.#in;
-    this.#count = 0;
-    for (const table of grants) this.#gather(table, null);
-    for (const table of denials) this.#gather(table, active);
-    this.#gather(principals.everyone.denials, active);
-    const { words, scopes } = assignments;
-    const slots = this.#slots.subarray(0, this.#count).sort((a, b) => (scopes[a] ?? 0) - (scopes[b] ?? 0));
-    let distinct = 0;
-    for (let i = 0; i < slots.length; i++)
-      if (scopes[slots[i] ?? 0] !== scopes[slots[i - 1] ?? -1]) distinct++;
-    // More scopes than the hash can tell apart: no table.
-    if (distinct > 40_000) return null;
-    this.#size = Math.max(1, Math.ceil(distinct / 0.7));
-    this.#out = grown(this.#out, this.#size * 2);
-    this.#out.fill(0, 0, this.#size * 2);
-    const denied = new Map<number, number[]>();
-    for (const slot of slots) {
-      const scope = scopes[slot] ?? 0;
-      const word = words[slot] ?? 0;
-      const entry = this.#entry(scope);
-      this.#out[entry + 1] = (this.#out[entry + 1] ?? 0) | bitOf(word);
-      if ((word & isDenial) === 0 || (word & (isGated | isExact)) !== 0) continue;
-      const list = denied.get(scope);
-      if (list) list.push(word >>> flagBits);
-      else denied.set(scope, [word >>> flagBits]);
+  /** The table, good until the next call; its size is that of its only layer, in buckets. Null: it would be too large. */
+  compile(reach: Reach): Compiled | null {
+    this.#gather(reach);
+    const groups = this.#groups();
+    if (groups.length > mostLayers) return null;
+    this.#lists.clear();
+    this.#listed = 0;
+    this.#end = maskHeader;
+    this.#out.fill(0, 0, maskHeader);
+    let size = 0;
+    for (const [layer, group] of groups.entries()) {
+      const start = this.#end;
+      if (!this.#collect(group, layer === 0)) return null;
+      size = this.#layOut();
+      this.#out.set([group, start, size], 2 + layer * 3);
     }
-    this.#inherit(slots, denied);
-    const length = this.#writeDenials(denied);
-    return { table: this.#out.subarray(0, length), size: this.#size };
+    if (this.#listed > 0xffff || size > 0xffff) return null;
+    this.#out[0] = this.#end;
+    this.#out[1] = groups.length;
+    this.#out = grown(this.#out, this.#end + this.#listed);
+    for (const columns of this.#lists.keys()) {
+      this.#out[this.#end] = columns.length;
+      this.#out.set(columns, this.#end + 1);
+      this.#end += columns.length + 1;
+    }
+    const table = this.#out.subarray(0, this.#end);
+    return { table, size, group: groups.length === 1 ? (groups[0] ?? 0) : -1 };
   }
 
-  #gather(table: number, exclude: Int32Array | null): void {
+  #gather({ grants, denials, active }: Reach): void {
+    this.#count = 0;
+    for (const table of grants) this.#gatherFrom(table, null);
+    for (const table of denials) this.#gatherFrom(table, active);
+    this.#gatherFrom(this.#in.principals.everyone.denials, active);
+  }
+
+  #gatherFrom(table: number, exclude: Int32Array | null): void {
     const { assignments } = this.#in;
     assignments.own.eachHead(table, (head) => {
       for (let slot = head; slot >= 0; slot = assignments.next[slot] ?? -1) {
@@ -79,79 +128,167 @@ export class MaskCompiler {
     });
   }
 
-  /** The place of a scope's entry; made if there is none. */
-  #entry(scope: number): number {
-    let i = maskHome(scope, this.#size);
-    while (this.#out[i * 2] !== 0 && this.#out[i * 2] !== scope + 1) i = i + 1 === this.#size ? 0 : i + 1;
-    this.#out[i * 2] = scope + 1;
-    return i * 2;
+  /** The groups of the roles that are held without a condition. */
+  #groups(): number[] {
+    const { words } = this.#in.assignments;
+    const groups: number[] = [];
+    for (let i = 0; i < this.#count; i++) {
+      const word = words[this.#slots[i] ?? 0] ?? 0;
+      if ((word & (isDenial | isGated)) !== 0) continue;
+      const group = groupOf(word >>> flagBits);
+      if (!groups.includes(group)) groups.push(group);
+    }
+    return groups.length === 0 ? [0] : groups;
   }
 
-  #find(scope: number): number {
-    let i = maskHome(scope, this.#size);
-    while (this.#out[i * 2] !== scope + 1) {
-      if (this.#out[i * 2] === 0) return -1;
-      i = i + 1 === this.#size ? 0 : i + 1;
-    }
-    return i * 2;
-  }
-
-  /** Adds to each entry, and to its denials, what those above it hold, from the top down. */
-  #inherit(slots: Int32Array, denied: Map<number, readonly number[]>): void {
-    const { scopes, assignments } = this.#in;
-    const order = new Float64Array(slots.length);
-    for (let i = 0; i < slots.length; i++) {
-      const scope = assignments.scopes[slots[i] ?? 0] ?? 0;
-      const low = (scopes.crowns[scope] ?? -1) >= 0 || (scopes.anchors[scope] ?? -1) >= 0;
-      order[i] = (low ? 4_096 + (scopes.lengths[scope] ?? 0) : scopes.depth(scope)) * 2 ** 31 + scope;
-    }
-    order.sort();
-    for (let i = 0; i < order.length; i++) {
-      if (order[i] === order[i - 1]) continue;
-      const scope = (order[i] ?? 0) % 2 ** 31;
-      const entry = this.#entry(scope);
-      for (let above = scopes.above(scope); above >= 0; above = scopes.above(above)) {
-        const found = this.#find(above);
-        if (found < 0) continue;
-        this.#out[entry + 1] = (this.#out[entry + 1] ?? 0) | (this.#out[found + 1] ?? 0);
-        const own = denied.get(scope);
-        const inherited = denied.get(above);
-        // One list serves all that have no denials of their own.
-        if (inherited) denied.set(scope, own ? [...own, ...inherited] : inherited);
-        break;
+  /** Makes the blocks of one layer. */
+  #collect(group: number, first: boolean): boolean {
+    const { assignments, scopes } = this.#in;
+    this.#blocks.clear();
+    for (let i = 0; i < this.#count; i++) {
+      const slot = this.#slots[i] ?? 0;
+      const word = assignments.words[slot] ?? 0;
+      const scope = assignments.scopes[slot] ?? 0;
+      const column = word >>> flagBits;
+      const held = (word & (isDenial | isGated)) === 0;
+      if (held ? groupOf(column) !== group : !first) continue;
+      const block = this.#block(scopes.key(scope));
+      if ((word & isDenial) !== 0) {
+        block.denials ??= new Map();
+        const denied = (word & (isGated | isExact)) === 0 ? column : unsureColumn;
+        const known = block.denials.get(scope);
+        if (known) known.push(denied);
+        else block.denials.set(scope, [denied]);
+        continue;
+      }
+      const bit = held ? column - group * groupColumns : gatedBit;
+      if (scope === block.key) block.word |= 1 << bit;
+      else {
+        const item = ((scope + 1) << itemBits) | bit;
+        if (!block.items.includes(item)) block.items.push(item);
+        if (block.items.length > mostItems) return false;
       }
     }
+    for (const block of this.#blocks.values()) this.#inherit(block);
+    return true;
   }
 
-  /** Answers the table's length. */
-  #writeDenials(denied: ReadonlyMap<number, readonly number[]>): number {
-    const start = this.#size * 2;
-    const size = Math.max(1, Math.ceil(denied.size / 0.7));
-    let end = start + 1 + size * 2;
-    this.#out = grown(this.#out, end);
-    this.#out.fill(0, start, end);
-    this.#out[start] = size;
-    const places = new Map<readonly number[], number>();
-    for (const [scope, columns] of denied) {
-      let i = maskHome(scope, size);
-      while (this.#out[start + 1 + i * 2] !== 0) i = i + 1 === size ? 0 : i + 1;
-      this.#out[start + 1 + i * 2] = scope + 1;
-      const place = places.get(columns) ?? end;
-      this.#out[start + 2 + i * 2] = place;
-      if (place !== end) continue;
-      places.set(columns, end);
-      this.#out = grown(this.#out, end + 1 + columns.length);
-      this.#out[end] = columns.length;
-      this.#out.set(columns, end + 1);
-      end += 1 + columns.length;
+  #block(key: number): Block {
+    let block = this.#blocks.get(key);
+    if (!block) {
+      block = { key, word: 0, whole: false, items: [], denials: null, denied: null };
+      this.#blocks.set(key, block);
     }
-    return end;
+    return block;
+  }
+
+  /** Adds what is held and denied above. */
+  #inherit(block: Block): void {
+    if (block.whole) return;
+    block.whole = true;
+    block.denied = block.denials?.get(block.key) ?? null;
+    const { scopes } = this.#in;
+    for (let scope = scopes.above(block.key); scope >= 0; scope = scopes.above(scope)) {
+      const above = this.#blocks.get(scope);
+      if (!above || scopes.key(scope) !== scope) continue;
+      this.#inherit(above);
+      block.word |= above.word;
+      block.denied = united(block.denied, above.denied);
+      return;
+    }
+  }
+
+  /** Writes the blocks of one layer. Answers in how many buckets they are at home. */
+  #layOut(): number {
+    const pieces = Array.from(this.#blocks.values(), (block) => this.#pieces(block)).flat();
+    pieces.sort((a, b) => b.content.length - a.content.length);
+    let length = 0;
+    for (const { content } of pieces) length += content.length;
+    const buckets = Math.ceil(length / (bucketSize * 0.75)) || 1;
+    // Each that finds its own bucket full needs one more at most; then there is an empty one.
+    const room = (buckets + pieces.length + 1) * bucketSize;
+    this.#out = grown(this.#out, this.#end + room);
+    this.#out.fill(0, this.#end, this.#end + room);
+    const used = new Uint8Array(buckets + pieces.length + 1);
+    let last = buckets - 1;
+    for (const { key, content } of pieces) {
+      let bucket = bucketOf(key, buckets);
+      while ((used[bucket] ?? 0) + content.length > bucketSize) {
+        const counts = this.#end + bucket * bucketSize + 1;
+        this.#out[counts] = (this.#out[counts] ?? 0) | moreBuckets;
+        bucket++;
+      }
+      this.#out.set(content, this.#end + bucket * bucketSize + (used[bucket] ?? 0));
+      used[bucket] = (used[bucket] ?? 0) + content.length;
+      last = Math.max(last, bucket);
+    }
+    this.#end += (last + 1) * bucketSize;
+    return buckets;
+  }
+
+  /** The block in pieces that fit into a bucket each. */
+  #pieces(block: Block): { key: number; content: readonly number[] }[] {
+    const { key, word, items } = block;
+    const pairs = this.#pairs(block);
+    const pieces = [];
+    let itemsDone = 0;
+    let pairsDone = 0;
+    do {
+      const free = bucketSize - blockHeader;
+      const morePairs = pairs.slice(pairsDone, pairsDone + (free >> 1));
+      const moreItems = items.slice(itemsDone, itemsDone + free - morePairs.length * 2);
+      pairsDone += morePairs.length;
+      itemsDone += moreItems.length;
+      const goesOn = pairsDone < pairs.length || itemsDone < items.length ? moreBlocks : 0;
+      const counts = goesOn | (morePairs.length << pairsShift) | moreItems.length;
+      pieces.push({ key, content: [key + 1, counts, word, ...morePairs.flat(), ...moreItems] });
+    } while (pairsDone < pairs.length || itemsDone < items.length);
+    return pieces;
+  }
+
+  /** What is denied beneath the key, nearest first, and last what is denied there and above. */
+  #pairs({ key, denials, denied }: Block): (readonly [scope: number, what: number])[] {
+    const pairs: (readonly [number, number])[] = [];
+    if (denials) {
+      const { scopes } = this.#in;
+      const whole = new Map<number, readonly number[]>();
+      const lengthOf = (scope: number): number => scopes.lengths[scope] ?? 0;
+      for (const scope of Array.from(denials.keys()).sort((a, b) => lengthOf(a) - lengthOf(b))) {
+        if (scope === key) continue;
+        let above = scopes.above(scope);
+        while (above >= 0 && !whole.has(above)) above = scopes.above(above);
+        const inherited = above < 0 ? denied : (whole.get(above) ?? null);
+        const columns = united(denials.get(scope) ?? null, inherited) ?? [];
+        whole.set(scope, columns);
+        pairs.unshift([scope + 1, this.#what(columns)]);
+      }
+    }
+    if (denied) pairs.push([0, this.#what(denied)]);
+    return pairs;
+  }
+
+  #what(columns: readonly number[]): number {
+    let offset = this.#lists.get(columns);
+    if (offset === undefined) {
+      offset = this.#listed;
+      this.#lists.set(columns, offset);
+      this.#listed += columns.length + 1;
+    }
+    return (filterOf(columns) << 16) | (offset & 0xffff);
   }
 }
 
-/** A role's bit, or a flag. */
-function bitOf(word: number): number {
-  if ((word & isDenial) !== 0) return (word & (isGated | isExact)) !== 0 ? beyondMask : someDenied;
-  const column = word >>> flagBits;
-  return (word & isGated) !== 0 || column >= maskedColumns ? beyondMask : 1 << column;
+function groupOf(column: number): number {
+  return Math.floor(column / groupColumns);
+}
+
+function united(a: readonly number[] | null, b: readonly number[] | null): readonly number[] | null {
+  return a && b ? [...a, ...b] : (a ?? b);
+}
+
+/** One bit of sixteen for each column; all where a column is unsure. */
+function filterOf(columns: readonly number[]): number {
+  let filter = 0;
+  for (const column of columns) filter |= column === unsureColumn ? 0xffff : filterBit(column);
+  return filter;
 }

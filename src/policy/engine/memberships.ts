@@ -9,8 +9,10 @@ export const absent = 2;
 export const contained = 3;
 const codes = { absent, conditional, contained } as const;
 
-/** Of `mask`: one bit for each of so many columns; then that it is known; then that a condition has a say. */
-export const maskedColumns = 30;
+/** Columns whose bits are in one mask. */
+export const groupColumns = 30;
+export const maskBits = 0x3fff_ffff;
+/** Of a mask, beside them: it is known; a column contains the action on a condition. */
 const maskKnown = 1 << 30;
 export const maskUnsure = 1 << 31;
 
@@ -29,8 +31,10 @@ export class Memberships {
   /** Rows that hold anything. */
   #rows = 0;
   readonly #sets: (PermissionSet | null)[] = [];
-  /** By action; 0 while nobody asked. */
-  #masks = new Int32Array(64);
+  /** By group of columns, then by action; 0 while nobody asked. */
+  readonly #masks: Int32Array[] = [];
+  /** By kept action: the bits of all columns that contain it, and of some that once did. */
+  #filters = new Int32Array(64);
 
   constructor(actions: Actions) {
     this.#actions = actions;
@@ -40,8 +44,8 @@ export class Memberships {
   set(column: number, set: PermissionSet | null): void {
     while (this.#sets.length <= column) this.#sets.push(null);
     this.#sets[column] = set;
-    if (column < maskedColumns) this.#masks.fill(0);
-    if (column >= columnLimit) return;
+    this.#masks[Math.floor(column / groupColumns)]?.fill(0);
+    if (column >= columnLimit) return this.#expand(column);
     if (column >> 4 >= this.#stride) {
       this.#widen(column);
       return this.#expand(column);
@@ -54,15 +58,21 @@ export class Memberships {
 
   /** Finds out about a kept action and every set. */
   expandRow(action: number): void {
-    for (let column = 0; column < Math.min(this.#sets.length, columnLimit); column++) {
-      if (this.#sets[column]) this.bits(action, column);
-    }
+    this.#filters = grown(this.#filters, action + 1);
+    this.#filters[action] = 0;
+    for (let column = 0; column < this.#sets.length; column++)
+      if (this.#sets[column]) this.#note(action, column);
   }
 
   /** Finds out about a set and every kept action. */
   #expand(column: number): void {
     if (!this.#sets[column]) return;
-    for (let action = 0; action < this.#actions.kept; action++) this.bits(action, column);
+    for (let action = 0; action < this.#actions.kept; action++) this.#note(action, column);
+  }
+
+  #note(action: number, column: number): void {
+    if (this.bits(action, column) === absent) return;
+    this.#filters[action] = (this.#filters[action] ?? 0) | filterBit(column);
   }
 
   /** `conditional`, `absent` or `contained`. */
@@ -75,27 +85,35 @@ export class Memberships {
     return this.#findOut(action, column);
   }
 
-  /** Which of the first `maskedColumns` columns contain the action, as bits; `maskUnsure` if one does on a condition. */
-  mask(action: number): number {
-    const known = this.#masks[action] ?? 0;
-    return (known & maskKnown) === 0 ? this.#findMask(action) : known;
+  /** Which columns of a group contain the action, as bits; `maskUnsure` if one of them does on a condition. */
+  mask(action: number, group: number): number {
+    const known = this.#masks[group]?.[action] ?? 0;
+    return (known & maskKnown) === 0 ? this.#findMask(action, group) : known;
   }
 
-  #findMask(action: number): number {
-    this.#masks = grown(this.#masks, action + 1);
+  /** Sixteen bits, of which `filterBit` of every column is one that contains the action, on a condition or not. */
+  filter(action: number): number {
+    return action < this.#actions.kept ? (this.#filters[action] ?? 0) : 0xffff;
+  }
+
+  #findMask(action: number, group: number): number {
+    while (this.#masks.length <= group) this.#masks.push(new Int32Array(64));
+    const masks = grown(this.#masks[group] ?? new Int32Array(64), action + 1);
+    this.#masks[group] = masks;
+    const first = group * groupColumns;
     let mask = maskKnown;
-    for (let column = 0; column < Math.min(maskedColumns, this.#sets.length); column++) {
-      const bits = this.bits(action, column);
-      if (bits === contained) mask |= 1 << column;
+    for (let i = 0; i < Math.min(groupColumns, this.#sets.length - first); i++) {
+      const bits = this.bits(action, first + i);
+      if (bits === contained) mask |= 1 << i;
       else if (bits === conditional) mask |= maskUnsure;
     }
-    this.#masks[action] = mask;
+    masks[action] = mask;
     return mask;
   }
 
   /** Rows from `row` on will be other actions'. */
   forgetFrom(row: number): void {
-    this.#masks.fill(0);
+    for (const masks of this.#masks) masks.fill(0);
     this.#words.fill(0, row * this.#stride);
     this.#rows = Math.min(this.#rows, row);
   }
@@ -124,4 +142,9 @@ export class Memberships {
       this.#words.set(old.subarray(action * stride, (action + 1) * stride), action * this.#stride);
     }
   }
+}
+
+/** A column's bit of sixteen. */
+export function filterBit(column: number): number {
+  return 1 << (Math.imul(column, 0x9e37_79b1) >>> 28);
 }

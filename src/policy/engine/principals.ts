@@ -2,7 +2,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { grown } from './columns.ts';
 import { reachOf, type Reach } from './reach.ts';
-import type { TableColumns } from './table-memory.ts';
+import { TablePlaces } from './table-memory.ts';
 
 /** In a deny assignment: everyone. It names no principal of the directory. */
 export const everyone = '00000000-0000-0000-0000-000000000000';
@@ -42,8 +42,8 @@ export class Principals {
   /** By index: unknown, disabled or enabled. */
   states = new Uint8Array(64);
   /** By index: the compiled tables of its rights (see rights-compile.ts), and of its roles (see mask-compile.ts). */
-  readonly rights = tableColumns();
-  readonly masks = tableColumns();
+  readonly rights = new TablePlaces();
+  readonly masks = new TablePlaces();
   /** By index: the time (a count of changes) at which what it may do last changed. */
   changedAt = new Int32Array(64);
   readonly #nodes: (PrincipalNode | null)[] = [];
@@ -97,8 +97,8 @@ export class Principals {
       this.#nodes.push(node);
       this.#byId.set(id, node);
       this.states = grown(this.states, index + 1);
-      growTables(this.rights, index + 1);
-      growTables(this.masks, index + 1);
+      this.rights.grow(index + 1);
+      this.masks.grow(index + 1);
       this.changedAt = grown(this.changedAt, index + 1);
     }
     return node;
@@ -176,24 +176,12 @@ export class Principals {
       if (!node.derived) continue;
       node.derived = false;
       node.reach = null;
-      for (const columns of [this.rights, this.masks]) {
-        columns.offsets[node.index] = 0;
-        columns.uses[node.index] = 0;
-      }
+      this.rights.forget(node.index);
+      this.masks.forget(node.index);
       this.changedAt[node.index] = now;
       if (node.members) for (const member of node.members) beneath.add(member);
     }
   }
-}
-
-function tableColumns(): TableColumns {
-  return { offsets: new Int32Array(64), sizes: new Int32Array(64), uses: new Uint8Array(64) };
-}
-
-function growTables(columns: TableColumns, size: number): void {
-  columns.offsets = grown(columns.offsets, size);
-  columns.sizes = grown(columns.sizes, size);
-  columns.uses = grown(columns.uses, size);
 }
 
 function unlink(group: PrincipalNode, member: PrincipalNode): void {

@@ -68,7 +68,7 @@ export class RightsCompiler {
       this.#enter(0, mask, key, this.#length);
       this.#writeBlock(from, to, false);
     }
-    return { table: this.#out.subarray(0, this.#length), size: mask };
+    return { table: this.#out.subarray(0, this.#length), size: mask, group: -1 };
   }
 
   #gather({ grants, denials, active }: Reach): void {

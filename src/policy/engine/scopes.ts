@@ -5,6 +5,11 @@ import { ScopeTexts } from './scope-texts.ts';
 
 const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/;
 
+/** Of `Scopes.records`: numbers in each, those before its scopes, and how many scopes. */
+const recordSize = 8;
+export const recordHead = 3;
+export const recordChain = recordSize - recordHead;
+
 /** Steps to the root from where a scope may be placed; Azure nests management groups six deep. */
 const deepest = 100;
 
@@ -27,9 +32,8 @@ export class Scopes {
   #parents = new Int32Array(64);
   #assigned = new Int32Array(64);
   #children = new Int32Array(64);
-  /** The nearest ancestor at which something is assigned, and the shape of the tree for which that holds. */
-  #above = new Int32Array(64);
-  #aboveShape = new Int32Array(64);
+  /** Records of `recordSize`; see `record`. */
+  records = new Int32Array(64);
   /** Raised whenever a scope begins or ceases to be one at which something is assigned, or is moved. */
   #shape = 1;
   readonly #texts = new ScopeTexts();
@@ -92,14 +96,51 @@ export class Scopes {
     return (this.#assigned[scope] ?? 0) > 0;
   }
 
+  /**
+   * Where in `records` the scope's record is, which is up to date then. It tells the scopes at or above this one at
+   * which something is assigned, nearest first, each plus one, so that 0 is none:
+   *
+   *     the shape for which it holds, the key, where it goes on, so many scopes as have the same key: `recordChain` at most
+   *
+   * The key is the anchor, or the scope itself where it has none; it goes on with the record of the next scope.
+   */
+  record(scope: number): number {
+    const at = scope * recordSize;
+    if (this.records[at] !== this.#shape) this.#write(scope, at);
+    return at;
+  }
+
   /** The next ancestor at which something is assigned; -1 above the last. */
   above(scope: number): number {
-    if (this.#aboveShape[scope] === this.#shape) return this.#above[scope] ?? -1;
-    let above = this.#parents[scope] ?? -1;
-    while (above >= 0 && (this.#assigned[above] ?? 0) === 0) above = this.#parents[above] ?? -1;
-    this.#above[scope] = above;
-    this.#aboveShape[scope] = this.#shape;
-    return above;
+    const at = this.record(scope);
+    const first = this.records[at + recordHead] ?? 0;
+    const second = this.records[at + recordHead + 1] ?? 0;
+    const next = first !== scope + 1 && first > 0 ? first : second > 0 ? second : this.records[at + 2];
+    return (next ?? 0) - 1;
+  }
+
+  #write(scope: number, at: number): void {
+    const { records } = this;
+    const key = this.key(scope);
+    let count = 0;
+    records[at + 2] = 0;
+    for (let up = scope; up >= 0; up = this.#parents[up] ?? -1) {
+      if ((this.#assigned[up] ?? 0) === 0) continue;
+      if (count === recordChain || this.key(up) !== key) {
+        records[at + 2] = up + 1;
+        break;
+      }
+      records[at + recordHead + count++] = up + 1;
+    }
+    records.fill(-1, at + recordHead + count, at + recordSize);
+    records[at + 1] = key;
+    records[at] = this.#shape;
+  }
+
+  /** What rights at a scope are filed under. */
+  key(scope: number): number {
+    const anchor = this.anchors[scope] ?? -1;
+    return anchor < 0 ? scope : anchor;
   }
 
   /** Steps down from the root. */
@@ -189,14 +230,13 @@ export class Scopes {
     this.#parents = grown(this.#parents, scope + 1);
     this.#assigned = grown(this.#assigned, scope + 1);
     this.#children = grown(this.#children, scope + 1);
-    this.#above = grown(this.#above, scope + 1);
-    this.#aboveShape = grown(this.#aboveShape, scope + 1);
+    this.records = grown(this.records, (scope + 1) * recordSize);
     this.#texts.add(text, scope);
     this.lengths[scope] = text.length;
     this.#parents[scope] = parent;
     this.#assigned[scope] = 0;
     this.#children[scope] = 0;
-    this.#aboveShape[scope] = 0;
+    this.records[scope * recordSize] = 0;
     const segments = segmentsIn(text);
     const top = segments < 2 || isTop(text);
     const [anchor, crown] = parent < 0 ? [-1, -1] : [this.anchors[parent] ?? -1, this.crowns[parent] ?? -1];

@@ -1,11 +1,14 @@
+import { grown } from './columns.ts';
 import type { PrincipalNode } from './principals.ts';
 import { rightsKey, type Reach } from './reach.ts';
 
-/** A table of numbers for a set of rights, and a number that its readers need beside its place. */
+/** A table of numbers for a set of rights, and what its readers need to know beside its place. */
 export interface Compiled {
   /** Good until the next one is compiled. */
   readonly table: Int32Array;
   readonly size: number;
+  /** Of masks: the one group of roles that it is about, or -1 (see MaskCompiler). */
+  readonly group: number;
 }
 
 interface Table extends Omit<Compiled, 'table'> {
@@ -16,11 +19,51 @@ interface Table extends Omit<Compiled, 'table'> {
   readonly holders: number[];
 }
 
-/** Where each principal's table begins (0: it has none), its size, and how often it was asked for in vain. */
-export interface TableColumns {
-  offsets: Int32Array;
-  sizes: Int32Array;
-  uses: Uint8Array;
+const placeSize = 4;
+
+/**
+ * Where the table of each principal is, by four times its index: the offset (0: it has none), the table's size and
+ * group; then how often it was asked for in vain. Side by side, since a decision reads them all.
+ */
+export class TablePlaces {
+  columns = new Int32Array(64 * placeSize);
+
+  /** Makes room for so many principals. */
+  grow(size: number): void {
+    this.columns = grown(this.columns, size * placeSize);
+  }
+
+  at(principal: number): number {
+    return this.columns[principal * placeSize] ?? 0;
+  }
+
+  set(principal: number, { offset, size, group }: Omit<Table, 'key' | 'length' | 'holders'>): void {
+    const at = principal * placeSize;
+    this.columns[at] = offset;
+    this.columns[at + 1] = size;
+    this.columns[at + 2] = group;
+  }
+
+  forget(principal: number): void {
+    this.columns[principal * placeSize] = 0;
+    this.columns[principal * placeSize + 3] = 0;
+  }
+
+  forgetAll(): void {
+    for (let at = 0; at < this.columns.length; at += placeSize) this.columns[at] = 0;
+  }
+
+  /** How often it was asked for in vain before; counts this time. -1 for a principal that no longer counts. */
+  use(principal: number): number {
+    const at = principal * placeSize + 3;
+    const uses = this.columns[at] ?? 0;
+    if (uses >= 0) this.columns[at] = Math.min(uses + 1, 0xffff);
+    return uses;
+  }
+
+  giveUp(principal: number): void {
+    this.columns[principal * placeSize + 3] = -1;
+  }
 }
 
 export interface TableMemoryOptions {
@@ -30,8 +73,10 @@ export interface TableMemoryOptions {
   readonly compileAfter: number;
 }
 
-/** A principal that gave up asking. */
-const never = 255;
+/** Tables begin a line of the processor's cache each, in numbers. */
+const line = 16;
+/** Uses before a table is made once tables drive each other out. */
+const crowdedUses = 200;
 
 /**
  * Compiled tables, one for all principals whose rights are the same, in one array of numbers of fixed size; when it is
@@ -39,23 +84,19 @@ const never = 255;
  */
 export class TableMemory {
   readonly memory: Int32Array;
-  readonly #columns: TableColumns;
+  readonly #places: TablePlaces;
   readonly #compile: (reach: Reach) => Compiled | null;
   readonly #compileAfter: number;
   readonly #byKey = new Map<string, Table>();
   /** In the order in which they were written; those before `#first` are gone. */
   #written: Table[] = [];
   #first = 0;
-  #end = 1;
+  #end = line;
   #crowded = false;
 
-  constructor(
-    columns: TableColumns,
-    compile: (reach: Reach) => Compiled | null,
-    options: TableMemoryOptions,
-  ) {
+  constructor(places: TablePlaces, compile: (reach: Reach) => Compiled | null, options: TableMemoryOptions) {
     this.memory = new Int32Array(Math.max(1_024, Math.floor(options.bytes / 4)));
-    this.#columns = columns;
+    this.#places = places;
     this.#compile = compile;
     this.#compileAfter = options.compileAfter;
   }
@@ -70,19 +111,17 @@ export class TableMemory {
    * (more often, once tables drive each other out). 0 as long as there is none.
    */
   ask(node: PrincipalNode, reach: Reach): number {
-    const uses = this.#columns.uses[node.index] ?? never;
-    if (uses === never) return 0;
-    this.#columns.uses[node.index] = uses + 1;
-    if (uses + 1 < (this.#crowded ? Math.max(200, this.#compileAfter) : this.#compileAfter)) return 0;
+    const uses = this.#places.use(node.index);
+    const enough = this.#crowded ? Math.max(crowdedUses, this.#compileAfter) : this.#compileAfter;
+    if (uses < 0 || uses + 1 < enough) return 0;
     const key = rightsKey(node);
     const table = this.#byKey.get(key) ?? this.#write(key, reach);
     if (!table) {
-      this.#columns.uses[node.index] = never;
+      this.#places.giveUp(node.index);
       return 0;
     }
     table.holders.push(node.index);
-    this.#columns.offsets[node.index] = table.offset;
-    this.#columns.sizes[node.index] = table.size;
+    this.#places.set(node.index, table);
     return table.offset;
   }
 
@@ -90,23 +129,24 @@ export class TableMemory {
     this.#byKey.clear();
     this.#written = [];
     this.#first = 0;
-    this.#end = 1;
-    this.#columns.offsets.fill(0);
+    this.#end = line;
+    this.#places.forgetAll();
   }
 
   #write(key: string, reach: Reach): Table | null {
     const compiled = this.#compile(reach);
     if (!compiled) return null;
-    const { table: content, size } = compiled;
+    const { table: content, size, group } = compiled;
+    const length = Math.ceil(content.length / line) * line;
     // One table may not take the place of all others.
-    if (content.length * 4 > this.memory.length) return null;
-    if (this.#end + content.length > this.memory.length) {
+    if (line + length > this.memory.length) return null;
+    if (this.#end + length > this.memory.length) {
       this.#drop(this.#end, this.memory.length);
       this.#crowded = true;
-      this.#end = 1;
+      this.#end = line;
     }
-    const table: Table = { key, offset: this.#end, length: content.length, size, holders: [] };
-    this.#end += content.length;
+    const table: Table = { key, offset: this.#end, length, size, group, holders: [] };
+    this.#end += length;
     this.#drop(table.offset, this.#end);
     this.memory.set(content, table.offset);
     this.#written.push(table);
@@ -119,9 +159,7 @@ export class TableMemory {
     for (let oldest = this.#written[this.#first]; oldest; oldest = this.#written[this.#first]) {
       if (!this.#crowded || oldest.offset >= to || oldest.offset + oldest.length <= from) break;
       for (const holder of oldest.holders) {
-        if (this.#columns.offsets[holder] !== oldest.offset) continue;
-        this.#columns.offsets[holder] = 0;
-        this.#columns.uses[holder] = 0;
+        if (this.#places.at(holder) === oldest.offset) this.#places.forget(holder);
       }
       if (this.#byKey.get(oldest.key) === oldest) this.#byKey.delete(oldest.key);
       this.#first++;

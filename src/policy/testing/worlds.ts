@@ -14,17 +14,20 @@ export const questions = fc.array(accesses, { minLength: 4, maxLength: 4 });
 export const small = { rightsBytes: 2 ** 16, cachedDecisions: 2 ** 8 };
 
 /** The rows after every change that the store would take. */
-export function worldAfter(history: readonly PolicyChange[]): PolicyRows {
-  return takenFrom(history).rows;
+export function worldAfter(history: readonly PolicyChange[], start = firstWorld): PolicyRows {
+  return takenFrom(history, start).rows;
 }
 
 /** Those changes of a history that the store would take, and the rows after them. */
-export function takenFrom(history: readonly PolicyChange[]): {
+export function takenFrom(
+  history: readonly PolicyChange[],
+  start = firstWorld,
+): {
   readonly taken: readonly PolicyChange[];
   readonly rows: PolicyRows;
 } {
   const taken: PolicyChange[] = [];
-  let rows = firstWorld;
+  let rows = start;
   for (const change of history) {
     if (makesRing(rows, change)) continue;
     taken.push(change);

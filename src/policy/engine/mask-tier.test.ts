@@ -1,0 +1,145 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isAllowed } from '../decide.ts';
+import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
+import { changedRows, makesRing } from '../testing/changed-rows.ts';
+import { ada, assignment, ben, deny, group, rows, subscription, visionTeam } from '../testing/people.ts';
+import { referenceDecide } from '../testing/reference-evaluator.ts';
+import { runs } from '../testing/runs.ts';
+import { accesses, changes, firstWorld, roleDefinition, users } from '../testing/world.ts';
+import { histories, worldAfter } from '../testing/worlds.ts';
+
+const reading = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
+const read = { action: 'N/t/read', dataAction: false };
+
+/** Roles that nobody needs, so that those of the world are numbered far apart. */
+function fillers(from: number, count: number) {
+  return Array.from({ length: count }, (_, i) =>
+    roleDefinition(`77777777-0000-4000-8000-${String(from + i).padStart(12, '0')}`, [reading]),
+  );
+}
+
+const tables = {
+  'one group of roles': (world: PolicyRows) => world,
+  'several groups of roles': (world: PolicyRows): PolicyRows => ({
+    ...world,
+    roleDefinitions: world.roleDefinitions.flatMap((role, i) => [...fillers(i * 40, 40), role]),
+  }),
+};
+
+describe.each(Object.entries(tables))('yes or no from compiled masks, %s', (_, spread) => {
+  const start = spread(firstWorld);
+
+  test.each([
+    ['with room for all', { compileAfter: 1, cachedDecisions: 1, maskBytes: 2 ** 17 }],
+    ['with little room', { compileAfter: 1, cachedDecisions: 1, maskBytes: 2 ** 12 }],
+    ['and from outcomes of before', { compileAfter: 1, cachedDecisions: 2 ** 8, maskBytes: 2 ** 17 }],
+  ])('agree with the reference evaluator after every change, %s', (__, room) => {
+    let allowed = 0;
+    let checks = 0;
+    fc.assert(
+      fc.property(
+        histories,
+        fc.array(changes, { minLength: 6, maxLength: 10 }),
+        fc.array(accesses, { minLength: 8, maxLength: 8 }),
+        (history, more, asked) => {
+          let world = worldAfter(history, start);
+          const snapshot = PolicySnapshot.from(world, { rightsBytes: 2 ** 14, ...room });
+          for (const [i, change] of more.entries()) {
+            if (makesRing(world, change)) continue;
+            world = changedRows(world, change, 1_000 + i);
+            snapshot.apply({ sequence: 1_000 + i, change });
+            for (const user of users) {
+              for (const access of asked) {
+                const expected = referenceDecide(world, user, access).allowed;
+                checks++;
+                if (expected) allowed++;
+                if (isAllowed(snapshot, user, access) === expected) continue;
+                expect({ user, access, allowed: !expected }).toEqual({ user, access, allowed: expected });
+              }
+            }
+          }
+        },
+      ),
+      { seed: 20_261_125, numRuns: runs(12) },
+    );
+    expect(allowed).toBeGreaterThan(checks / 20);
+    expect(allowed).toBeLessThan((checks * 19) / 20);
+  });
+});
+
+describe('a principal', () => {
+  const compiled = { compileAfter: 1, cachedDecisions: 1, maskBytes: 2 ** 20 };
+  const nothing = { ...rows, roleAssignments: [], denyAssignments: [] };
+  const [role] = fillers(0, 1);
+
+  test.each([1, 13, 14, 60, 255, 256, 257, 300, 3_000])(
+    'is allowed by each of %i assignments in one resource group',
+    (count) => {
+      const at = (i: number): string => `${group}/providers/n/t/x${i}`;
+      const snapshot = PolicySnapshot.from(
+        {
+          ...nothing,
+          roleDefinitions: [role!],
+          roleAssignments: Array.from({ length: count }, (_, i) => assignment(i, at(i), role!.id, ada)),
+          denyAssignments: Array.from({ length: Math.floor(count / 3) }, (_, i) =>
+            deny(i, { scope: at(i * 3), permissions: [reading] }),
+          ),
+        },
+        compiled,
+      );
+      for (let i = 0; i < count; i++) {
+        const denied = i % 3 === 0 && i / 3 < Math.floor(count / 3);
+        expect(isAllowed(snapshot, ada, { ...read, scope: `${at(i)}/u/y` })).toBe(!denied);
+      }
+      expect(isAllowed(snapshot, ada, { ...read, scope: at(count) })).toBe(false);
+      expect(isAllowed(snapshot, ada, { ...read, scope: group })).toBe(false);
+    },
+  );
+
+  test('is told apart by the nearest of many scopes above one another', () => {
+    const levels = Array.from({ length: 15 }, (_, i) => `${group}${'/a'.repeat(i)}`);
+    const permissions = [reading];
+    for (const granted of [0, 3, 9, 14]) {
+      for (const denied of [1, 4, 8, 13]) {
+        const snapshot = PolicySnapshot.from(
+          {
+            ...nothing,
+            roleDefinitions: [role!],
+            // Nobody's, so that all levels are scopes at which something is assigned.
+            roleAssignments: [
+              ...levels.map((scope, i) => assignment(i, scope, role!.id, ben)),
+              assignment(99, levels[granted]!, role!.id, ada),
+            ],
+            denyAssignments: [deny(1, { scope: levels[denied]!, permissions, principals: [ada] })],
+          },
+          compiled,
+        );
+        for (const [i, scope] of levels.entries()) {
+          expect([i, isAllowed(snapshot, ada, { ...read, scope })]).toEqual([i, i >= granted && i < denied]);
+        }
+      }
+    }
+  });
+
+  test('holds roles of more groups than a table has layers', () => {
+    const all = fillers(0, 300);
+    const snapshot = PolicySnapshot.from(
+      {
+        ...nothing,
+        roleDefinitions: all.map((each, i) =>
+          roleDefinition(each.id, [{ ...reading, actions: [`N/t/${i}/read`] }]),
+        ),
+        roleAssignments: all.map(({ id }, i) =>
+          assignment(i, i % 2 === 0 ? subscription : group, id, visionTeam),
+        ),
+      },
+      compiled,
+    );
+    for (let i = 0; i < all.length; i++) {
+      const access = { action: `N/t/${i}/read`, dataAction: false, scope: subscription };
+      expect([i, isAllowed(snapshot, ada, access)]).toEqual([i, i % 2 === 0]);
+      expect([i, isAllowed(snapshot, ada, { ...access, scope: `${group}/x` })]).toEqual([i, true]);
+    }
+  });
+});
