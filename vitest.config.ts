@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // How much longer than usual properties are searched, e.g. LOCKSTEP_TEST_THOROUGHNESS=20 for a night.
+    provide: { thoroughness: Number(process.env['LOCKSTEP_TEST_THOROUGHNESS'] ?? 1) },
   },
 });

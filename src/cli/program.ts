@@ -11,6 +11,7 @@ import { addJob } from './commands/job.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLogin } from './commands/login.ts';
 import { addLogout } from './commands/logout.ts';
+import { addPolicy } from './commands/policy.ts';
 import { addPrincipal } from './commands/principal.ts';
 import { addRole } from './commands/role.ts';
 import { addServe } from './commands/serve.ts';
@@ -68,6 +69,7 @@ export function createProgram(context: CliContext, silent = false): Command {
     addDeny,
     addExplain,
     addCheck,
+    addPolicy,
     addSessions,
     addLedger,
     addUser,

@@ -28,6 +28,7 @@ import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Foundation } from './foundation.ts';
 import type { IdentityParts } from './identity.ts';
 import type { WorkspaceParts } from './workspace.ts';
+import { loadPolicyRows } from '../store/policy-rows.ts';
 
 export interface SurfaceNeeds {
   readonly config: Config;
@@ -149,6 +150,7 @@ export function composeSurfaces(
     adminSurface({
       ...authority,
       snapshot,
+      policyRows: () => loadPolicyRows(store.db),
       ledger,
       signIns: identity.sessions,
       live: needs.live,

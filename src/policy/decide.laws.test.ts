@@ -190,6 +190,24 @@ describe('nothing changes', () => {
   });
 });
 
+// The engine finds tags by the scope as it was asked for: to be mended there, and then no longer marked as failing.
+test.fails('a tag is found for a scope that was asked for in capitals', () => {
+  const [user = ''] = users;
+  const [resource = ''] = scopes.filter((scope) => scope.endsWith('/providers/n/t/x'));
+  const rows: PolicyRows = {
+    ...takenFrom([]).rows,
+    tags: [{ scope: resource, tags: { project: 'red' } }],
+    denyAssignments: [
+      {
+        ...withDeny(takenFrom([]).rows, [user as PrincipalId], '/').denyAssignments[0]!,
+        condition: "@Resource[tags:project] StringEquals 'blue'",
+      },
+    ],
+  };
+  const access = { action: 'N/t/read', dataAction: false, scope: resource.toUpperCase() };
+  expect(answers(rows, [access], [user as PrincipalId])[0]?.cause.kind).toBe('missing-grant');
+});
+
 describe('the deny assignment that is named', () => {
   test('was the reason: without it the outcome changes or another one is named', () => {
     expectInEveryWorld((rows, asked) => {

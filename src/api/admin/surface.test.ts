@@ -1,3 +1,4 @@
+import { checkParsePolicySet } from '@cedar-policy/cedar-wasm/nodejs';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -357,4 +358,22 @@ test('every answer is kept out of caches, and an unknown route is denied', async
   await body.dump();
   expect(headers['cache-control']).toBe('no-store');
   expect((await call(auditorToken, 'GET', '/admin/v1/nothing')).status).toBe(403);
+});
+
+test('exports the policy for Cedar to whoever may see all of it, and to nobody else', async () => {
+  const path = '/admin/v1/policy/export?format=cedar';
+  expect((await call(malloryToken, 'GET', path)).status).toBe(403);
+  const partly = await call(auditorToken, 'GET', path);
+  expect(partly.status).toBe(403);
+  expect(partly.text).toContain('Microsoft.Authorization/roleAssignments/read');
+
+  const reader = await person('Rhea');
+  const role = await assign(reader.id, roleIds.reader, '/');
+  const readerToken = await tokenFor(reader);
+  const { status, json } = await call(readerToken, 'GET', path);
+  expect(status).toBe(200);
+  expect(json['policies']).toContain(`@id("roleAssignment:${role}")`);
+  expect(json['version']).toBeGreaterThanOrEqual(lockstep.snapshot.version);
+  expect(checkParsePolicySet({ staticPolicies: json['policies'] as string })).toEqual({ type: 'success' });
+  expect((await call(readerToken, 'GET', '/admin/v1/policy/export?format=rego')).status).toBe(400);
 });

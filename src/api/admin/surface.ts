@@ -6,7 +6,7 @@ import type { Sessions } from '../../identity/signin/sessions.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { TenantId } from '../../lib/ids.ts';
 import { productVersion } from '../../lib/version.ts';
-import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import type { PolicyRows, PolicySnapshot } from '../../policy/snapshot.ts';
 import { storageAccountId, workspaceId, type WorkspaceRef } from '../../workspace/resource-ids.ts';
 import { lockstepCliAppId } from '../entra/built-in-clients.ts';
 import { checkRoutes } from './check.ts';
@@ -16,6 +16,7 @@ import { renderAdminError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import { eventRoutes } from './events.ts';
 import { meRoutes } from './me.ts';
+import { policyExportRoutes } from './policy-export.ts';
 import { sessionRoutes } from './sessions.ts';
 import { signInLinkRoutes } from './sign-in-links.ts';
 import { statusRoutes } from './status.ts';
@@ -25,6 +26,8 @@ export interface AdminSurfaceOptions {
   readonly publicUrl: string;
   readonly tenantId: TenantId;
   readonly snapshot: PolicySnapshot;
+  /** The whole policy as it stands, read in one transaction. */
+  readonly policyRows: () => Promise<PolicyRows>;
   readonly ledger: EventLog;
   readonly signIns: Sessions;
   readonly live: LiveSessions;
@@ -58,6 +61,7 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
     ...checkRoutes(options),
     ...sessionRoutes(options),
     ...eventRoutes(options),
+    ...policyExportRoutes(options),
     ...signInLinkRoutes({
       ...options,
       linkUrl: (code) => `${publicUrl}/signin/link?code=${encodeURIComponent(code)}`,

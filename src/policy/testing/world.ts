@@ -101,6 +101,10 @@ const principalPut = fc
     kind: 'principal.updated' as const,
     principal: { ...principal(id, enabled), securityAttributes: attributes },
   }));
+export const groupsDisabled: fc.Arbitrary<PolicyChange> = anyGroup.map((id) => ({
+  kind: 'principal.updated' as const,
+  principal: principal(id, false),
+}));
 const edge = fc.record({ group: anyGroup, member: fc.constantFrom(...users, ...groups) });
 const grant = fc.record({
   id: fc.constantFrom(...grantNames),
@@ -129,6 +133,10 @@ const deny = fc.record({
   excludePrincipals: fc.subarray([...users, ...groups, everyone as PrincipalId], { maxLength: 2 }),
   condition,
 });
+export const denyPuts: fc.Arbitrary<PolicyChange> = deny.map((assignment) => ({
+  kind: 'deny-assignment.put' as const,
+  assignment,
+}));
 const placement = fc.record({
   scope: fc.constantFrom(...managementGroups, ...subscriptions),
   parent: weighted(4, fc.constantFrom(...managementGroups), 1, fc.constant(null)),
@@ -151,7 +159,7 @@ export const changeKinds: readonly {
     weight: 2,
     arbitrary: grant.map((assignment) => ({ kind: 'role-assignment.deleted' as const, assignment })),
   },
-  { weight: 3, arbitrary: deny.map((assignment) => ({ kind: 'deny-assignment.put' as const, assignment })) },
+  { weight: 3, arbitrary: denyPuts },
   {
     weight: 1,
     arbitrary: deny.map((assignment) => ({ kind: 'deny-assignment.deleted' as const, assignment })),

@@ -5,9 +5,26 @@ import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
 import type { Access, Verdict } from '../types.ts';
 import { changedRows, makesRing } from './changed-rows.ts';
 import { runs } from './runs.ts';
-import { accesses, changes, firstWorld, users, type PolicyChange } from './world.ts';
+import {
+  accesses,
+  changes,
+  denyPuts,
+  firstWorld,
+  groupsDisabled,
+  users,
+  type PolicyChange,
+} from './world.ts';
 
 export const histories = fc.array(changes, { minLength: 25, maxLength: 70 });
+/** Where denials are as common as grants, and disabled groups are too. */
+export const deniedHistories = fc.array(
+  fc.oneof(
+    { weight: 9, arbitrary: changes },
+    { weight: 2, arbitrary: denyPuts },
+    { weight: 1, arbitrary: groupsDisabled },
+  ),
+  { minLength: 25, maxLength: 70 },
+);
 export const questions = fc.array(accesses, { minLength: 4, maxLength: 4 });
 
 /** Room for a tiny world: thousands of engines are made. */
