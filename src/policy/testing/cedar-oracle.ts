@@ -3,7 +3,6 @@ import {
   preparsePolicySet,
   statefulIsAuthorized,
   validate,
-  type SchemaJson,
 } from '@cedar-policy/cedar-wasm/nodejs';
 import type { PrincipalId } from '../../lib/ids.ts';
 import { actionId } from '../cedar/actions.ts';
