@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RoleAssignment } from '../store/changes.ts';
+import { isAllowed } from './decide.ts';
 import { PolicySnapshot } from './snapshot.ts';
 import { changedRows } from './testing/changed-rows.ts';
 import { decided } from './testing/decided.ts';
@@ -8,6 +9,8 @@ import { referenceDecide } from './testing/reference-evaluator.ts';
 import { runs } from './testing/runs.ts';
 import { groups, scopes, users, type PolicyChange } from './testing/world.ts';
 import { histories, questions, worldAfter } from './testing/worlds.ts';
+
+const room = { rightsBytes: 2 ** 22, maskBytes: 2 ** 22, cachedDecisions: 2 ** 12 };
 
 describe('where one scope holds very many assignments', () => {
   test.each([
@@ -23,7 +26,7 @@ describe('where one scope holds very many assignments', () => {
         const snapshots = [
           { compileAfter: crowd > 1_000 ? 1 : 2 },
           { compileAfter: 1, cachedDecisions: 1 },
-        ].map((options) => PolicySnapshot.from(rows, options));
+        ].map((options) => PolicySnapshot.from(rows, { ...room, ...options }));
         const apply = (change: PolicyChange, version: number): void => {
           rows = changedRows(rows, change, version);
           for (const snapshot of snapshots) snapshot.apply({ sequence: version, change });
@@ -47,7 +50,10 @@ describe('where one scope holds very many assignments', () => {
           for (const user of users) {
             for (const access of asked) {
               const expected = referenceDecide(rows, user, access);
-              for (const snapshot of snapshots) expect(decided(snapshot, user, access)).toEqual(expected);
+              for (const snapshot of snapshots) {
+                expect(decided(snapshot, user, access)).toEqual(expected);
+                expect(isAllowed(snapshot, user, access)).toBe(expected.allowed);
+              }
               checks++;
             }
           }

@@ -28,7 +28,7 @@ export const deniedHistories = fc.array(
 export const questions = fc.array(accesses, { minLength: 4, maxLength: 4 });
 
 /** Room for a tiny world: thousands of engines are made. */
-export const small = { rightsBytes: 2 ** 16, cachedDecisions: 2 ** 8 };
+export const small = { rightsBytes: 2 ** 16, maskBytes: 2 ** 16, cachedDecisions: 2 ** 8 };
 
 /** The rows after every change that the store would take. */
 export function worldAfter(history: readonly PolicyChange[], start = firstWorld): PolicyRows {
