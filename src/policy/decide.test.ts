@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PrincipalId } from '../lib/ids.ts';
 import type { Change } from '../store/changes.ts';
 import { roleIds } from './built-in-roles.ts';
-import { decide, decideForAll } from './decide.ts';
+import { decide, decideForAll, isAllowed, isAllowedForAll } from './decide.ts';
 import { everyone, PolicySnapshot, type PolicyRows } from './snapshot.ts';
 import {
   ada,
@@ -22,6 +22,7 @@ import {
   visionTeam,
   workspace,
 } from './testing/people.ts';
+import { small } from './testing/worlds.ts';
 import { policyIdOf, type Access } from './types.ts';
 
 const submit = act('Microsoft.MachineLearningServices/workspaces/jobs/write', workspace);
@@ -187,19 +188,46 @@ describe('an access', () => {
 });
 
 describe('a delegation chain', () => {
-  const snapshot = PolicySnapshot.from(rows);
+  const load = () => PolicySnapshot.from(rows, small);
 
   test('is allowed only if every authority is; the first that lacks the right is named', () => {
+    const snapshot = load();
     expect(decideForAll(snapshot, [ada, job], readBlob)).toMatchObject({ allowed: true, decidedFor: ada });
     expect(decideForAll(snapshot, [ada, job], submit)).toMatchObject({ allowed: false, decidedFor: job });
     expect(decideForAll(snapshot, [job, cleo], submit)).toMatchObject({ allowed: false, decidedFor: job });
   });
 
   test('without authorities is refused', () => {
-    expect(decideForAll(snapshot, [], readBlob)).toMatchObject({ allowed: false, decidedFor: null });
+    const snapshot = load();
+    expect(decideForAll(snapshot, [], readBlob)).toEqual({
+      allowed: false,
+      cause: { kind: 'unknown-principal' },
+      decidedFor: null,
+    });
+    expect(isAllowedForAll(snapshot, [], readBlob)).toBe(false);
+  });
+
+  test('carries the policy of the authority that it is decided for', () => {
+    const snapshot = load();
+    const refused = decideForAll(snapshot, [ada, job, cleo], submit);
+    expect(refused).toEqual({ ...decide(snapshot, job, submit), decidedFor: job });
+    const allowed = decideForAll(snapshot, [ada, job], readBlob);
+    expect(allowed).toEqual({ ...decide(snapshot, ada, readBlob), decidedFor: ada });
+  });
+
+  test('is allowed without a name exactly when it is with one', () => {
+    const snapshot = load();
+    for (const authorities of [[ada], [ada, job], [job, ada], [ada, ben], [cleo, ada], [ada, ada]]) {
+      for (const access of [readBlob, submit]) {
+        expect(isAllowedForAll(snapshot, authorities, access)).toBe(
+          decideForAll(snapshot, authorities, access).allowed,
+        );
+      }
+    }
   });
 
   test('gives a job what it reads and registers, not what submits or cancels', () => {
+    const snapshot = load();
     const ml = 'Microsoft.MachineLearningServices/workspaces';
     for (const action of ['models/versions/write', 'experiments/runs/write', 'data/versions/read']) {
       expect(decide(snapshot, job, act(`${ml}/${action}`, workspace)).allowed).toBe(true);
@@ -219,10 +247,111 @@ describe('a delegation chain', () => {
   });
 });
 
+describe('a verdict', () => {
+  const denial = deny(1, { scope: workspace, principals: [job] });
+  const disabled = rows.principals.map((row) => (row.id === cleo ? { ...row, enabled: false } : row));
+  const orphan = assignment(9, subscription, 'eeeeeeee-0000-4000-8000-000000000000', cleo);
+  const world = {
+    ...rows,
+    principals: disabled,
+    denyAssignments: [denial],
+    roleAssignments: [...rows.roleAssignments, orphan],
+  };
+  const load = () => PolicySnapshot.from(world, small);
+  const stranger = 'nobody' as PrincipalId;
+
+  test('names the role assignment that allows, whole', () => {
+    const snapshot = load();
+    const { id, scope, roleDefinitionId, principalId } = assignment(
+      1,
+      group,
+      roleIds.machineLearningDataScientist,
+      researchers,
+    );
+    const roleName = 'AzureML Data Scientist';
+    expect(decide(snapshot, ada, submit)).toEqual({
+      allowed: true,
+      cause: { kind: 'role-assignment', id, roleDefinitionId, roleName, scope, principalId },
+    });
+  });
+
+  test('names the deny assignment that refuses, whole', () => {
+    const snapshot = load();
+    const { id, name, scope } = denial;
+    expect(decide(snapshot, job, act('x/read', workspace))).toEqual({
+      allowed: false,
+      cause: { kind: 'deny-assignment', id, name, scope },
+    });
+  });
+
+  test('is a refusal whatever else the reason', () => {
+    const snapshot = load();
+    const refusal = (kind: string) => ({ allowed: false, cause: { kind } });
+    expect(decide(snapshot, ada, readBlob).allowed).toBe(true);
+    expect(decide(snapshot, ada, act('x/write', workspace))).toEqual(refusal('missing-grant'));
+    expect(decide(snapshot, stranger, submit)).toEqual(refusal('unknown-principal'));
+    expect(decide(snapshot, cleo, submit)).toEqual(refusal('disabled-principal'));
+    expect(decide(snapshot, ada, { ...submit, scope: 'no scope' })).toEqual(refusal('policy-unavailable'));
+  });
+
+  test('refuses when the decision itself fails', () => {
+    const snapshot = load();
+    const broken: Access = {
+      ...submit,
+      get scope(): string {
+        throw new Error('the request is gone');
+      },
+    };
+    expect(decide(snapshot, ada, broken)).toEqual({ allowed: false, cause: { kind: 'policy-unavailable' } });
+    expect(isAllowed(snapshot, ada, broken)).toBe(false);
+  });
+
+  test('refuses whoever is disabled after it was allowed', () => {
+    const changing = PolicySnapshot.from(world, { ...small, compileAfter: 1 });
+    expect([isAllowed(changing, ada, submit), isAllowed(changing, ada, submit)]).toEqual([true, true]);
+    const principal = { ...person(ada, 'Ada'), enabled: false };
+    changing.apply({ sequence: 11, change: { kind: 'principal.updated', principal } });
+    expect(isAllowed(changing, ada, submit)).toBe(false);
+    expect(decide(changing, ada, submit).cause.kind).toBe('disabled-principal');
+    changing.apply({ sequence: 12, change: { kind: 'principal.updated', principal: person(ada, 'Ada') } });
+    expect(isAllowed(changing, ada, submit)).toBe(true);
+  });
+
+  test('is a refusal for everything once the snapshot is at fault, also of what was allowed', () => {
+    const faulty = PolicySnapshot.from(world, { ...small, compileAfter: 1 });
+    expect(isAllowed(faulty, ada, submit)).toBe(true);
+    expect(decide(faulty, ada, submit).allowed).toBe(true);
+    faulty.apply({
+      sequence: Number.NaN,
+      change: { kind: 'principal.deleted', id: ben, principalKind: 'user' },
+    });
+    expect(isAllowed(faulty, ada, submit)).toBe(false);
+    expect(isAllowedForAll(faulty, [ada], submit)).toBe(false);
+    expect(decide(faulty, ada, submit)).toEqual({ allowed: false, cause: { kind: 'policy-unavailable' } });
+  });
+
+  test('without a name is the same as with one', () => {
+    const snapshot = load();
+    const asked = [
+      submit,
+      readBlob,
+      act('x/read', workspace),
+      act('x/read', '/'),
+      { ...submit, scope: 'none' },
+    ];
+    for (const who of [ada, ben, cleo, job, stranger, researchers]) {
+      for (const access of asked) {
+        const { allowed } = decide(snapshot, who, access);
+        for (let i = 0; i < 12; i++) expect(isAllowed(snapshot, who, access)).toBe(allowed);
+      }
+    }
+  });
+});
+
 describe('Azure’s administrative roles', () => {
   const holds = (role: string, action: string): boolean => {
     const world = { ...rows, roleAssignments: [assignment(1, subscription, role, ada)] };
-    return decide(PolicySnapshot.from(world), ada, act(action, workspace)).allowed;
+    return decide(PolicySnapshot.from(world, small), ada, act(action, workspace)).allowed;
   };
 
   test('Contributor may do everything except decide who may', () => {
@@ -248,7 +377,7 @@ describe('a snapshot', () => {
   const removal: Change = { kind: 'group.member-removed', group: visionTeam, member: ada };
 
   test('enforces a change at once and carries its sequence as version', () => {
-    const snapshot = PolicySnapshot.from(rows);
+    const snapshot = PolicySnapshot.from(rows, small);
     expect(decide(snapshot, ada, submit).allowed).toBe(true);
     snapshot.apply({ sequence: 11, change: removal });
     expect(decide(snapshot, ada, submit).allowed).toBe(false);
@@ -256,7 +385,7 @@ describe('a snapshot', () => {
   });
 
   test('ignores what it has already seen, so a replay cannot give a right back', () => {
-    const snapshot = PolicySnapshot.from(rows);
+    const snapshot = PolicySnapshot.from(rows, small);
     const addition: Change = { kind: 'group.member-added', group: visionTeam, member: ada };
     snapshot.apply({ sequence: 12, change: removal });
     snapshot.apply({ sequence: 11, change: addition });
@@ -268,7 +397,7 @@ describe('a snapshot', () => {
   test.each([Number.NaN, 11.5, Number.POSITIVE_INFINITY])(
     'refuses everything once told to apply sequence %s',
     (sequence) => {
-      const snapshot = PolicySnapshot.from(rows);
+      const snapshot = PolicySnapshot.from(rows, small);
       snapshot.apply({ sequence, change: removal });
       expect(snapshot.fault).toBeInstanceOf(RangeError);
       expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
@@ -276,7 +405,7 @@ describe('a snapshot', () => {
   );
 
   test('refuses everything once a change cannot be taken in', () => {
-    const snapshot = PolicySnapshot.from(rows);
+    const snapshot = PolicySnapshot.from(rows, small);
     snapshot.apply({
       sequence: 11,
       change: { kind: 'deny-assignment.put', assignment: deny(1, { scope: 'nowhere' }) },
@@ -287,11 +416,11 @@ describe('a snapshot', () => {
 
   test('is not built from rows whose scope is no scope', () => {
     const world = { ...rows, roleAssignments: [assignment(9, 'nowhere', roleIds.owner, ada)] };
-    expect(() => PolicySnapshot.from(world)).toThrow(RangeError);
+    expect(() => PolicySnapshot.from(world, small)).toThrow(RangeError);
   });
 
   test('lets go of the identities and scopes of jobs that came and went', () => {
-    const snapshot = PolicySnapshot.from(rows);
+    const snapshot = PolicySnapshot.from(rows, small);
     const { size } = snapshot;
     let sequence = 10;
     for (let i = 0; i < 500; i++) {
@@ -310,7 +439,7 @@ describe('a snapshot', () => {
 });
 
 function ask(world: PolicyRows, principal: PrincipalId, access: Access): string {
-  return policyIdOf(decide(PolicySnapshot.from(world), principal, access).cause);
+  return policyIdOf(decide(PolicySnapshot.from(world, small), principal, access).cause);
 }
 
 function act(action: string, scope: string): Access {

@@ -1,0 +1,14 @@
+/**
+ * The tests that are run for each mutant of the policy, quick ones first: `npm run test:mutation`. All are of the
+ * public surface, and none looks at a clock: those are in `*.time.test.ts`.
+ */
+import '../../src/policy/action-pattern.test.ts';
+import '../../src/policy/scope.test.ts';
+import '../../src/policy/permission-set.test.ts';
+import '../../src/policy/conditions/conditions.test.ts';
+import '../../src/policy/decide.test.ts';
+import '../../src/policy/snapshot.test.ts';
+import '../../src/policy/engine/engine.test.ts';
+import '../../src/policy/engine/mask-tier.test.ts';
+import '../../src/policy/decide.crowded.test.ts';
+import '../../src/policy/decide.model.test.ts';
