@@ -47,7 +47,7 @@ export function measureEdits(workload: Workload, engine: OwnEngine): EditFigures
     });
     const run = (i: number): void => {
       const { change, asker } = edits[i]!;
-      engine.snapshot.apply({ sequence: ++sequence, change });
+      engine.snapshot.apply({ previous: sequence, sequence: ++sequence, change });
       engine.decideHandles(asker, stream.actions[i]!, stream.scopes[i]!);
     };
     for (let i = 0; i < Math.min(count, 400); i++) run(i);

@@ -2,11 +2,12 @@ import { createServer, type AddressInfo } from 'node:net';
 import { knowsResource, standardResources } from './api/entra/resources.ts';
 import { callerFromCookie } from './composition/browser-caller.ts';
 import { serverCertificate } from './composition/certificate.ts';
-import { mayRunJob, mayTakeAway, recheckLeases, whyCut } from './composition/enforcement.ts';
+import { CurrentPolicy } from './composition/current-policy.ts';
+import { Enforcement } from './composition/enforcement.ts';
 import { administratorLink } from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
 import { composeIdentity, type IdentityParts } from './composition/identity.ts';
-import { submissionOf } from './composition/job-access.ts';
+import { JobRights } from './composition/job-access.ts';
 import { listenFailure } from './composition/listen-failure.ts';
 import { composeSurfaces } from './composition/surfaces.ts';
 import { composeWorkspace } from './composition/workspace.ts';
@@ -16,19 +17,22 @@ import { LiveSessions } from './gateway/live-sessions.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createRecogniser } from './gateway/recognise.ts';
 import type { Caller } from './identity/caller.ts';
+import { changeFeed } from './ledger/change-feed.ts';
 import type { Log } from './lib/log.ts';
 import { productVersion } from './lib/version.ts';
 import { builtInRoles } from './policy/built-in-roles.ts';
 import { decideForAll } from './policy/decide.ts';
-import { PolicySnapshot } from './policy/snapshot.ts';
+import type { PolicySnapshot } from './policy/snapshot.ts';
 import { systemAttribution } from './store/changes.ts';
 import { loadPolicyRows } from './store/policy-rows.ts';
 import { ensureRoleDefinitions } from './store/role-definitions.ts';
 
 /** Keys and sessions are looked at so often. */
 const housekeepingMilliseconds = 60_000;
-/** How soon a sign-in whose time is over takes its streams with it. */
+/** How soon a sign-in, or a condition, whose time is over takes its streams with it. */
 const lapseMilliseconds = 500;
+/** Between two looks at the feed for what the ledger's own word did not bring. */
+const pollMilliseconds = 1_000;
 
 export interface Lockstep {
   /** `https://host:port`, as clients address it. */
@@ -62,12 +66,17 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const { store, ledger, clock, tenantId } = foundation;
   const by = systemAttribution(tenantId, 'gateway');
   await ensureRoleDefinitions(store, ledger.commit, by, builtInRoles, clock.now());
-  const snapshot = PolicySnapshot.from(await loadPolicyRows(store.db));
-  ledger.follow((committed) => {
-    for (const change of committed) snapshot.apply(change);
-    if (snapshot.fault !== null)
-      log.error({ err: snapshot.fault }, 'policy cannot be trusted: everything is denied until a restart');
+  const policy = await CurrentPolicy.load({
+    feed: changeFeed(store),
+    loadRows: () => loadPolicyRows(store.db),
+    clock,
+    log,
+    staleMilliseconds: config.policy.staleSeconds * 1000,
+    waitMilliseconds: config.policy.revisionWaitMilliseconds,
   });
+  const { snapshot } = policy;
+  ledger.follow((committed) => policy.take(committed));
+  const jobRights = new JobRights(policy, foundation);
 
   const port = config.listen.port === 0 ? await freePort(config.listen.host) : config.listen.port;
   const publicUrl = config.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${port}`;
@@ -91,7 +100,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const identity = await composeIdentity(config, foundation, {
     publicUrl,
     knowsResource: (resource) => knowsResource(resources, resource),
-    stillAllowed: (lease) => mayRunJob(snapshot, lease, submissionOf(lease, foundation)),
+    stillAllowed: (lease) => jobRights.stillAllowed(lease),
   });
   let certificate = await serverCertificate(config, hostname, foundation.storageAccount);
   const { certificateAuthorityFile } = certificate;
@@ -103,11 +112,10 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
 
   const live = new LiveSessions(clock);
   const checkLive = (caller: Caller) => identity.liveness.check(caller);
-  ledger.follow((committed) => {
-    if (!committed.some(({ change }) => mayTakeAway(change))) return;
-    live.review((session) => whyCut(session, snapshot, checkLive));
-    recheckLeases(identity.leases, log);
-  });
+  const { leases } = identity;
+  const enforcement = new Enforcement({ policy, live, leases, jobRights, checkLive, clock, log });
+  ledger.follow(enforcement.follower);
+  policy.watch({ caughtUp: () => enforcement.reviewAll(), stale: () => enforcement.stopStreams() });
 
   const composed = composeSurfaces(foundation, identity, workspace, {
     config,
@@ -125,8 +133,12 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
       verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
       callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),
     }),
-    decide: (authorities, access) => decideForAll(snapshot, authorities, access),
+    decide: (authorities, access) =>
+      policy.isCurrent
+        ? decideForAll(snapshot, authorities, access)
+        : { allowed: false, cause: { kind: 'policy-unavailable' }, decidedFor: authorities[0] ?? null },
     snapshotVersion: () => snapshot.version,
+    feed: policy,
     checkLive,
     record: ledger.record,
     sessions: live,
@@ -158,7 +170,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   });
   await workspace.scheduler.start();
   // The process before this one may have died between a change and what the change takes away.
-  recheckLeases(identity.leases, log);
+  enforcement.recheckLeases();
   const renewCertificate = async () => {
     if (clock.now() < certificate.renewAt) return;
     certificate = await serverCertificate(config, hostname, foundation.storageAccount);
@@ -169,7 +181,9 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
       log.error({ err: error }, 'housekeeping failed'),
     );
   }, housekeepingMilliseconds).unref();
+  const polling = setInterval(() => void policy.poll(), pollMilliseconds).unref();
   const lapsing = setInterval(() => {
+    enforcement.reviewTimed();
     identity.sessions
       .endLapsed()
       .catch((error: unknown) => log.error({ err: error }, 'a sign-in whose time is over was not ended'));
@@ -185,6 +199,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     async drain() {
       clearInterval(housekeeping);
       clearInterval(lapsing);
+      clearInterval(polling);
       await listener.drain(config.limits.drainSeconds * 1000);
       await workspace.scheduler.stop();
       await composed.close();

@@ -1,12 +1,14 @@
 import type { Caller } from '../identity/caller.ts';
-import { authoritiesOf, type Leases } from '../identity/leases/leases.ts';
-import type { LiveSession } from '../gateway/live-sessions.ts';
+import type { Leases } from '../identity/leases/leases.ts';
+import { questionAt } from '../gateway/environment.ts';
+import type { LiveSession, LiveSessions } from '../gateway/live-sessions.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { isAllowedForAll } from '../policy/decide.ts';
-import type { PolicySnapshot } from '../policy/snapshot.ts';
-import type { Access } from '../policy/types.ts';
-import type { Change, ChangeKind, LeaseRecord } from '../store/changes.ts';
+import type { Change, ChangeKind, Follower, LeaseRecord } from '../store/changes.ts';
+import type { CurrentPolicy } from './current-policy.ts';
+import type { JobRights } from './job-access.ts';
 
 /** Changes after which somebody may hold less than before; the others cannot end a stream or a lease. */
 const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
@@ -35,30 +37,83 @@ export function mayTakeAway(change: Change): boolean {
   return takesAway.has(change.kind);
 }
 
-/** Why a live session may not go on; null if it may. */
-export function whyCut(
-  session: LiveSession,
-  snapshot: PolicySnapshot,
-  checkLive: (caller: Caller) => LockstepError | null,
-): string | null {
-  const { caller, authorities } = session.exchange;
-  if (caller === null) return null;
-  if (checkLive(caller) !== null) return 'identity-ended';
-  const lost = session.accesses.some((access) => !isAllowedForAll(snapshot, authorities, access));
-  return lost ? 'policy-changed' : null;
+export interface EnforcementParts {
+  readonly policy: CurrentPolicy;
+  readonly live: LiveSessions;
+  readonly leases: Leases;
+  readonly jobRights: JobRights;
+  checkLive(caller: Caller): LockstepError | null;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
-/** The right on which a job runs: everyone in whose name it acts, but the job itself, may still submit this job. */
-export function mayRunJob(snapshot: PolicySnapshot, lease: LeaseRecord, submission: Access): boolean {
-  const people = authoritiesOf(lease).filter((id) => id !== lease.jobId);
-  return isAllowedForAll(snapshot, people, submission);
-}
+/** Takes from what is running what it may no longer have: after every change, and when the time for it is over. */
+export class Enforcement {
+  readonly #parts: EnforcementParts;
 
-/** Ends the leases that have lost their ground. Not waited for: the streams are cut already. */
-export function recheckLeases(leases: Leases, log: Log): void {
-  for (const lease of leases.list()) {
+  constructor(parts: EnforcementParts) {
+    this.#parts = parts;
+  }
+
+  /** To be given to `Ledger.follow` after policy and liveness. */
+  readonly follower: Follower = (committed) => {
+    if (committed.some(({ change }) => mayTakeAway(change))) this.reviewAll();
+  };
+
+  /** Every stream and every lease. Where it is not known what policy says, the streams wait for `stop` or an answer. */
+  reviewAll(): void {
+    const { policy, live } = this.#parts;
+    if (policy.snapshot.fault === null) live.review((session) => this.#whyCut(session));
+    else live.review(({ exchange }) => this.#whyDead(exchange.caller));
+    this.recheckLeases();
+  }
+
+  /** Policy has not been heard of for too long: what rests on it ends, for it may have been taken away. */
+  stopStreams(): void {
+    this.#parts.live.review(({ exchange }) => (exchange.caller === null ? null : 'policy-unavailable'));
+  }
+
+  /** What a condition gave until a certain time: to be called often enough, and costs little where there is none. */
+  reviewTimed(): void {
+    const { policy, live, leases, jobRights } = this.#parts;
+    if (!policy.isCurrent) return;
+    live.reviewTimed((session) => this.#whyCut(session));
+    for (const lease of jobRights.lapsed(leases.list())) this.#recheck(lease);
+  }
+
+  /** Ends the leases that have lost their ground. Not waited for: the streams are cut already. */
+  recheckLeases(): void {
+    if (!this.#parts.policy.isCurrent) return;
+    for (const lease of this.#parts.leases.list()) this.#recheck(lease);
+  }
+
+  #recheck(lease: LeaseRecord): void {
+    const { leases, log } = this.#parts;
     leases.recheck(lease).catch((error: unknown) => {
       log.error({ err: error, lease: lease.id }, 'a lease could not be rechecked');
     });
+  }
+
+  /** Why a live session may not go on; null if it may. Notes whether that rests on the time. */
+  #whyCut(session: LiveSession): string | null {
+    const { policy, clock } = this.#parts;
+    const { caller, authorities } = session.exchange;
+    if (caller === null) return null;
+    const dead = this.#whyDead(caller);
+    if (dead !== null) return dead;
+    const now = clock.now();
+    let restsOnTime = false;
+    for (const decided of session.accesses) {
+      const { access, asked } = questionAt(decided, now);
+      if (!isAllowedForAll(policy.snapshot, authorities, access))
+        return asked() ? 'condition-ended' : 'policy-changed';
+      restsOnTime ||= asked();
+    }
+    session.restsOnTime = restsOnTime;
+    return null;
+  }
+
+  #whyDead(caller: Caller | null): string | null {
+    return caller !== null && this.#parts.checkLive(caller) !== null ? 'identity-ended' : null;
   }
 }

@@ -141,6 +141,27 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Bounds.'),
+  policy: z
+    .strictObject({
+      staleSeconds: z
+        .number()
+        .min(1)
+        .max(3600)
+        .default(10)
+        .describe(
+          'Policy that has had no word of changes for longer is not decided on: everything is denied.',
+        ),
+      revisionWaitMilliseconds: z
+        .int()
+        .min(0)
+        .max(30_000)
+        .default(1000)
+        .describe(
+          'How long a request may wait for the policy revision that it demands, before it is refused.',
+        ),
+    })
+    .prefault({})
+    .describe('How policy is kept up to date.'),
   ledger: z
     .strictObject({
       publishMilliseconds: z

@@ -22,6 +22,27 @@ export function environmentOf(chain: readonly ActorRef[], now: number): Attribut
   };
 }
 
+/** One question to policy at one moment. */
+export interface TimedQuestion {
+  readonly access: Access;
+  /** Whether a condition has asked what time it is. */
+  readonly asked: () => boolean;
+}
+
+/** The access as it would be asked at `now` (milliseconds since the epoch), whatever time it was first asked at. */
+export function questionAt(access: Access, now: number): TimedQuestion {
+  let asked = false;
+  const { attributes } = access;
+  const environment = Object.defineProperty({ ...attributes?.environment }, utcNow, {
+    enumerable: true,
+    get: () => {
+      asked = true;
+      return new Date(now).toISOString();
+    },
+  });
+  return { access: { ...access, attributes: { ...attributes, environment } }, asked: () => asked };
+}
+
 /** The access in that environment, whatever it says of one itself. */
 export function withEnvironment(access: Access, environment: AttributeSet): Access {
   const { attributes } = access;

@@ -100,6 +100,7 @@ export class InFlight {
       caller: allowed.caller,
       authorities: allowed.decision.authorities,
       access: allowed.described.guard.kind === 'action' ? allowed.decision.access : null,
+      restsOnTime: allowed.decision.restsOnTime,
       surface: this.surface.name,
       operation: allowed.described.operation,
       method: this.head.method,
@@ -176,7 +177,7 @@ export class InFlight {
       signal: this.#abort.signal,
       decideAlso: async (access) => {
         const decision = allowed.decideAlso(access);
-        if (decision.allowed) session.alsoDecided(access);
+        if (decision.allowed) session.alsoDecided(decision);
         const { head } = this;
         const attribution = attributionOf(
           allowed.attribution.tenantId,

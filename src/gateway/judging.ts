@@ -7,7 +7,7 @@ import type { Access, Cause, Decision, Verdict } from '../policy/types.ts';
 import { crossSiteRefusal } from './cross-site.ts';
 import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial.ts';
 import type { Admission } from './edge.ts';
-import { environmentOf, withEnvironment } from './environment.ts';
+import { environmentOf, questionAt, withEnvironment } from './environment.ts';
 import { genericSurface } from './generic-surface.ts';
 import { emptySegmentOffence, hasEncodedSlash } from './path-form.ts';
 import type { BodyRead } from './request-body.ts';
@@ -21,9 +21,18 @@ export interface JudgingOptions {
     access: Access,
   ): Verdict & { readonly decidedFor: PrincipalId | null };
   snapshotVersion(): number;
+  /** How policy is kept up to date; absent where it is not: then `snapshotVersion` is all there will be. */
+  readonly feed?: PolicyFeed;
   checkLive(caller: Caller): LockstepError | null;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface PolicyFeed {
+  /** The revision that policy contains: no less than its version. */
+  readonly through: number;
+  /** Null when policy is current and contains this revision; else resolves when it does, or after a bounded time. */
+  reach(revision: number): Promise<void> | null;
 }
 
 /** What is known once policy has spoken; everything after this only carries it out. */
@@ -104,7 +113,16 @@ export class Judging {
       // Who asks for what does not exist is worth knowing, not worth another answer.
       return this.#described === null ? this.#unknownRoute() : this.#denyFault(thrown, 'recognise');
     }
-    return this.#described === null ? this.#unknownRoute() : null;
+    if (this.#described === null) return this.#unknownRoute();
+    await this.#reachPolicy();
+    return null;
+  }
+
+  /** Waits, for whoever is recognised, until policy is current and as new as is demanded. `conclude` judges it. */
+  async #reachPolicy(): Promise<void> {
+    if (this.#caller === null) return;
+    const demanded = demandedRevision(this.#head);
+    if (demanded !== 'invalid') await this.#options.feed?.reach(demanded);
   }
 
   /**
@@ -133,7 +151,7 @@ export class Judging {
   conclude(): Judgement {
     const described = this.#described;
     if (described === null) return this.#unknownRoute();
-    const stale = staleRefusal(this.#head, this.#options.snapshotVersion());
+    const stale = staleRefusal(this.#head, this.#options.feed?.through ?? this.#options.snapshotVersion());
     if (stale !== null) return this.#deny({ kind: 'refused-at-edge', code: stale.code }, stale);
     const { guard } = described;
     if (guard.kind === 'public') {
@@ -198,9 +216,11 @@ export class Judging {
     }
     if (caller.authorities.length === 0) return this.#decision(false, { kind: 'unknown-principal' }, access);
     try {
-      const asked = withEnvironment(access, environmentOf(caller.chain, this.#options.clock.now()));
-      const verdict = this.#options.decide(caller.authorities, asked);
-      return this.#decision(verdict.allowed, verdict.cause, asked, verdict.decidedFor);
+      const now = this.#options.clock.now();
+      const inPlace = withEnvironment(access, environmentOf(caller.chain, now));
+      const question = questionAt(inPlace, now);
+      const { allowed, cause, decidedFor } = this.#options.decide(caller.authorities, question.access);
+      return { ...this.#decision(allowed, cause, inPlace, decidedFor), restsOnTime: question.asked() };
     } catch (fault) {
       const { action, scope } = access;
       this.#options.log.error({ err: fault, action, scope }, 'gateway: a decision failed');
@@ -217,6 +237,7 @@ export class Judging {
       authorities: this.#caller?.authorities ?? [],
       access,
       snapshotVersion: this.#options.snapshotVersion(),
+      restsOnTime: false,
     };
   }
 
@@ -251,15 +272,20 @@ export class Judging {
   }
 }
 
-/** A caller that knows of a later revision than this one would be answered by an old policy. */
-function staleRefusal(head: RequestHead, version: number): LockstepError | null {
+/** The revision that the caller knows of and must not be answered by less than; 0 for any. */
+function demandedRevision(head: RequestHead): number | 'invalid' {
   const demanded = head.headers['lockstep-minimum-policy-revision'];
-  if (demanded === undefined) return null;
-  if (typeof demanded !== 'string' || !/^\d{1,15}$/.test(demanded)) {
+  if (demanded === undefined) return 0;
+  return typeof demanded === 'string' && /^\d{1,15}$/.test(demanded) ? Number(demanded) : 'invalid';
+}
+
+function staleRefusal(head: RequestHead, through: number): LockstepError | null {
+  const demanded = demandedRevision(head);
+  if (demanded === 'invalid') {
     return failure('invalid_request', 'Lockstep-Minimum-Policy-Revision must be a whole number.');
   }
-  return Number(demanded) > version
-    ? failure('stale_policy', `The policy here is at revision ${version}; ${demanded} is demanded.`)
+  return demanded > through
+    ? failure('stale_policy', `The policy here is at revision ${through}; ${demanded} is demanded.`)
     : null;
 }
 

@@ -225,6 +225,7 @@ describe('a credential that lapses', () => {
           caller,
           authorities: [alice],
           access: null,
+          restsOnTime: false,
           surface: 's',
           operation: 'o',
           method: 'GET',

@@ -2,7 +2,7 @@ import type { Caller } from '../identity/caller.ts';
 import type { Clock } from '../lib/clock.ts';
 import { epochSeconds } from '../lib/clock.ts';
 import type { PrincipalId, RequestId } from '../lib/ids.ts';
-import type { Access } from '../policy/types.ts';
+import type { Access, Decision } from '../policy/types.ts';
 
 /** What opens an entry: one exchange that was allowed. */
 export interface LiveExchange {
@@ -13,6 +13,8 @@ export interface LiveExchange {
   readonly authorities: readonly PrincipalId[];
   /** What was decided; further decisions of the same exchange are added with `alsoDecided`. Null where none was needed. */
   readonly access: Access | null;
+  /** Whether a condition asked the time: see Decision. */
+  readonly restsOnTime: boolean;
   readonly surface: string;
   readonly operation: string;
   readonly method: string;
@@ -30,11 +32,14 @@ export class LiveSession {
   responseBytes = 0;
   /** Why it was cut; null while it lives. */
   cutReason: string | null = null;
+  /** Whether time alone may end it, as its latest review found. */
+  restsOnTime: boolean;
   readonly #also: Access[] = [];
 
   constructor(exchange: LiveExchange, startedAt: number) {
     this.exchange = exchange;
     this.startedAt = startedAt;
+    this.restsOnTime = exchange.restsOnTime;
   }
 
   /** Every access that this exchange rests on: all must stay allowed. */
@@ -42,8 +47,9 @@ export class LiveSession {
     return this.exchange.access === null ? this.#also : [this.exchange.access, ...this.#also];
   }
 
-  alsoDecided(access: Access): void {
+  alsoDecided({ access, restsOnTime }: Pick<Decision, 'access' | 'restsOnTime'>): void {
     this.#also.push(access);
+    this.restsOnTime ||= restsOnTime;
   }
 }
 
@@ -131,8 +137,21 @@ export class LiveSessions {
    * A check that throws ends the session too (`policy-unavailable`).
    */
   review(check: (session: LiveSession) => string | null): number {
+    return this.#review(check, () => true);
+  }
+
+  /** `review` of those that time alone may end: their decisions asked what time it is. */
+  reviewTimed(check: (session: LiveSession) => string | null): number {
+    return this.#review(check, ({ restsOnTime }) => restsOnTime);
+  }
+
+  #review(
+    check: (session: LiveSession) => string | null,
+    isMeant: (session: LiveSession) => boolean,
+  ): number {
     let ended = 0;
     for (const session of this.#live.values()) {
+      if (!isMeant(session)) continue;
       let reason: string | null;
       try {
         reason = check(session);

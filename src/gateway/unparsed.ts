@@ -47,6 +47,7 @@ export function refuseUnparsed(fault: Error, socket: Duplex, options: UnparsedOp
     authorities: [],
     access: undescribedAccess,
     snapshotVersion: options.snapshotVersion(),
+    restsOnTime: false,
   } as const;
   const attribution = attributionOf(options.tenantId, head.id, head.remoteAddress, null, decision);
   const fact = decidedFact(head, {

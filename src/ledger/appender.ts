@@ -2,7 +2,7 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { EventId } from '../lib/ids.ts';
 import type { Attribution, Change, Commit, CommittedChange, Follower, Tx } from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
-import type { Entry } from './catalogue/entry.ts';
+import type { Entry, Position } from './catalogue/entry.ts';
 import { EventRows } from './event-rows.ts';
 import type { Fact, RecordFact, RequestFact } from './events.ts';
 import type { Fault } from './faults.ts';
@@ -18,7 +18,7 @@ export interface AppenderOptions {
   readonly store: Store;
   readonly health: Health;
   readonly fault: Fault;
-  readonly entryOf: (fact: Fact) => Entry;
+  readonly entryOf: (fact: Fact, position: Position | null) => Entry;
   /** Called after every durable append. */
   readonly onAppended: () => void;
 }
@@ -103,7 +103,9 @@ export class Appender {
     try {
       result = await work(tx, (change) => {
         if (!open) throw new Error(`${change.kind} was recorded after its transaction had ended`);
-        recorded.push({ change, entry: this.#options.entryOf({ kind: 'change', attribution: by, change }) });
+        const position = this.#rows.nextPosition(recorded.at(-1)?.entry.position ?? null);
+        const entry = this.#options.entryOf({ kind: 'change', attribution: by, change }, position);
+        recorded.push({ change, entry });
       });
       open = false;
       this.#requireTransaction();
@@ -134,7 +136,7 @@ export class Appender {
       if (this.#queue.length >= maxWaiting) {
         throw ledgerFailure(new Error(`${maxWaiting} events are waiting to be written`));
       }
-      this.#queue.push({ entry: this.#options.entryOf(fact), resolve, reject });
+      this.#queue.push({ entry: this.#options.entryOf(fact, null), resolve, reject });
       this.#scheduleFlush();
     });
 
@@ -202,7 +204,9 @@ export class Appender {
     this.#lastSequence = newest.sequence;
     this.#options.health.worked('append');
     const committed: CommittedChange[] = [];
-    for (const { sequence, change } of appended) if (change !== null) committed.push({ sequence, change });
+    for (const { sequence, change, entry } of appended) {
+      if (change !== null) committed.push({ sequence, previous: entry.position?.previous ?? 0, change });
+    }
     if (committed.length > 0) this.#tellFollowers(committed);
     this.#options.onAppended();
   }

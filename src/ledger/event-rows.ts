@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Store } from '../store/sqlite.ts';
-import type { Entry } from './catalogue/entry.ts';
+import type { Entry, Position } from './catalogue/entry.ts';
 
 /**
  * Appends entries to `ledger_events`, in order, and finds them again. Synchronous and unguarded: to be used inside
@@ -10,21 +10,45 @@ export class EventRows {
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #newest: StatementSync;
+  readonly #newestChange: StatementSync;
 
   constructor({ raw }: Store) {
     this.#insert = raw.prepare(
-      `insert into ledger_events (event_id, time, class_uid, decision_id, job_id, principal_id, entry)
-       values (?, ?, ?, ?, ?, ?, ?)`,
+      `insert into ledger_events
+         (sequence, previous_change, event_id, time, class_uid, decision_id, job_id, principal_id, entry)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#find = raw.prepare(`select sequence from ledger_events where event_id = ?`);
     this.#newest = raw.prepare(`select coalesce(max(sequence), 0) as sequence from ledger_events`);
+    this.#newestChange = raw.prepare(
+      `select coalesce(max(sequence), 0) as sequence from ledger_events where previous_change is not null`,
+    );
   }
 
   /** The sequence that the entry got. */
   append(entry: Entry): number {
-    const { id, time, classUid, decisionId, jobId, principalId, bytes } = entry;
-    const { lastInsertRowid } = this.#insert.run(id, time, classUid, decisionId, jobId, principalId, bytes);
+    const { position, id, time, classUid, decisionId, jobId, principalId, bytes } = entry;
+    const { lastInsertRowid } = this.#insert.run(
+      position?.sequence ?? null,
+      position?.previous ?? null,
+      id,
+      time,
+      classUid,
+      decisionId,
+      jobId,
+      principalId,
+      bytes,
+    );
     return Number(lastInsertRowid);
+  }
+
+  /** Where a change goes: after the change at `last` of the same transaction, else at the end of the feed. */
+  nextPosition(last: Position | null): Position {
+    if (last !== null) return { sequence: last.sequence + 1, previous: last.sequence };
+    return {
+      sequence: this.newestSequence() + 1,
+      previous: Number(this.#newestChange.get()?.['sequence'] ?? 0),
+    };
   }
 
   has(entry: Entry): boolean {

@@ -38,7 +38,7 @@ export type RequestFact =
       readonly requestBytes: number;
       readonly responseBytes: number;
       readonly durationMilliseconds: number;
-      /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `identity-ended`, `cut-by-operator`, … */
+      /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `condition-ended`, `identity-ended`, `cut-by-operator`, … */
       readonly ending: string;
     }
   /** A sign-in, a token issued or refused, a log-off. OCSF Authentication 3002. */

@@ -77,9 +77,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     health,
     fault,
     onAppended: () => timer.schedule(),
-    entryOf: (fact) => {
+    entryOf: (fact, position) => {
       const time = clock.now();
-      return entryOf(fact, { id: newEventId(time), time, origin, productVersion });
+      return entryOf(fact, { id: newEventId(time), time, origin, productVersion, position });
     },
   });
   const queries = eventQueries(store);

@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { RoleAssignment } from '../store/changes.ts';
+import type { PolicyChange, RoleAssignment } from '../store/changes.ts';
 import { isAllowed } from './decide.ts';
 import { PolicySnapshot } from './snapshot.ts';
 import { changedRows } from './testing/changed-rows.ts';
 import { decided } from './testing/decided.ts';
 import { referenceDecide } from './testing/reference-evaluator.ts';
 import { runs } from './testing/runs.ts';
-import { groups, scopes, users, type PolicyChange } from './testing/world.ts';
+import { groups, scopes, users } from './testing/world.ts';
 import { histories, questions, worldAfter } from './testing/worlds.ts';
 
 const room = { rightsBytes: 2 ** 22, maskBytes: 2 ** 22, cachedDecisions: 2 ** 12 };
@@ -29,7 +29,9 @@ describe('where one scope holds very many assignments', () => {
         ].map((options) => PolicySnapshot.from(rows, { ...room, ...options }));
         const apply = (change: PolicyChange, version: number): void => {
           rows = changedRows(rows, change, version);
-          for (const snapshot of snapshots) snapshot.apply({ sequence: version, change });
+          for (const snapshot of snapshots) {
+            snapshot.apply({ sequence: version, previous: snapshot.version, change });
+          }
         };
         const holders = [...users, ...groups];
         const added: RoleAssignment[] = Array.from({ length: crowd }, (_, i) => ({
@@ -42,7 +44,9 @@ describe('where one scope holds very many assignments', () => {
         rows = { ...rows, roleAssignments: [...rows.roleAssignments, ...added] };
         for (const [i, assignment] of added.entries()) {
           const change = { kind: 'role-assignment.put', assignment } as const;
-          for (const snapshot of snapshots) snapshot.apply({ sequence: 1_000 + i, change });
+          for (const snapshot of snapshots) {
+            snapshot.apply({ sequence: 1_000 + i, previous: snapshot.version, change });
+          }
         }
         for (let i = 0; i < 40; i += 4) {
           const assignment = added[(i * 11) % crowd];

@@ -172,7 +172,7 @@ describe('nothing changes', () => {
       fc.property(histories, questions, (history, asked) => {
         const { taken, rows } = takenFrom(history);
         const grown = PolicySnapshot.from(takenFrom([]).rows, small);
-        for (const [i, change] of taken.entries()) grown.apply({ sequence: i + 1, change });
+        for (const [i, change] of taken.entries()) grown.apply({ sequence: i + 1, previous: i, change });
         const built = PolicySnapshot.from(rows, small);
         expect(grown.version).toBe(built.version);
         expect(grown.size).toEqual(built.size);

@@ -1,13 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PrincipalId } from '../lib/ids.ts';
+import type { PolicyChange } from '../store/changes.ts';
 import { isAllowed } from './decide.ts';
 import { PolicySnapshot, type PolicyRows } from './snapshot.ts';
 import { changedRows, makesRing } from './testing/changed-rows.ts';
 import { decided, expectSameSize, expectTaken } from './testing/decided.ts';
 import { referenceDecide } from './testing/reference-evaluator.ts';
 import { runs } from './testing/runs.ts';
-import { accesses, changeKinds, firstWorld, groups, users, type PolicyChange } from './testing/world.ts';
+import { accesses, changeKinds, firstWorld, groups, users } from './testing/world.ts';
 import type { Access } from './types.ts';
 
 /** One engine for each way in which it may come by an answer. */
@@ -75,7 +76,7 @@ class Change implements fc.Command<Model, Real> {
     const sequence = model.rows.version + 1;
     model.rows = changedRows(model.rows, this.#change, sequence);
     for (const snapshot of real.snapshots.values()) {
-      snapshot.apply({ sequence, change: this.#change });
+      snapshot.apply({ sequence, previous: sequence - 1, change: this.#change });
       expectTaken(snapshot, sequence);
     }
     compare(model, real);

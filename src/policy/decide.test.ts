@@ -310,10 +310,14 @@ describe('a verdict', () => {
     const changing = PolicySnapshot.from(world, { ...small, compileAfter: 1 });
     expect([isAllowed(changing, ada, submit), isAllowed(changing, ada, submit)]).toEqual([true, true]);
     const principal = { ...person(ada, 'Ada'), enabled: false };
-    changing.apply({ sequence: 11, change: { kind: 'principal.updated', principal } });
+    changing.apply({ sequence: 11, previous: 10, change: { kind: 'principal.updated', principal } });
     expect(isAllowed(changing, ada, submit)).toBe(false);
     expect(decide(changing, ada, submit).cause.kind).toBe('disabled-principal');
-    changing.apply({ sequence: 12, change: { kind: 'principal.updated', principal: person(ada, 'Ada') } });
+    changing.apply({
+      sequence: 12,
+      previous: 11,
+      change: { kind: 'principal.updated', principal: person(ada, 'Ada') },
+    });
     expect(isAllowed(changing, ada, submit)).toBe(true);
   });
 
@@ -323,6 +327,7 @@ describe('a verdict', () => {
     expect(decide(faulty, ada, submit).allowed).toBe(true);
     faulty.apply({
       sequence: Number.NaN,
+      previous: 10,
       change: { kind: 'principal.deleted', id: ben, principalKind: 'user' },
     });
     expect(isAllowed(faulty, ada, submit)).toBe(false);
@@ -379,7 +384,7 @@ describe('a snapshot', () => {
   test('enforces a change at once and carries its sequence as version', () => {
     const snapshot = PolicySnapshot.from(rows, small);
     expect(decide(snapshot, ada, submit).allowed).toBe(true);
-    snapshot.apply({ sequence: 11, change: removal });
+    snapshot.apply({ sequence: 11, previous: 10, change: removal });
     expect(decide(snapshot, ada, submit).allowed).toBe(false);
     expect(snapshot.version).toBe(11);
   });
@@ -387,19 +392,54 @@ describe('a snapshot', () => {
   test('ignores what it has already seen, so a replay cannot give a right back', () => {
     const snapshot = PolicySnapshot.from(rows, small);
     const addition: Change = { kind: 'group.member-added', group: visionTeam, member: ada };
-    snapshot.apply({ sequence: 12, change: removal });
-    snapshot.apply({ sequence: 11, change: addition });
-    snapshot.apply({ sequence: 12, change: addition });
+    snapshot.apply({ sequence: 12, previous: 10, change: removal });
+    snapshot.apply({ sequence: 11, previous: 10, change: addition });
+    snapshot.apply({ sequence: 12, previous: 10, change: addition });
     expect(decide(snapshot, ada, submit).allowed).toBe(false);
+    expect(snapshot.fault).toBeNull();
     expect(snapshot.version).toBe(12);
+  });
+
+  test('refuses everything while a change is missing, and goes on when it has come', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    const addition: Change = { kind: 'group.member-added', group: visionTeam, member: ada };
+    snapshot.apply({ sequence: 15, previous: 12, change: addition });
+    expect(snapshot.fault).toEqual({ kind: 'behind', after: 10, upTo: 15 });
+    expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
+    snapshot.apply({ sequence: 12, previous: 10, change: removal });
+    expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
+    expect(snapshot.version).toBe(12);
+    snapshot.apply({ sequence: 15, previous: 12, change: addition });
+    expect(snapshot.fault).toBeNull();
+    expect(decide(snapshot, ada, submit).allowed).toBe(true);
+  });
+
+  test('does not follow a feed that goes another way than it came', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    snapshot.apply({ sequence: 12, previous: 9, change: removal });
+    expect(snapshot.fault?.kind).toBe('broken');
+    expect(snapshot.version).toBe(10);
+  });
+
+  test('loaded anew, it is sound again, but still misses what it has heard of beyond the rows', () => {
+    const snapshot = PolicySnapshot.from(rows);
+    snapshot.apply({ sequence: Number.NaN, previous: 10, change: removal });
+    snapshot.apply({ sequence: 13, previous: 11, change: removal });
+    snapshot.load({ ...rows, version: 11 });
+    expect(snapshot.fault).toEqual({ kind: 'behind', after: 11, upTo: 13 });
+    snapshot.apply({ sequence: 13, previous: 11, change: removal });
+    expect(decide(snapshot, ada, submit).allowed).toBe(false);
+    expect(snapshot.fault).toBeNull();
+    expect(() => snapshot.load(rows)).toThrow(RangeError);
+    expect(snapshot.version).toBe(13);
   });
 
   test.each([Number.NaN, 11.5, Number.POSITIVE_INFINITY])(
     'refuses everything once told to apply sequence %s',
     (sequence) => {
       const snapshot = PolicySnapshot.from(rows, small);
-      snapshot.apply({ sequence, change: removal });
-      expect(snapshot.fault).toBeInstanceOf(RangeError);
+      snapshot.apply({ sequence, previous: 10, change: removal });
+      expect(snapshot.fault?.kind).toBe('broken');
       expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
     },
   );
@@ -408,6 +448,7 @@ describe('a snapshot', () => {
     const snapshot = PolicySnapshot.from(rows, small);
     snapshot.apply({
       sequence: 11,
+      previous: 10,
       change: { kind: 'deny-assignment.put', assignment: deny(1, { scope: 'nowhere' }) },
     });
     expect(decide(snapshot, ben, submit).cause.kind).toBe('policy-unavailable');
@@ -432,7 +473,7 @@ describe('a snapshot', () => {
         { kind: 'role-assignment.deleted', assignment: granted },
         { kind: 'principal.deleted', id, principalKind: 'job' },
       ];
-      for (const change of changes) snapshot.apply({ sequence: ++sequence, change });
+      for (const change of changes) snapshot.apply({ previous: sequence, sequence: ++sequence, change });
     }
     expect(snapshot.size).toEqual(size);
   });

@@ -161,7 +161,7 @@ describe('an explanation', () => {
     const result = fc.check(
       fc.property(fc.array(changes, { minLength: 20, maxLength: 50 }), accesses, (history, access) => {
         const world = PolicySnapshot.from(firstWorld);
-        for (const [i, change] of history.entries()) world.apply({ sequence: i + 1, change });
+        for (const [i, change] of history.entries()) world.apply({ sequence: i + 1, previous: i, change });
         const chain = users.slice(0, 3);
         const explained = explain(world, chain, access);
         const verdict = decideForAll(world, chain, access);

@@ -1,8 +1,8 @@
 import type { PrincipalId } from '../lib/ids.ts';
 import type {
   Change,
-  CommittedChange,
   DenyAssignment,
+  PolicyStep,
   PrincipalRecord,
   RoleAssignment,
   RoleDefinition,
@@ -26,7 +26,7 @@ export interface PolicyRows {
   readonly placements?: readonly ScopePlacement[];
   /** Tags of the resources that have any; absent: none. */
   readonly tags?: readonly { readonly scope: string; readonly tags: Readonly<Record<string, string>> }[];
-  /** Sequence of the last change that these rows contain. */
+  /** Sequence of the last change that these rows contain, of whatever kind; 0 before the first. */
   readonly version: number;
 }
 
@@ -37,37 +37,45 @@ const defaults: EngineOptions = {
   cachedDecisions: 2 ** 16,
 };
 
+/** Why a snapshot is not to be decided on. */
+export type PolicyFault =
+  /** Changes after `after` are missing, up to `upTo` at least. It ends when they have been applied. */
+  | { readonly kind: 'behind'; readonly after: number; readonly upTo: number }
+  /** A change could not be taken in. It ends when the snapshot is loaded anew. */
+  | { readonly kind: 'broken'; readonly error: unknown }
+  /** Whoever keeps it up to date no longer can. It ends with `resume`. */
+  | { readonly kind: 'suspended' };
+
 /**
  * The whole policy in memory, indexed for `decide` and kept up to date change by change. Pure: no I/O, no clock.
  * Every view of it between two calls of `apply` is consistent.
  */
 export class PolicySnapshot {
-  /** For this room's own files. */
-  readonly engine: Engine;
+  readonly #options: EngineOptions;
+  #engine: Engine;
   #version: number;
-  #fault: unknown = null;
+  /** The newest change heard of; beyond the version while some are missing. */
+  #heard: number;
+  #error: { readonly error: unknown } | null = null;
+  #suspended = false;
+  /** Kept at hand: every decision asks. */
+  #fault: PolicyFault | null = null;
 
-  private constructor(version: number, options: EngineOptions) {
-    this.#version = version;
-    this.engine = new Engine(options);
-    for (const { operations } of operationCatalogue) {
-      for (const { name, isDataAction } of operations) this.engine.actionHandle(name, isDataAction);
-    }
+  private constructor(rows: PolicyRows, options: EngineOptions) {
+    this.#options = options;
+    this.#engine = engineOf(rows, options);
+    this.#version = rows.version;
+    this.#heard = rows.version;
   }
 
   /** Throws a RangeError for an assignment whose scope is not a scope: such rows are never repaired. */
   static from(rows: PolicyRows, options: Partial<EngineOptions> = {}): PolicySnapshot {
-    const snapshot = new PolicySnapshot(rows.version, { ...defaults, ...options });
-    const { principals, scopes, roles, assignments, tags } = snapshot.engine;
-    for (const principal of rows.principals) principals.put(principal);
-    for (const { group, member } of rows.memberships) principals.addMember(group, member);
-    for (const definition of rows.roleDefinitions) roles.put(definition);
-    for (const placement of rows.placements ?? []) scopes.place(placement);
-    assignments.expect(Math.ceil((rows.roleAssignments.length + rows.denyAssignments.length) * 1.02));
-    for (const assignment of rows.roleAssignments) assignments.putGrant(assignment);
-    for (const assignment of rows.denyAssignments) assignments.putDenial(assignment);
-    for (const { scope, tags: own } of rows.tags ?? []) tags.put(scope, own);
-    return snapshot;
+    return new PolicySnapshot(rows, { ...defaults, ...options });
+  }
+
+  /** For this room's own files. */
+  get engine(): Engine {
+    return this.#engine;
   }
 
   /** Sequence of the last change applied. */
@@ -75,96 +83,137 @@ export class PolicySnapshot {
     return this.#version;
   }
 
-  /** Why this snapshot can no longer be trusted; null while it can. Every decision on a faulty one is a deny. */
-  get fault(): unknown {
+  /** Why this snapshot cannot be trusted now; null while it can. Every decision on a faulty one is a deny. */
+  get fault(): PolicyFault | null {
     return this.#fault;
   }
 
   /**
-   * Takes in one committed change. A sequence at or below the version is a replay and changes nothing. Never
-   * throws: a change that cannot be taken in makes the snapshot faulty for good, and it must be loaded anew.
+   * Takes in one change of the feed. A sequence at or below the version is a replay and changes nothing. One whose
+   * `previous` is not the version leaves out changes before it: it is not taken in, and the snapshot is faulty until
+   * all that it has heard of has been applied, in order. Never throws: a change that cannot be taken in makes the
+   * snapshot faulty until it is loaded anew.
    */
-  apply(committed: CommittedChange): void {
-    if (committed.sequence <= this.#version) return;
+  apply({ sequence, previous, change }: PolicyStep): void {
+    if (sequence <= this.#version) return;
     try {
-      if (!Number.isSafeInteger(committed.sequence)) {
-        throw new RangeError(`${committed.sequence} is not a sequence of the feed`);
+      if (!Number.isSafeInteger(sequence)) throw new RangeError(`${sequence} is not a sequence of the feed`);
+      if (!(previous < sequence)) throw new RangeError(`${previous} does not come before ${sequence}`);
+      if (sequence > this.#heard) this.#heard = sequence;
+      if (this.#error !== null) return;
+      if (previous === this.#version) {
+        this.#engine.tick();
+        if (change !== null) this.#take(change);
+        this.#version = sequence;
+      } else if (previous < this.#version) {
+        throw new RangeError(`the feed goes from ${previous} to ${sequence}, past ${this.#version}`);
       }
-      this.engine.tick();
-      this.#take(committed.change);
-      this.#version = committed.sequence;
     } catch (error) {
-      this.#fault ??= error;
+      this.#error ??= { error };
     }
+    if (this.#heard !== this.#version || this.#error !== null || this.#fault !== null) this.#judge();
+  }
+
+  /**
+   * Begins anew from these rows, which must be no older than what it has; what it has heard of beyond them is still
+   * missing. Throws what `from` throws, and a RangeError for older rows; it is left as it was then.
+   */
+  load(rows: PolicyRows): void {
+    if (rows.version < this.#version) {
+      throw new RangeError(`these rows are of ${rows.version}, older than ${this.#version}`);
+    }
+    this.#engine = engineOf(rows, this.#options);
+    this.#version = rows.version;
+    this.#heard = Math.max(this.#heard, rows.version);
+    this.#error = null;
+    this.#judge();
+  }
+
+  /** Refuses every decision until `resume`: for whoever keeps it up to date and cannot tell whether it is. */
+  suspend(): void {
+    this.#suspended = true;
+    this.#judge();
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    this.#judge();
+  }
+
+  #judge(): void {
+    if (this.#error !== null) this.#fault = { kind: 'broken', ...this.#error };
+    else if (this.#heard > this.#version) {
+      this.#fault = { kind: 'behind', after: this.#version, upTo: this.#heard };
+    } else this.#fault = this.#suspended ? { kind: 'suspended' } : null;
   }
 
   principal(id: PrincipalId): PrincipalRecord | undefined {
-    return this.engine.principals.get(id)?.record ?? undefined;
+    return this.#engine.principals.get(id)?.record ?? undefined;
   }
 
   *principals(): Generator<PrincipalRecord> {
-    for (const { record } of this.engine.principals.values()) if (record) yield record;
+    for (const { record } of this.#engine.principals.values()) if (record) yield record;
   }
 
   /** How many principals and scopes are known, those only mentioned included. */
   get size(): { readonly principals: number; readonly scopes: number } {
-    return { principals: this.engine.principals.size, scopes: this.engine.scopes.size };
+    return { principals: this.#engine.principals.size, scopes: this.#engine.scopes.size };
   }
 
   /** The principal and every enabled group that it belongs to, transitively; nothing for an unknown principal. */
   identitiesOf(id: PrincipalId): PrincipalId[] {
-    const node = this.engine.principals.get(id);
+    const node = this.#engine.principals.get(id);
     return node?.record ? Array.from(identitiesOf(node), (identity) => identity.id) : [];
   }
 
   roleDefinition(id: string): RoleDefinition | undefined {
-    return this.engine.roles.get(id)?.definition ?? undefined;
+    return this.#engine.roles.get(id)?.definition ?? undefined;
   }
 
   *roleDefinitions(): Generator<RoleDefinition> {
-    for (const { definition } of this.engine.roles.values()) if (definition) yield definition;
+    for (const { definition } of this.#engine.roles.values()) if (definition) yield definition;
   }
 
   roleAssignment(id: string): RoleAssignment | undefined {
-    return this.engine.assignments.grant(id);
+    return this.#engine.assignments.grant(id);
   }
 
   /** The role assignments that name this principal itself. */
   assignmentsOf(id: PrincipalId): RoleAssignment[] {
-    const node = this.engine.principals.get(id);
-    return node ? this.engine.assignments.grantsOf(node) : [];
+    const node = this.#engine.principals.get(id);
+    return node ? this.#engine.assignments.grantsOf(node) : [];
   }
 
   /** The role assignments at exactly these scopes. */
   assignmentsAt(scopes: readonly string[]): Generator<RoleAssignment> {
-    const numbers = scopes.map((scope) => this.engine.scopes.find(scope));
-    return this.engine.assignments.grantsAt(new Set(numbers.filter((number) => number >= 0)));
+    const numbers = scopes.map((scope) => this.#engine.scopes.find(scope));
+    return this.#engine.assignments.grantsAt(new Set(numbers.filter((number) => number >= 0)));
   }
 
   roleAssignments(): Generator<RoleAssignment> {
-    return this.engine.assignments.grants();
+    return this.#engine.assignments.grants();
   }
 
   denyAssignment(id: string): DenyAssignment | undefined {
-    return this.engine.assignments.denial(id);
+    return this.#engine.assignments.denial(id);
   }
 
   denyAssignments(): Generator<DenyAssignment> {
-    return this.engine.assignments.denials();
+    return this.#engine.assignments.denials();
   }
 
   /** The compiled permissions of a role; undefined while the role is unknown. */
   permissionsOf(roleDefinitionId: string): PermissionSet | undefined {
-    return this.engine.roles.get(roleDefinitionId)?.permissions ?? undefined;
+    return this.#engine.roles.get(roleDefinitionId)?.permissions ?? undefined;
   }
 
   /** Where a management group or subscription was placed. */
   placement(scope: string): ScopePlacement | undefined {
-    return this.engine.scopes.placement(scope);
+    return this.#engine.scopes.placement(scope);
   }
 
   placements(): IterableIterator<ScopePlacement> {
-    return this.engine.scopes.placements();
+    return this.#engine.scopes.placements();
   }
 
   /** The scope itself and every ancestor, nearest first, management groups included. The scope in normal form. */
@@ -186,7 +235,7 @@ export class PolicySnapshot {
   }
 
   #take(change: Change): void {
-    const { principals, scopes, roles, assignments, tags } = this.engine;
+    const { principals, scopes, roles, assignments, tags } = this.#engine;
     switch (change.kind) {
       case 'principal.created':
       case 'principal.updated':
@@ -203,11 +252,11 @@ export class PolicySnapshot {
         break;
       case 'role-definition.put':
         roles.put(change.definition);
-        this.engine.changeRoles();
+        this.#engine.changeRoles();
         break;
       case 'role-definition.deleted':
         roles.delete(change.id);
-        this.engine.changeRoles();
+        this.#engine.changeRoles();
         break;
       case 'role-assignment.put':
         assignments.putGrant(change.assignment);
@@ -223,11 +272,11 @@ export class PolicySnapshot {
         break;
       case 'scope.placed':
         scopes.place(placementOf(change.placement));
-        this.engine.forget();
+        this.#engine.forget();
         break;
       case 'scope.removed':
         scopes.displace(change.scope);
-        this.engine.forget();
+        this.#engine.forget();
         break;
       case 'resource.put':
         if (change.tags) tags.put(normalizeScope(change.id) ?? change.id, change.tags);
@@ -255,6 +304,23 @@ export class PolicySnapshot {
         break;
     }
   }
+}
+
+function engineOf(rows: PolicyRows, options: EngineOptions): Engine {
+  const engine = new Engine(options);
+  for (const { operations } of operationCatalogue) {
+    for (const { name, isDataAction } of operations) engine.actionHandle(name, isDataAction);
+  }
+  const { principals, scopes, roles, assignments, tags } = engine;
+  for (const principal of rows.principals) principals.put(principal);
+  for (const { group, member } of rows.memberships) principals.addMember(group, member);
+  for (const definition of rows.roleDefinitions) roles.put(definition);
+  for (const placement of rows.placements ?? []) scopes.place(placement);
+  assignments.expect(Math.ceil((rows.roleAssignments.length + rows.denyAssignments.length) * 1.02));
+  for (const assignment of rows.roleAssignments) assignments.putGrant(assignment);
+  for (const assignment of rows.denyAssignments) assignments.putDenial(assignment);
+  for (const { scope, tags: own } of rows.tags ?? []) tags.put(scope, own);
+  return engine;
 }
 
 function placementOf(placement: ScopePlacement): ScopePlacement {

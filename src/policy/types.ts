@@ -69,6 +69,8 @@ export interface Decision {
   readonly access: Access;
   /** Sequence of the last change that the snapshot had applied. */
   readonly snapshotVersion: number;
+  /** A condition asked what time it is: the same access may be decided otherwise later, though nothing changes. */
+  readonly restsOnTime: boolean;
 }
 
 /** The policy id that a decision is recorded and shown under; always exactly one. */

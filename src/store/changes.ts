@@ -261,12 +261,30 @@ export type Commit = <T>(
   work: (tx: Tx, record: (change: Change) => void) => Promise<T>,
 ) => Promise<T>;
 
-/** A change as it stands in the feed. */
+/**
+ * A change as it stands in the feed. Events that change nothing have sequences too, so one that is missing shows in
+ * `previous` and not in the numbers themselves.
+ */
 export interface CommittedChange {
   /** Position in the feed: strictly increasing, the version of whatever has applied it. */
   readonly sequence: number;
+  /** Sequence of the change before it; 0 for the first. */
+  readonly previous: number;
   readonly change: Change;
 }
+
+/** A change as those who follow policy take it in; null where what was read back carries none. */
+export interface PolicyStep extends Omit<CommittedChange, 'change'> {
+  readonly change: Change | null;
+}
+
+/** The kinds of change that policy is made of. */
+export type PolicyChange = Extract<
+  Change,
+  {
+    readonly kind: `${'principal' | 'group' | 'role-definition' | 'role-assignment' | 'deny-assignment' | 'scope' | 'resource'}.${string}`;
+  }
+>;
 
 /** Called after each commit, in order, before the committer's promise resolves. Must not throw. */
 export type Follower = (committed: readonly CommittedChange[]) => void;

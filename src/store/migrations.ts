@@ -6,6 +6,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0001-walking-house': { up: (db: Kysely<unknown>) => run(db, walkingHouseStatements) },
   '0002-conditions-and-placements': { up: (db: Kysely<unknown>) => run(db, conditionStatements) },
   '0004-scopes-as-written': { up: (db: Kysely<unknown>) => run(db, writtenStatements) },
+  '0005-links-between-changes': { up: (db: Kysely<unknown>) => run(db, changeLinkStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -144,4 +145,13 @@ const writtenStatements = [
   `alter table role_definitions add column written_scopes_json text`,
   `alter table role_definitions add column created_by text not null default ''`,
   `alter table role_definitions add column updated_by text not null default ''`,
+];
+
+const changeLinkStatements = [
+  `alter table ledger_events add column previous_change integer`,
+  `update ledger_events set previous_change = links.previous
+    from (select sequence, lag(sequence, 1, 0) over (order by sequence) as previous from ledger_events
+      where json_extract(cast(entry as text), '$.unmapped.lockstep.kind') = 'change') as links
+    where links.sequence = ledger_events.sequence`,
+  `create index ledger_events_changes on ledger_events (sequence) where previous_change is not null`,
 ];

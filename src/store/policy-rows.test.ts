@@ -86,7 +86,7 @@ test('an empty store is an empty policy at version 0', async () => {
   });
 });
 
-test('what was written is what is loaded, at the version of the newest event', async () => {
+test('what was written is what is loaded, at the version of the newest change', async () => {
   const principal = { display_name: 'x', sponsor_id: null, sign_in_name: null, created_at: 0 };
   await store.db
     .insertInto('principals')
@@ -114,7 +114,11 @@ test('what was written is what is loaded, at the version of the newest event', a
   await store.db.insertInto('resources').values(resourceRow('/a/c', {})).execute();
   await ensureRoleDefinitions(store, commit, by, [reader], 5);
   await commit(by, (tx, record) => putRoleAssignment(tx, record, assignment));
-  for (const event_id of ['evt_1', 'evt_2']) {
+  for (const [event_id, previous_change] of [
+    ['evt_1', 0],
+    ['evt_2', 1],
+    ['evt_3', null],
+  ] as const) {
     await store.db
       .insertInto('ledger_events')
       .values({
@@ -126,6 +130,7 @@ test('what was written is what is loaded, at the version of the newest event', a
         principal_id: null,
         entry: new Uint8Array(),
         leaf_index: null,
+        previous_change,
       })
       .execute();
   }

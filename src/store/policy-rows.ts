@@ -24,7 +24,7 @@ export interface StoredPolicy {
   readonly placements: readonly ScopePlacement[];
   /** Tags of the resources that have any, by scope in normal form. */
   readonly tags: readonly { readonly scope: string; readonly tags: Readonly<Record<string, string>> }[];
-  /** Sequence of the newest event that these rows contain; 0 for an empty ledger. */
+  /** Sequence of the newest change that these rows contain; 0 before the first. */
   readonly version: number;
 }
 
@@ -34,6 +34,7 @@ export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> 
     const newest = await tx
       .selectFrom('ledger_events')
       .select((events) => events.fn.max('sequence').as('sequence'))
+      .where('previous_change', 'is not', null)
       .executeTakeFirst();
     const principals = await tx.selectFrom('principals').selectAll().execute();
     const memberships = await tx.selectFrom('group_members').selectAll().execute();

@@ -234,6 +234,8 @@ export interface Schema {
     entry: Uint8Array;
     /** Given by the sequencer. */
     leaf_index: number | null;
+    /** Of a change: sequence of the change before it, 0 for the first. Null for what changes nothing. */
+    previous_change: number | null;
   };
   /** One row: the newest head that the sequencer has decided on. Written before a checkpoint is signed. */
   ledger_head: { id: number; size: number; root: string; published_size: number; updated_at: number };

@@ -34,7 +34,8 @@ const commit: Commit = async (_by, work) => {
     .transaction()
     .execute(async (tx) => work(tx, (change) => recorded.push(change)));
   changes.push(...recorded);
-  for (const follower of followers) follower(recorded.map((change, sequence) => ({ sequence, change })));
+  for (const follower of followers)
+    follower(recorded.map((change, sequence) => ({ sequence, previous: sequence - 1, change })));
   return result;
 };
 
@@ -202,7 +203,7 @@ test('a change of password or of the person ends sessions in memory even if nobo
   ];
   for (const change of cases) {
     const { cookie } = await signIn();
-    sessions.follower([{ sequence: 1, change }]);
+    sessions.follower([{ sequence: 1, previous: 0, change }]);
     expect(sessions.fromCookie(cookie)).toBeNull();
   }
 });
@@ -215,8 +216,8 @@ test('a session that another process opened or closed is known from the feed', a
     expiresAt: clock.now() + hour,
     authenticationMethods: ['pwd'],
   };
-  sessions.follower([{ sequence: 1, change: { kind: 'session.opened', session } }]);
+  sessions.follower([{ sequence: 1, previous: 0, change: { kind: 'session.opened', session } }]);
   expect(sessions.find(session.id)).toEqual(session);
-  sessions.follower([{ sequence: 2, change: { kind: 'session.closed', session, reason: 'x' } }]);
+  sessions.follower([{ sequence: 2, previous: 1, change: { kind: 'session.closed', session, reason: 'x' } }]);
   expect(sessions.find(session.id)).toBeNull();
 });

@@ -47,7 +47,7 @@ export class ChangeFeed {
     const first = this.changes.length;
     this.changes.push(...recorded);
     for (const follower of this.#followers)
-      follower(recorded.map((change, i) => ({ sequence: first + i + 1, change })));
+      follower(recorded.map((change, i) => ({ sequence: first + i + 1, previous: first + i, change })));
     return result;
   };
 

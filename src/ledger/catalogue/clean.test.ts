@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import { cleanObject, cleanText, withheld } from './clean.ts';
+import { withheld } from '../../store/recorded-change.ts';
+import { cleanObject, cleanText } from './clean.ts';
 
 describe('clean text', () => {
   const odd = fc.constantFrom(

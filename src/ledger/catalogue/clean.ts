@@ -1,8 +1,6 @@
 import { canonicalJson, type Json, type JsonObject } from '../../lib/canonical-json.ts';
+import { withheld } from '../../store/recorded-change.ts';
 import { ordered, unorderable } from './member-order.ts';
-
-/** Stands where a credential was. */
-export const withheld = '[credential withheld]';
 
 /**
  * A value as the ledger takes it: text is made well-formed, what JSON cannot carry becomes null, and anything that

@@ -7,7 +7,13 @@ import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts
 import { sampleChanges, sampleRequestFacts } from '../testing/sample-facts.ts';
 import { entryOf } from './entry.ts';
 
-const context = { id: 'evt_1' as EventId, time: 1_770_000_000_000, origin: 'log.test', productVersion: '1' };
+const context = {
+  id: 'evt_1' as EventId,
+  time: 1_770_000_000_000,
+  origin: 'log.test',
+  productVersion: '1',
+  position: null,
+};
 const everyFact: Fact[] = [
   ...sampleRequestFacts,
   ...Object.values(sampleChanges).map((change): Fact => ({

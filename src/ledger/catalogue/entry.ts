@@ -10,17 +10,27 @@ import { shortenObject } from './fit.ts';
 import { actorObject, contextUser, ocsfVersion, sourceEndpoint, type Described } from './ocsf.ts';
 import { describeRequest } from './requests.ts';
 
+/** Where a change stands in the feed. */
+export interface Position {
+  readonly sequence: number;
+  /** Sequence of the change before it; 0 for the first. */
+  readonly previous: number;
+}
+
 export interface EntryContext {
   readonly id: EventId;
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly origin: string;
   readonly productVersion: string;
+  /** Of a change; null for what changes nothing. */
+  readonly position: Position | null;
 }
 
 /** One event, ready to be a row and a log entry. */
 export interface Entry {
   readonly id: EventId;
+  readonly position: Position | null;
   readonly time: number;
   readonly classUid: number;
   readonly decisionId: string | null;
@@ -39,6 +49,7 @@ export function entryOf(fact: Fact, context: EntryContext): Entry {
   const described = fact.kind === 'change' ? describeChange(fact.change, by) : describeRequest(fact);
   return {
     id: context.id,
+    position: context.position,
     time: context.time,
     classUid: described.class.uid,
     decisionId: by.decisionId,
@@ -83,6 +94,9 @@ function eventOf(fact: Fact, described: Described, context: EntryContext): objec
         ...described.unmapped,
         kind: fact.kind,
         ...attributionFacts(by),
+        ...(context.position === null
+          ? {}
+          : { sequence: context.position.sequence, previousChange: context.position.previous }),
         ...(fact.kind === 'change' ? { change: fact.change } : {}),
       },
     },

@@ -103,7 +103,11 @@ describe('handles', () => {
     const action = engine.actionHandle(read, false);
     const scope = engine.scopeHandle(subscription);
     expect(engine.allows(handle, action, scope, null)).toBe(true);
-    snapshot.apply({ sequence: 11, change: { kind: 'principal.deleted', id: ben, principalKind: 'user' } });
+    snapshot.apply({
+      sequence: 11,
+      previous: 10,
+      change: { kind: 'principal.deleted', id: ben, principalKind: 'user' },
+    });
     expect(engine.allows(handle, action, scope, null)).toBe(false);
     expect(engine.decide(handle, action, scope, null)).toBeLessThan(0);
   });
@@ -116,9 +120,17 @@ describe('handles', () => {
     const ask = () =>
       engine.allows(engine.principalHandle(ada), engine.actionHandle('Contoso.X/read', false), handle, null);
     expect(ask()).toBe(false);
-    snapshot.apply({ sequence: 11, change: { kind: 'role-assignment.put', assignment: given } });
+    snapshot.apply({
+      sequence: 11,
+      previous: 10,
+      change: { kind: 'role-assignment.put', assignment: given },
+    });
     expect(ask()).toBe(true);
-    snapshot.apply({ sequence: 12, change: { kind: 'role-assignment.deleted', assignment: given } });
+    snapshot.apply({
+      sequence: 12,
+      previous: 11,
+      change: { kind: 'role-assignment.deleted', assignment: given },
+    });
     expect(ask()).toBe(false);
     engine.dropScope(handle);
   });

@@ -48,7 +48,7 @@ describe.each(Object.entries(tables))('yes or no from compiled masks, %s', (_, s
           for (const [i, change] of more.entries()) {
             if (makesRing(world, change)) continue;
             world = changedRows(world, change, 1_000 + i);
-            snapshot.apply({ sequence: 1_000 + i, change });
+            snapshot.apply({ previous: snapshot.version, sequence: 1_000 + i, change });
             for (const user of users) {
               for (const access of asked) {
                 const expected = referenceDecide(world, user, access).allowed;

@@ -1,5 +1,5 @@
+import type { PolicyChange } from '../../store/changes.ts';
 import type { PolicyRows } from '../snapshot.ts';
-import type { PolicyChange } from './world.ts';
 
 /** What the rows are after a change, written without the engine. */
 export function changedRows(rows: PolicyRows, change: PolicyChange, version: number): PolicyRows {

@@ -1,16 +1,9 @@
 import * as fc from 'fast-check';
 import type { PrincipalId } from '../../lib/ids.ts';
-import type { Change, Permission, PrincipalRecord, RoleDefinition } from '../../store/changes.ts';
+import type { Permission, PolicyChange, PrincipalRecord, RoleDefinition } from '../../store/changes.ts';
 import { everyone, type PolicyRows } from '../snapshot.ts';
 import type { Access } from '../types.ts';
 import { attributeSets, conditions, securityAttributes, tagSets } from './condition-texts.ts';
-
-export type PolicyChange = Extract<
-  Change,
-  {
-    readonly kind: `${'principal' | 'group' | 'role-definition' | 'role-assignment' | 'deny-assignment' | 'scope' | 'resource'}.${string}`;
-  }
->;
 
 /** Tiny worlds, dense with denies, nesting and near misses: they find more than big ones. */
 export const users = ids('1', 6);

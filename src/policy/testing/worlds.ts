@@ -1,19 +1,12 @@
 import * as fc from 'fast-check';
 import type { PrincipalId } from '../../lib/ids.ts';
+import type { PolicyChange } from '../../store/changes.ts';
 import { decide } from '../decide.ts';
 import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
 import type { Access, Verdict } from '../types.ts';
 import { changedRows, makesRing } from './changed-rows.ts';
 import { runs } from './runs.ts';
-import {
-  accesses,
-  changes,
-  denyPuts,
-  firstWorld,
-  groupsDisabled,
-  users,
-  type PolicyChange,
-} from './world.ts';
+import { accesses, changes, denyPuts, firstWorld, groupsDisabled, users } from './world.ts';
 
 export const histories = fc.array(changes, { minLength: 25, maxLength: 70 });
 /** Where denials are as common as grants, and disabled groups are too. */

@@ -26,6 +26,9 @@ import {
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { runnableJob, type RunnableContext } from './runnable.ts';
 
+/** What says nothing of the job: it stays queued and is started when this is over. */
+const passes: ReadonlySet<string> = new Set(['ledger_unavailable', 'storage_full', 'policy_unavailable']);
+
 /** What the scheduler needs of leases, each within its own transaction. */
 export interface JobLeases {
   startWithin(tx: Tx, record: RecordChange, leaseId: LeaseId): Promise<Secret>;
@@ -285,7 +288,7 @@ export class JobScheduler {
   async #couldNotStart(job: JobRecord, thrown: unknown): Promise<void> {
     const error = asLockstepError(thrown);
     this.#options.log.warn({ job: job.name, err: thrown }, 'a job could not be started');
-    if (error.code === 'ledger_unavailable' || error.code === 'storage_full') return;
+    if (passes.has(error.code)) return;
     const current = await findJob(this.#options.store.db, job.resourceId);
     if (current === null || hasEnded(current.status)) return;
     await this.#end(job, {

@@ -31,7 +31,7 @@ export function replayed(changes: readonly Change[]): PolicySnapshot {
     denyAssignments: [],
     version: 0,
   });
-  for (const [i, change] of changes.entries()) snapshot.apply({ sequence: i + 1, change });
+  for (const [i, change] of changes.entries()) snapshot.apply({ sequence: i + 1, previous: i, change });
   return snapshot;
 }
 

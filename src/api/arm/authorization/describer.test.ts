@@ -47,7 +47,7 @@ let describer: (head: RequestHead) => Described | null;
 const commit: Commit = async (_attribution, work) => {
   const changes: Change[] = [];
   const result = await store.db.transaction().execute((tx) => work(tx, (change) => changes.push(change)));
-  for (const change of changes) snapshot.apply({ sequence: ++sequence, change });
+  for (const change of changes) snapshot.apply({ previous: sequence, sequence: ++sequence, change });
   recorded.push(...changes);
   return result;
 };
@@ -309,6 +309,7 @@ describe('a condition', () => {
     await store.db.deleteFrom('role_assignments').where('principal_id', '=', cleo).execute();
     for (const { id } of [...snapshot.roleAssignments()].filter(({ principalId }) => principalId === cleo)) {
       snapshot.apply({
+        previous: sequence,
         sequence: ++sequence,
         change: { kind: 'role-assignment.deleted', assignment: snapshot.roleAssignment(id)! },
       });
@@ -497,6 +498,7 @@ describe('a role definition', () => {
       roleDefinitionId: roleIds.userAccessAdministrator,
     };
     snapshot.apply({
+      previous: sequence,
       sequence: ++sequence,
       change: { kind: 'role-assignment.put', assignment: { ...rows.roleAssignments[0]!, ...scoped } },
     });
@@ -559,7 +561,11 @@ describe('a role definition', () => {
     for (const n of rest) {
       const id = `55555555-0000-4000-8000-${String(n).padStart(12, '0')}`;
       const one = { ...rows.roleDefinitions[0]!, id, roleName: `r${n}`, type: 'CustomRole' as const };
-      snapshot.apply({ sequence: ++sequence, change: { kind: 'role-definition.put', definition: one } });
+      snapshot.apply({
+        previous: sequence,
+        sequence: ++sequence,
+        change: { kind: 'role-definition.put', definition: one },
+      });
     }
     expect(await refusedWith('PUT', address(group), definition([group]))).toBe('RoleDefinitionLimitExceeded');
   });
@@ -596,6 +602,7 @@ describe('the decision point', () => {
 
   test('tells a deny assignment from a missing grant', async () => {
     snapshot.apply({
+      previous: sequence,
       sequence: ++sequence,
       change: { kind: 'deny-assignment.put', assignment: deny(1, { principals: [visionTeam] }) },
     });
@@ -640,6 +647,7 @@ describe('the operations that there are', () => {
       'AuthorizationFailed',
     );
     snapshot.apply({
+      previous: sequence,
       sequence: ++sequence,
       change: {
         kind: 'role-assignment.put',
@@ -718,6 +726,7 @@ async function send(
     authorities: chain,
     access,
     snapshotVersion: snapshot.version,
+    restsOnTime: false,
   });
   let access =
     described.guard.kind === 'action'

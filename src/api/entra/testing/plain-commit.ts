@@ -12,7 +12,7 @@ export function plainCommit(store: Store): { commit: Commit; follow(follower: Fo
       const result = await store.db
         .transaction()
         .execute(async (tx) => work(tx, (change) => changes.push(change)));
-      const committed = changes.map((change) => ({ sequence: (sequence += 1), change }));
+      const committed = changes.map((change) => ({ previous: sequence, sequence: (sequence += 1), change }));
       for (const follower of followers) follower(committed);
       return result;
     },

@@ -179,6 +179,7 @@ export function exchangeOf(head: RequestHead, bytes: Buffer): Exchange {
       authorities: [],
       access: { action: '', dataAction: false, scope: '/' },
       snapshotVersion: 0,
+      restsOnTime: false,
     },
     attribution: {
       ...by,

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { PolicyStep } from '../store/changes.ts';
+import { parseRecordedChange } from '../store/recorded-change.ts';
+import type { Store } from '../store/sqlite.ts';
+
+/** A change of policy as the feed holds it. */
+export interface FeedStep extends PolicyStep {
+  /** False where the feed withholds part of what it was: the rows of the store have to be asked. */
+  readonly whole: boolean;
+}
+
+export interface FeedPage {
+  /** In order, without a gap but the one that the first may show in its `previous`. */
+  readonly steps: readonly FeedStep[];
+  /** There is no change up to here beyond those in `steps`. */
+  readonly through: number;
+}
+
+/** Reads the changes after a revision; at most `limit` of them. */
+export interface ChangeFeed {
+  after(revision: number, limit: number): Promise<FeedPage>;
+}
+
+/**
+ * The feed as any process reads it that has the database open, the one that writes it included: the rows themselves,
+ * in one look, so that what is missing in front of a row shows. Throws for an entry that holds no change in the form
+ * of this version.
+ */
+export function changeFeed({ db }: Pick<Store, 'db'>): ChangeFeed {
+  const changes = db
+    .selectFrom('ledger_events')
+    .select(['sequence', 'previous_change', 'entry'])
+    .where('previous_change', 'is not', null)
+    .orderBy('sequence');
+  return {
+    after: (revision, limit) =>
+      db.transaction().execute(async (tx) => {
+        const newest = await tx
+          .selectFrom('ledger_events')
+          .select((events) => events.fn.max('sequence').as('sequence'))
+          .executeTakeFirst();
+        const rows = await tx.executeQuery(changes.where('sequence', '>', revision).limit(limit).compile());
+        const steps = rows.rows.map((row) => ({
+          sequence: row.sequence,
+          previous: row.previous_change ?? 0,
+          ...parseRecordedChange(changeIn(row.entry)),
+        }));
+        const last = steps.length === limit ? steps.at(-1)?.sequence : undefined;
+        return { steps, through: last ?? Math.max(revision, newest?.sequence ?? 0) };
+      }),
+  };
+}
+
+const entrySchema = z.object({ unmapped: z.object({ lockstep: z.object({ change: z.unknown() }) }) });
+
+function changeIn(entry: Uint8Array): unknown {
+  return entrySchema.parse(JSON.parse(Buffer.from(entry).toString('utf8'))).unmapped.lockstep.change;
+}
