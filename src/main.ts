@@ -1,10 +1,11 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { lastOwnerGuard } from './api/last-owner.ts';
 import { knowsResource, standardResources } from './api/entra/resources.ts';
 import { callerFromCookie } from './composition/browser-caller.ts';
 import { serverCertificate } from './composition/certificate.ts';
 import { CurrentPolicy } from './composition/current-policy.ts';
 import { Enforcement } from './composition/enforcement.ts';
-import { administratorLink } from './composition/first-administrator.ts';
+import { administratorLink, administratorSignInName } from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
 import { composeIdentity, type IdentityParts } from './composition/identity.ts';
 import { JobRights } from './composition/job-access.ts';
@@ -17,6 +18,7 @@ import { LiveSessions } from './gateway/live-sessions.ts';
 import { createPipeline } from './gateway/pipeline.ts';
 import { createRecogniser } from './gateway/recognise.ts';
 import type { Caller } from './identity/caller.ts';
+import { isReachable } from './identity/directory/reachable.ts';
 import { changeFeed } from './ledger/change-feed.ts';
 import type { Log } from './lib/log.ts';
 import { productVersion } from './lib/version.ts';
@@ -77,6 +79,14 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const { snapshot } = policy;
   ledger.follow((committed) => policy.take(committed));
   const jobRights = new JobRights(policy, foundation);
+
+  ledger.guard(
+    lastOwnerGuard({
+      snapshot,
+      reachable: (tx, principal) =>
+        isReachable(tx, principal, { now: clock.now(), operatorsAccount: administratorSignInName }),
+    }),
+  );
 
   const port = config.listen.port === 0 ? await freePort(config.listen.host) : config.listen.port;
   const publicUrl = config.publicUrl?.replace(/\/$/, '') ?? `https://localhost:${port}`;

@@ -1,6 +1,14 @@
 import type { LockstepError } from '../lib/errors.ts';
 import type { EventId } from '../lib/ids.ts';
-import type { Attribution, Change, Commit, CommittedChange, Follower, Tx } from '../store/changes.ts';
+import type {
+  Attribution,
+  Change,
+  Commit,
+  CommitGuard,
+  CommittedChange,
+  Follower,
+  Tx,
+} from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
 import type { Entry, Position } from './catalogue/entry.ts';
 import { EventRows } from './event-rows.ts';
@@ -44,6 +52,7 @@ export class Appender {
   readonly #options: AppenderOptions;
   readonly #rows: EventRows;
   readonly #followers = new Set<Follower>();
+  readonly #guards = new Set<CommitGuard>();
   readonly #idle = new Set<() => void>();
   #queue: Waiting[] = [];
   #flushScheduled = false;
@@ -68,6 +77,13 @@ export class Appender {
     this.#followers.add(follower);
     return () => {
       this.#followers.delete(follower);
+    };
+  }
+
+  guard(guard: CommitGuard): () => void {
+    this.#guards.add(guard);
+    return () => {
+      this.#guards.delete(guard);
     };
   }
 
@@ -108,6 +124,8 @@ export class Appender {
         recorded.push({ change, entry });
       });
       open = false;
+      const changes = recorded.map(({ change }) => change);
+      for (const guard of this.#guards) await guard(tx, changes);
       this.#requireTransaction();
       appended = recorded.map(({ entry, change }) => ({ entry, change, sequence: this.#rows.append(entry) }));
     } catch (error) {

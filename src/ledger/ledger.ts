@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newEventId, type EventId, type TenantId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import type { Commit, Follower } from '../store/changes.ts';
+import type { Commit, CommitGuard, Follower } from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
 import { Appender } from './appender.ts';
 import { entryOf } from './catalogue/entry.ts';
@@ -46,6 +46,8 @@ export interface Ledger extends EventQueries {
   readonly record: RecordFact;
   /** Calls the follower after every commit, in the order of the feed; the answer ends it. */
   follow(follower: Follower): () => void;
+  /** Asks the guard before every commit; what it throws undoes the transaction. The answer ends it. */
+  guard(guard: CommitGuard): () => void;
   /** The key that the log is verified with, in C2SP's form. */
   readonly verifierKey: string;
   /** Sequence of the newest event; 0 for an empty ledger. */
@@ -105,6 +107,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     commit: appender.commit,
     record: appender.record,
     follow: (follower) => appender.follow(follower),
+    guard: (guard) => appender.guard(guard),
     verifierKey: signer.verifierKey,
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),

@@ -89,6 +89,12 @@ export const errorTable = {
   not_found: row(404, 'not_found', 'ResourceNotFound', 'There is no such resource.'),
   method_not_allowed: row(405, 'invalid_request', 'MethodNotAllowed', 'This method is not supported here.'),
   conflict: row(409, 'conflict', 'Conflict', 'The resource is in a state that does not allow this.'),
+  last_owner: row(
+    409,
+    'conflict',
+    'LastOwnerRequired',
+    'This would leave nobody who may give and take away roles.',
+  ),
   precondition_failed: row(
     412,
     'precondition_failed',

@@ -262,6 +262,12 @@ export type Commit = <T>(
 ) => Promise<T>;
 
 /**
+ * Asked of all that a transaction has recorded, within it and before it commits: what it throws undoes the transaction
+ * and is passed on. It writes nothing.
+ */
+export type CommitGuard = (tx: Tx, changes: readonly Change[]) => Promise<void>;
+
+/**
  * A change as it stands in the feed. Events that change nothing have sequences too, so one that is missing shows in
  * `previous` and not in the numbers themselves.
  */

@@ -41,12 +41,7 @@ export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> 
     const definitions = await tx.selectFrom('role_definitions').selectAll().execute();
     const assignments = await tx.selectFrom('role_assignments').selectAll().execute();
     const denials = await tx.selectFrom('deny_assignments').selectAll().execute();
-    const placements = await tx
-      .selectFrom('scope_placements')
-      .selectAll()
-      .orderBy('created_at')
-      .orderBy('scope')
-      .execute();
+    const placements = await loadPlacements(tx);
     const tagged = await tx
       .selectFrom('resources')
       .select(['id', 'tags_json'])
@@ -61,17 +56,28 @@ export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> 
       roleDefinitions: definitions.map(parseRoleDefinition),
       roleAssignments: assignments.map(parseRoleAssignment),
       denyAssignments: denials.map(parseDenyAssignment),
-      placements: placements.map(parsePlacement),
+      placements,
       tags: tagged.map((row) => ({ scope: row.id, tags: tags.parse(JSON.parse(row.tags_json)) })),
       version: newest?.sequence ?? 0,
     };
   });
 }
 
+/** Every placement, those made first before the others. */
+export async function loadPlacements(reader: Kysely<Schema>): Promise<ScopePlacement[]> {
+  const rows = await reader
+    .selectFrom('scope_placements')
+    .selectAll()
+    .orderBy('created_at')
+    .orderBy('scope')
+    .execute();
+  return rows.map(parsePlacement);
+}
+
 const tags = z.record(z.string(), z.string());
 const principalKind = z.enum(['user', 'group', 'application', 'managed-identity', 'job']);
 
-function parsePrincipal(row: Schema['principals']): PrincipalRecord {
+export function parsePrincipal(row: Schema['principals']): PrincipalRecord {
   return {
     id: row.id as PrincipalId,
     kind: principalKind.parse(row.kind),

@@ -7,6 +7,7 @@ import {
   systemAttribution,
   type Change,
   type Commit,
+  type CommitGuard,
   type Follower,
   type PrincipalRecord,
 } from '../../store/changes.ts';
@@ -31,6 +32,7 @@ export const startOfTests = 1_800_000_000_000;
 export class ChangeFeed {
   readonly changes: Change[] = [];
   readonly #followers: Follower[] = [];
+  readonly #guards: CommitGuard[] = [];
   readonly #store: Store;
 
   constructor(store: Store) {
@@ -39,11 +41,13 @@ export class ChangeFeed {
 
   readonly commit: Commit = async (_attribution, work) => {
     const recorded: Change[] = [];
-    const result = await this.#store.db.transaction().execute(async (tx) =>
-      work(tx, (change) => {
+    const result = await this.#store.db.transaction().execute(async (tx) => {
+      const done = await work(tx, (change) => {
         recorded.push(change);
-      }),
-    );
+      });
+      for (const guard of this.#guards) await guard(tx, recorded);
+      return done;
+    });
     const first = this.changes.length;
     this.changes.push(...recorded);
     for (const follower of this.#followers)
@@ -53,6 +57,10 @@ export class ChangeFeed {
 
   follow(follower: Follower): void {
     this.#followers.push(follower);
+  }
+
+  guard(guard: CommitGuard): void {
+    this.#guards.push(guard);
   }
 
   kinds(): string[] {

@@ -1,4 +1,3 @@
-import { roleIds } from '../../../policy/built-in-roles.ts';
 import type { Change, RoleAssignment, Tx } from '../../../store/changes.ts';
 import {
   deleteRoleAssignment,
@@ -37,7 +36,6 @@ export async function createAssignment(
     const { description, condition = null } = assignment;
     if (description === existing.description && condition === before)
       return { created: false, stored: existing };
-    if (condition !== null && before === null) await mustLeaveAnOwner(tx, existing);
     const stored = {
       ...kept,
       description,
@@ -66,10 +64,7 @@ export async function createAssignment(
   return { created: true, stored: assignment };
 }
 
-/**
- * Ends an assignment; null if there is none of this name at this scope. Throws `precondition_failed`
- * (CannotDeleteLastRbacAdminAssignment) rather than leave a subscription, or the root, without a live Owner.
- */
+/** Ends an assignment; null if there is none of this name at this scope. */
 export async function removeAssignment(
   tx: Tx,
   record: Record,
@@ -84,42 +79,8 @@ export async function removeAssignment(
     .executeTakeFirst();
   if (!row) return null;
   const assignment = parseRoleAssignment(row);
-  await mustLeaveAnOwner(tx, assignment);
   await deleteRoleAssignment(tx, record, assignment);
   return assignment;
-}
-
-/**
- * Throws `precondition_failed` where this is the last unconditional assignment of Owner to an enabled principal at the
- * root or a subscription.
- */
-async function mustLeaveAnOwner(
-  tx: Tx,
-  { id: name, scope, roleDefinitionId }: RoleAssignment,
-): Promise<void> {
-  if (needsOwner(scope) && roleDefinitionId === roleIds.owner) {
-    const another = await tx
-      .selectFrom('role_assignments')
-      .innerJoin('principals', 'principals.id', 'role_assignments.principal_id')
-      .select('role_assignments.id')
-      .where('role_assignments.scope', '=', scope)
-      .where('role_assignments.role_definition_id', '=', roleIds.owner)
-      .where('role_assignments.id', '<>', name)
-      .where('principals.enabled', '=', 1)
-      .where('role_assignments.condition', 'is', null)
-      .executeTakeFirst();
-    if (!another) {
-      throw refusal(
-        'precondition_failed',
-        'CannotDeleteLastRbacAdminAssignment',
-        'Cannot delete the last RBAC admin assignment: assign Owner to another enabled principal here first.',
-      );
-    }
-  }
-}
-
-function needsOwner(scope: string): boolean {
-  return scope === '/' || /^\/subscriptions\/[^/]+$/.test(scope);
 }
 
 function grantsTheSame(a: RoleAssignment, b: RoleAssignment): boolean {

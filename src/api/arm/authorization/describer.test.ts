@@ -29,6 +29,7 @@ import { loadPolicyRows } from '../../../store/policy-rows.ts';
 import { putRoleAssignment } from '../../../store/role-assignments.ts';
 import { putRoleDefinition } from '../../../store/role-definitions.ts';
 import { openSqliteStore, type Store } from '../../../store/sqlite.ts';
+import { lastOwnerGuard } from '../../last-owner.ts';
 import { authorizationDescriber } from './describer.ts';
 
 const provider = 'providers/Microsoft.Authorization';
@@ -46,7 +47,11 @@ let describer: (head: RequestHead) => Described | null;
 /** Real transactions; a ledger would append what is recorded here. */
 const commit: Commit = async (_attribution, work) => {
   const changes: Change[] = [];
-  const result = await store.db.transaction().execute((tx) => work(tx, (change) => changes.push(change)));
+  const result = await store.db.transaction().execute(async (tx) => {
+    const done = await work(tx, (change) => changes.push(change));
+    await lastOwnerGuard({ snapshot, reachable: async () => true })(tx, changes);
+    return done;
+  });
   for (const change of changes) snapshot.apply({ previous: sequence, sequence: ++sequence, change });
   recorded.push(...changes);
   return result;
@@ -284,7 +289,7 @@ describe('a role assignment', () => {
     };
     const last = `${subscription}/${provider}/roleAssignments/${owner?.id}`;
     const bound = { properties: { ...conditional, principalId: owner?.principalId } };
-    expect(await refusedWith('PUT', last, bound)).toBe('CannotDeleteLastRbacAdminAssignment');
+    expect(await refusedWith('PUT', last, bound)).toBe('last_owner');
     const other = { properties: { ...conditional, principalId: ada } };
     await send('PUT', `${subscription}/${provider}/roleAssignments/${names[4]}`, other);
     expect(await refusedWith('DELETE', last)).toBe('CannotDeleteLastRbacAdminAssignment');

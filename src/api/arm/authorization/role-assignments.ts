@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Exchange, Reply } from '../../../gateway/types.ts';
+import { isLockstepError } from '../../../lib/errors.ts';
 import { isGuid } from '../../../lib/ids.ts';
 import type { RoleAssignment } from '../../../store/changes.ts';
 import type { AuthorizationPath } from './authorization-path.ts';
@@ -46,11 +47,13 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
     case 'DELETE':
       return decidedWith(
         guarded('roleAssignments/delete', scope, 'change', { kind: 'none' }, async (exchange) => {
-          const removed = await options.commit(exchange.attribution, async (tx, record) => {
-            const found = await removeAssignment(tx, record, name, scope);
-            if (found !== null && !isDecidedOn(found, existing)) throw replaced(name);
-            return found;
-          });
+          const removed = await options
+            .commit(exchange.attribution, async (tx, record) => {
+              const found = await removeAssignment(tx, record, name, scope);
+              if (found !== null && !isDecidedOn(found, existing)) throw replaced(name);
+              return found;
+            })
+            .catch(rethrowLastOwner);
           return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
         }),
         (access) => withAssignment(access, null, existing),
@@ -114,6 +117,15 @@ function replaced(name: string): Error {
     'conflict',
     'RoleAssignmentUpdateConflict',
     `The role assignment '${name}' was written while it was to be removed; try again.`,
+  );
+}
+
+/** What Azure calls it when the last Owner is to go. */
+function rethrowLastOwner(cause: unknown): never {
+  if (!isLockstepError(cause) || cause.code !== 'last_owner') throw cause;
+  throw Object.assign(
+    refusal('precondition_failed', 'CannotDeleteLastRbacAdminAssignment', cause.publicMessage),
+    { cause },
   );
 }
 

@@ -1,0 +1,88 @@
+import type { PrincipalId } from '../lib/ids.ts';
+import type { RoleDefinition, Tx } from './changes.ts';
+import { parseDenyAssignment } from './deny-assignments.ts';
+import { loadPlacements, parsePrincipal, type StoredPolicy } from './policy-rows.ts';
+import { parseRoleAssignment } from './role-assignments.ts';
+import { parseRoleDefinition } from './role-definitions.ts';
+
+/** Values that one query names; far below what databases take. */
+const perQuery = 500;
+
+/**
+ * The policy at exactly these scopes as the transaction would leave it: what is assigned and denied there, and of the
+ * directory whomever a role that `matters` reaches, with all of their groups. Tags are left out, and so is whoever
+ * holds none of these roles.
+ */
+export async function loadPolicyAt(
+  tx: Tx,
+  scopes: readonly string[],
+  matters: (definition: RoleDefinition) => boolean,
+): Promise<StoredPolicy> {
+  const assignments = await inParts(scopes, (part) =>
+    tx.selectFrom('role_assignments').selectAll().where('scope', 'in', part).execute(),
+  );
+  const denials = await inParts(scopes, (part) =>
+    tx.selectFrom('deny_assignments').selectAll().where('scope', 'in', part).execute(),
+  );
+  const roleIds = [...new Set(assignments.map((row) => row.role_definition_id))];
+  const definitions = await inParts(roleIds, (part) =>
+    tx.selectFrom('role_definitions').selectAll().where('id', 'in', part).execute(),
+  );
+  const roleDefinitions = definitions.map(parseRoleDefinition);
+  const mattering = new Set(roleDefinitions.filter(matters).map(({ id }) => id));
+  const named = assignments.filter((row) => mattering.has(row.role_definition_id));
+  const holders = await closure(
+    named.map((row) => row.principal_id),
+    (groups) => tx.selectFrom('group_members').selectAll().where('group_id', 'in', groups).execute(),
+    (row) => row.member_id,
+  );
+  const { ids, rows: memberships } = await closure(
+    holders.ids,
+    (members) => tx.selectFrom('group_members').selectAll().where('member_id', 'in', members).execute(),
+    (row) => row.group_id,
+  );
+  const principals = await inParts(ids, (part) =>
+    tx.selectFrom('principals').selectAll().where('id', 'in', part).execute(),
+  );
+  return {
+    principals: principals.map(parsePrincipal),
+    memberships: memberships.map((row) => ({
+      group: row.group_id as PrincipalId,
+      member: row.member_id as PrincipalId,
+    })),
+    roleDefinitions,
+    roleAssignments: named.map(parseRoleAssignment),
+    denyAssignments: denials.map(parseDenyAssignment),
+    placements: await loadPlacements(tx),
+    tags: [],
+    version: 0,
+  };
+}
+
+/** All that is reached from these ids, they themselves included, and the rows on the way. */
+async function closure<Row>(
+  start: readonly string[],
+  step: (ids: readonly string[]) => Promise<Row[]>,
+  reached: (row: Row) => string,
+): Promise<{ readonly ids: readonly string[]; readonly rows: readonly Row[] }> {
+  const found = new Set(start);
+  const rows: Row[] = [];
+  for (let edge = [...found]; edge.length > 0;) {
+    const next = await inParts(edge, step);
+    rows.push(...next);
+    edge = [...new Set(next.map(reached))].filter((id) => !found.has(id));
+    for (const id of edge) found.add(id);
+  }
+  return { ids: [...found], rows };
+}
+
+async function inParts<Value, Row>(
+  values: readonly Value[],
+  query: (part: readonly Value[]) => Promise<Row[]>,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let from = 0; from < values.length; from += perQuery) {
+    rows.push(...(await query(values.slice(from, from + perQuery))));
+  }
+  return rows;
+}
