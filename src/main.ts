@@ -28,6 +28,7 @@ import type { PolicySnapshot } from './policy/snapshot.ts';
 import { systemAttribution } from './store/changes.ts';
 import { loadPolicyRows } from './store/policy-rows.ts';
 import { ensureRoleDefinitions } from './store/role-definitions.ts';
+import { ensureRootGroup } from './store/scope-placements.ts';
 
 /** Keys and sessions are looked at so often. */
 const housekeepingMilliseconds = 60_000;
@@ -68,6 +69,11 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const { store, ledger, clock, tenantId } = foundation;
   const by = systemAttribution(tenantId, 'gateway');
   await ensureRoleDefinitions(store, ledger.commit, by, builtInRoles, clock.now());
+  await ensureRootGroup(store, ledger.commit, by, {
+    tenantId,
+    subscriptionIds: [foundation.workspace.subscriptionId],
+    now: clock.now(),
+  });
   const policy = await CurrentPolicy.load({
     feed: changeFeed(store),
     loadRows: () => loadPolicyRows(store.db),

@@ -137,6 +137,7 @@ export function composeSurfaces(
       scheduler: workspace.scheduler,
       logLinks: workspace.logLinks,
       audiences: armAudiences,
+      snapshot,
       describeAuthorization: authorizationDescriber({
         ...decisionPoint,
         commit,

@@ -175,6 +175,7 @@ export class InFlight {
       json: <T>(schema: ZodType<T>): T => parseJson(bytes, schema),
       form: () => parseForm(bytes),
       signal: this.#abort.signal,
+      conclude: () => session.conclude(),
       decideAlso: async (access) => {
         const decision = allowed.decideAlso(access);
         if (decision.allowed) session.alsoDecided(decision);

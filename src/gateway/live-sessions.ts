@@ -35,6 +35,7 @@ export class LiveSession {
   /** Whether time alone may end it, as its latest review found. */
   restsOnTime: boolean;
   readonly #also: Access[] = [];
+  #concluded = false;
 
   constructor(exchange: LiveExchange, startedAt: number) {
     this.exchange = exchange;
@@ -44,7 +45,14 @@ export class LiveSession {
 
   /** Every access that this exchange rests on: all must stay allowed. */
   get accesses(): readonly Access[] {
-    return this.exchange.access === null ? this.#also : [this.exchange.access, ...this.#also];
+    const { access } = this.exchange;
+    return access === null || this.#concluded ? this.#also : [access, ...this.#also];
+  }
+
+  /** What was decided until now has been made use of, and is not asked for again. */
+  conclude(): void {
+    this.#concluded = true;
+    this.#also.length = 0;
   }
 
   alsoDecided({ access, restsOnTime }: Pick<Decision, 'access' | 'restsOnTime'>): void {

@@ -81,6 +81,11 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** Another decision within the same request (batch, copy source); recorded with it. Never throws for a deny. */
   decideAlso(access: Access): Promise<Decision>;
+  /**
+   * Says that all that was decided for is done, and what is left is to tell of it: a change that ends the very right by
+   * which it was made is then answered, not cut. To be called within the transaction, as the last thing.
+   */
+  conclude(): void;
 }
 
 export interface Reply {

@@ -7,6 +7,8 @@ export const roleIds = {
   reader: 'acdd72a7-3385-48ef-bd42-f606fba81ae7',
   userAccessAdministrator: '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
   rbacAdministrator: 'f58310d9-a9f6-439a-9e8d-f62e7b41a168',
+  managementGroupContributor: '5d58bcaf-24a5-4b20-bdb6-eed9f69fbe4c',
+  managementGroupReader: 'ac63b705-f282-497d-ac71-919bf39d939d',
   machineLearningDataScientist: 'f6c7c914-8db3-469d-8ca1-694a8f32e121',
   machineLearningComputeOperator: 'e503ece1-11d0-4e8e-8e2c-7a6c3bf38815',
   machineLearningRegistryUser: '1823dd4f-9b8c-4ab6-ab4e-7397a3684615',
@@ -70,6 +72,34 @@ export const builtInRoles: readonly RoleDefinition[] = [
         'Microsoft.Authorization/roleAssignments/delete',
         '*/read',
         'Microsoft.Support/*',
+      ],
+    },
+  ),
+  role(
+    roleIds.managementGroupContributor,
+    'Management Group Contributor',
+    'Manages management groups and which subscriptions are beneath them, but not who may use those.',
+    {
+      actions: [
+        'Microsoft.Management/managementGroups/delete',
+        'Microsoft.Management/managementGroups/read',
+        'Microsoft.Management/managementGroups/subscriptions/delete',
+        'Microsoft.Management/managementGroups/subscriptions/write',
+        'Microsoft.Management/managementGroups/write',
+        'Microsoft.Management/managementGroups/subscriptions/read',
+        'Microsoft.Authorization/*/read',
+      ],
+    },
+  ),
+  role(
+    roleIds.managementGroupReader,
+    'Management Group Reader',
+    'Sees management groups and which subscriptions are beneath them.',
+    {
+      actions: [
+        'Microsoft.Management/managementGroups/read',
+        'Microsoft.Management/managementGroups/subscriptions/read',
+        'Microsoft.Authorization/*/read',
       ],
     },
   ),

@@ -1,6 +1,7 @@
 import { routeTable } from '../../gateway/route-table.ts';
 import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { renderArmError } from './errors.ts';
 import { assetRoutes } from './machine-learning/assets.ts';
 import { computeRoutes } from './machine-learning/computes.ts';
@@ -9,11 +10,13 @@ import { jobRoutes } from './machine-learning/jobs.ts';
 import { versioned, type MachineLearningParts } from './machine-learning/parts.ts';
 import { runHistoryRoutes } from './machine-learning/run-history.ts';
 import { workspaceRoutes } from './machine-learning/workspaces.ts';
+import { managementGroupRoutes } from './management-groups/routes.ts';
 import { rootRoutes } from './root/root-routes.ts';
 
 export interface ArmSurfaceOptions extends Omit<MachineLearningParts, 'jsonBytes' | 'pageSize'> {
   /** Token audiences that are accepted, exact strings. */
   readonly audiences: readonly string[];
+  readonly snapshot: PolicySnapshot;
   /** Microsoft.Authorization, at any scope; asked before the routes here. */
   readonly describeAuthorization: (head: RequestHead) => Described | null;
   /** What a principal is called in a refusal. */
@@ -46,6 +49,7 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
     [
       ...versioned([
         ...root,
+        ...managementGroupRoutes({ ...parts, snapshot: options.snapshot }),
         ...workspaceRoutes(parts),
         ...datastoreRoutes(parts),
         ...computeRoutes(parts),

@@ -23,6 +23,7 @@ import type { PrincipalRecord } from '../../../store/changes.ts';
 import { loadPolicyRows } from '../../../store/policy-rows.ts';
 import { putRoleAssignment } from '../../../store/role-assignments.ts';
 import { ensureRoleDefinitions } from '../../../store/role-definitions.ts';
+import { ensureRootGroup } from '../../../store/scope-placements.ts';
 import { openBlobStore } from '../../../workspace/blobs/blob-store.ts';
 import { blobLister } from '../../../workspace/jobs/list-blobs.ts';
 import { LogLinks } from '../../../workspace/jobs/log-links.ts';
@@ -30,6 +31,7 @@ import { JobScheduler } from '../../../workspace/jobs/scheduler.ts';
 import { normalId, storageAccountId, workspaceId } from '../../../workspace/resource-ids.ts';
 import { LocalRunner } from '../../../workspace/runners/local/local-runner.ts';
 import { artifactContainer, blobContainer, seedWorkspace } from '../../../workspace/seed.ts';
+import { lastOwnerGuard } from '../../last-owner.ts';
 import { workloadSurface } from '../../workload/surface.ts';
 import { authorizationDescriber } from '../authorization/describer.ts';
 import { decisionPointSurface } from '../authorization/decision-point.ts';
@@ -67,7 +69,14 @@ export async function openMlHouse(
   feed.follow((committed) => {
     for (const change of committed) snapshot.apply(change);
   });
+  // The people of tests sign in without a password.
+  feed.guard(lastOwnerGuard({ snapshot, reachable: () => Promise.resolve(true) }));
   await ensureRoleDefinitions(store, commit, by, builtInRoles, clock.now());
+  await ensureRootGroup(store, commit, by, {
+    tenantId,
+    subscriptionIds: [workspace.subscriptionId],
+    now: clock.now(),
+  });
   await seedWorkspace(by, { commit, clock, workspace, storageAccount: account, workspaceGuid: newGuid() });
   const accountScope = normalId(storageAccountId(workspace, account));
   const blobs = await openBlobStore({ store, commit, directory: join(home, 'blobs'), clock, log });
@@ -160,6 +169,7 @@ export async function openMlHouse(
     scheduler: { cancel: (...args) => scheduler.cancel(...args) },
     logLinks: new LogLinks({ key: randomBytes(32), clock }),
     audiences: [publicUrl, 'https://management.azure.com/'],
+    snapshot,
     describeAuthorization: authorizationDescriber({
       ...decisionPoint,
       commit,
@@ -225,6 +235,7 @@ export async function openMlHouse(
     caCertificatePath,
     room,
     snapshot,
+    sessions,
     blobs,
     leases,
     facts,
