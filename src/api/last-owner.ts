@@ -104,7 +104,8 @@ function postsOf(
 ): Post[] {
   const governed = new Set(['/', ...placed]);
   for (const change of taking) {
-    if ('assignment' in change && isSubscription(change.assignment.scope)) governed.add(change.assignment.scope);
+    if ('assignment' in change && isSubscription(change.assignment.scope))
+      governed.add(change.assignment.scope);
   }
   const denials = new Map(Array.from(before.denyAssignments(), (denial) => [denial.id, denial]));
   for (const change of changes) {
@@ -155,7 +156,11 @@ function principalsOf(change: Change): PrincipalId[] {
   }
 }
 
-function lastOwner({ scope, actions }: Post, lost: readonly PrincipalRecord[], taking: readonly Change[]): LockstepError {
+function lastOwner(
+  { scope, actions }: Post,
+  lost: readonly PrincipalRecord[],
+  taking: readonly Change[],
+): LockstepError {
   const shown = lost.slice(0, named).map(({ displayName }) => displayName);
   const who = shown.join(', ') + (lost.length > named ? ' and others' : '');
   const denial = taking.find((change) => change.kind === 'deny-assignment.put');

@@ -220,6 +220,53 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect((await check()).code).toBe(0);
 });
 
+test('management groups are made, shown as a tree, moved, given a subscription and a role, and deleted', async () => {
+  const groups = (...words: string[]) => admin.json('management-group', ...words);
+  await groups('create', 'research', '--display-name', 'Research');
+  await groups('create', 'vision', '--parent', 'research');
+  await groups('add-subscription', 'vision');
+  const shown = await admin.lockstep('management-group', 'show', 'research');
+  expect(shown.stdout).toMatch(
+    /^beneath {2}[0-9a-f-]{36}\nresearch \(Research\)\n {2}vision\n {4}subscription [0-9a-f-]{36}\n$/,
+  );
+  expect((await admin.lockstep('management-group', 'list')).stdout).toContain('Tenant Root Group');
+
+  const action = 'Microsoft.Resources/subscriptions/read';
+  const check = async () => (await bea.lockstep('check', action, '--scope', 'subscription')).code;
+  expect(await check()).not.toBe(0);
+  const scope = ['--scope', 'management-group:vision'];
+  await admin.json('role', 'assign', '--role', 'Reader', '--assignee', 'bea@lab.example', ...scope);
+  expect(await check()).toBe(0);
+  expect((await admin.lockstep('role', 'list')).stdout).toContain('management-group:vision');
+  await groups('move', 'vision');
+  const full = await admin.lockstep('management-group', 'delete', 'vision');
+  expect(full.code).not.toBe(0);
+  expect(full.stderr).toContain('not empty');
+  expect((await bea.lockstep('management-group', 'remove-subscription', 'vision')).stderr).toContain(
+    'managementGroups/subscriptions/delete',
+  );
+  await groups('remove-subscription', 'vision');
+  expect(await check()).not.toBe(0);
+  await groups('delete', 'vision');
+  await groups('delete', 'research');
+});
+
+test('the last administrator is told who else must be one before they go', async () => {
+  const bare = await admin.lockstep(
+    'deny',
+    'create',
+    '--name',
+    'oops',
+    '--everyone',
+    '--action',
+    '*',
+    '--scope',
+    '/',
+  );
+  expect(bare.code).not.toBe(0);
+  expect(bare.stderr).toContain('exclude somebody');
+});
+
 test('under --json a failure is one line of JSON on standard error, and standard output stays empty', async () => {
   const run = await bea.lockstep('user', 'list', '--json');
   expect([run.code, run.stdout, run.stderr.trim().split('\n').length]).toEqual([3, '', 1]);

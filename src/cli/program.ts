@@ -11,6 +11,7 @@ import { addJob } from './commands/job.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLogin } from './commands/login.ts';
 import { addLogout } from './commands/logout.ts';
+import { addManagementGroup } from './commands/management-group.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addPrincipal } from './commands/principal.ts';
 import { addRole } from './commands/role.ts';
@@ -67,6 +68,7 @@ export function createProgram(context: CliContext, silent = false): Command {
     addJob,
     addRole,
     addDeny,
+    addManagementGroup,
     addExplain,
     addCheck,
     addPolicy,

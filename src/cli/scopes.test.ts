@@ -5,6 +5,7 @@ import { scopeNamed, shortScope } from './scopes.ts';
 
 const group = '/subscriptions/s1/resourceGroups/ml/providers';
 const places = {
+  tenantId: '11111111-2222-4333-8444-555555555555',
   workspaceId: `${group}/Microsoft.MachineLearningServices/workspaces/lab`,
   storageAccountId: `${group}/Microsoft.Storage/storageAccounts/labstore`,
 };
@@ -19,14 +20,19 @@ test.each([
   ['container:data', `${places.storageAccountId}/blobServices/default/containers/data`],
   ['container:data/blobs/a/b', `${places.storageAccountId}/blobServices/default/containers/data/blobs/a/b`],
   ['directory', '/providers/Lockstep.Access'],
+  ['management-group:research', '/providers/Microsoft.Management/managementGroups/research'],
+  ['root-management-group', `/providers/Microsoft.Management/managementGroups/${places.tenantId}`],
 ])('%s is %s, and is shown as it was written', (name, scope) => {
   expect(scopeNamed(name, places)).toBe(scope);
   expect(shortScope(scope.toLowerCase(), places)).toBe(name);
 });
 
-test.each(['workspaces', 'container:', 'container:../x', ''])('%j is no scope', (name) => {
-  expect(() => scopeNamed(name, places)).toThrow(CliError);
-});
+test.each(['workspaces', 'container:', 'container:../x', 'management-group:', 'management-group:..', ''])(
+  '%j is no scope',
+  (name) => {
+    expect(() => scopeNamed(name, places)).toThrow(CliError);
+  },
+);
 
 test('whatever is shown short names the same scope again', () => {
   const segment = fc.stringMatching(/^[a-z0-9-]{1,8}$/);
@@ -34,6 +40,9 @@ test('whatever is shown short names the same scope again', () => {
     places.workspaceId,
     places.storageAccountId,
     '/subscriptions/s1',
+    '/providers/Microsoft.Management/managementGroups/research',
+    `/providers/Microsoft.Management/managementGroups/${places.tenantId}`,
+    `/providers/Microsoft.Management/managementGroups/${places.tenantId}0`,
     `${group}x/a`,
   );
   fc.assert(

@@ -4,16 +4,19 @@ import type { Discovery } from './connection/discovery.ts';
 /** What `--scope` accepts; shown in the help. */
 export const scopeHelp =
   'A scope, such as /subscriptions/…; or `workspace`, `resource-group`, `subscription`, `storage`, ' +
-  '`container:NAME` of the default storage account, `directory` (users, groups, applications), or `/`. ' +
+  '`container:NAME` of the default storage account, `management-group:NAME`, `root-management-group`, `directory` ' +
+  '(users, groups, applications), or `/`. ' +
   'A longer path may follow a short name: `workspace/jobs/NAME`.';
 
-type Places = Pick<Discovery, 'workspaceId' | 'storageAccountId'>;
+type Places = Pick<Discovery, 'tenantId' | 'workspaceId' | 'storageAccountId'>;
+
+const managementGroups = '/providers/Microsoft.Management/managementGroups';
 
 /** The scope that a command line names, by its short name or in full. Throws CliError `usage`. */
 export function scopeNamed(name: string, places: Places): string {
   if (name.startsWith('/')) return name;
   const [head = '', ...rest] = name.split('/');
-  const base = shortNames(places).get(head) ?? containerScope(head, places);
+  const base = shortNames(places).get(head) ?? containerScope(head, places) ?? groupScope(head);
   if (base === null) throw new CliError('usage', `\`${name}\` is not a scope.`, { hint: scopeHelp });
   return [base, ...rest].join('/');
 }
@@ -23,6 +26,12 @@ export function shortScope(scope: string, places: Places): string {
   const lower = scope.toLowerCase();
   const containers = `${containersOf(places)}/`.toLowerCase();
   if (lower.startsWith(containers)) return `container:${scope.slice(containers.length)}`;
+  const groups = `${managementGroups}/`;
+  const root = groups + places.tenantId;
+  const isRoot = lower === root.toLowerCase() || lower.startsWith(`${root.toLowerCase()}/`);
+  if (!isRoot && lower.startsWith(groups.toLowerCase())) {
+    return `management-group:${scope.slice(groups.length)}`;
+  }
   for (const [name, base] of shortNames(places)) {
     if (lower === base.toLowerCase()) return name;
     if (lower.startsWith(`${base.toLowerCase()}/`) && name !== 'subscription' && name !== 'resource-group') {
@@ -32,7 +41,7 @@ export function shortScope(scope: string, places: Places): string {
   return scope;
 }
 
-function shortNames({ workspaceId, storageAccountId }: Places): Map<string, string> {
+function shortNames({ tenantId, workspaceId, storageAccountId }: Places): Map<string, string> {
   const upTo = (segments: number) =>
     workspaceId
       .split('/')
@@ -44,12 +53,23 @@ function shortNames({ workspaceId, storageAccountId }: Places): Map<string, stri
     ['resource-group', upTo(4)],
     ['subscription', upTo(2)],
     ['directory', '/providers/Lockstep.Access'],
+    ['root-management-group', `${managementGroups}/${tenantId}`],
   ]);
 }
 
 function containerScope(head: string, places: Places): string | null {
   const container = /^container:([a-z0-9$][a-z0-9-]{1,62})$/.exec(head)?.[1];
   return container === undefined ? null : `${containersOf(places)}/${container}`;
+}
+
+/** The scope of a management group by its name, the root's when there is none. */
+export function managementGroupScope(name: string | undefined, { tenantId }: Places): string {
+  return `${managementGroups}/${name ?? tenantId}`;
+}
+
+function groupScope(head: string): string | null {
+  const name = /^management-group:([A-Za-z0-9_().-]{1,90})$/.exec(head)?.[1];
+  return name === undefined || /^\.+$/.test(name) ? null : `${managementGroups}/${name}`;
 }
 
 function containersOf({ storageAccountId }: Places): string {

@@ -99,6 +99,7 @@ async function put(
       );
     }
     await putDenyAssignment(tx, record, assignment);
+    exchange.conclude();
     return existing === undefined;
   });
   return json(created ? 201 : 200, denyAssignmentBody(assignment));

@@ -51,6 +51,7 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
             .commit(exchange.attribution, async (tx, record) => {
               const found = await removeAssignment(tx, record, name, scope);
               if (found !== null && !isDecidedOn(found, existing)) throw replaced(name);
+              exchange.conclude();
               return found;
             })
             .catch(rethrowLastOwner);

@@ -25,7 +25,10 @@ const putBody = z.object({
     })
     .nullish(),
 });
-const patchBody = z.object({ displayName: displayName.nullish(), parentGroupId: z.string().max(256).nullish() });
+const patchBody = z.object({
+  displayName: displayName.nullish(),
+  parentGroupId: z.string().max(256).nullish(),
+});
 
 /** learn.microsoft.com/rest/api/managementgroups/management-groups */
 export function groupRoutes(parts: ManagementGroupParts): Route[] {
@@ -164,7 +167,10 @@ async function show(exchange: Exchange, params: Params, parts: ManagementGroupPa
   const expand = new Set((query.get('$expand') ?? '').split(',').filter((word) => word !== ''));
   for (const word of expand) {
     if (['children', 'ancestors', 'path'].includes(word)) continue;
-    throw failure('invalid_request', `$expand takes children, ancestors or path, not '${word.slice(0, 40)}'.`);
+    throw failure(
+      'invalid_request',
+      `$expand takes children, ancestors or path, not '${word.slice(0, 40)}'.`,
+    );
   }
   const recurse = query.get('$recurse')?.toLowerCase() === 'true';
   if (recurse && !expand.has('children')) {
@@ -229,4 +235,3 @@ function countIn(text: string | null, absent: number): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw failure('invalid_request', '$top and $skiptoken are whole numbers here.');
 }
-

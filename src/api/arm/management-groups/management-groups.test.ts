@@ -54,16 +54,19 @@ beforeEach(async () => {
   await azure.managementGroupSubscriptions.create(tenantId, subscriptionId);
 });
 
-const create = (group: string, parent?: string, by_ = azure) =>
-  by_.managementGroups.beginCreateOrUpdateAndWait(group, {
-    ...(parent === undefined ? {} : { details: { parent: { id: idOf(parent) } } }),
-  });
+const create = (group: string, parent?: string, as = azure) =>
+  as.managementGroups.beginCreateOrUpdateAndWait(
+    group,
+    parent === undefined ? {} : { details: { parent: { id: idOf(parent) } } },
+  );
 const move = (group: string, parent: string, as = azure) =>
   as.managementGroups.update(group, { parentGroupId: idOf(parent) });
 const addSubscription = (group: string, as = azure) =>
   as.managementGroupSubscriptions.create(group, subscriptionId);
 
-async function refused(promise: Promise<unknown>): Promise<{ code: string; status: number; message: string }> {
+async function refused(
+  promise: Promise<unknown>,
+): Promise<{ code: string; status: number; message: string }> {
   try {
     await promise;
   } catch (error) {
@@ -159,13 +162,17 @@ describe('the tree', () => {
     expect(beneath).toEqual(expect.arrayContaining([top, low, subscriptionId]));
     expect(new Set(beneath).size).toBe(beneath.length);
 
-    expect((await azure.managementGroupSubscriptions.getSubscription(low, subscriptionId)).parent?.id).toBe(idOf(low));
+    expect((await azure.managementGroupSubscriptions.getSubscription(low, subscriptionId)).parent?.id).toBe(
+      idOf(low),
+    );
     const held: (string | undefined)[] = [];
     for await (const each of azure.managementGroupSubscriptions.listSubscriptionsUnderManagementGroup(low)) {
       held.push(each.name);
     }
     expect(held).toEqual([subscriptionId]);
-    expect(await refused(azure.managementGroupSubscriptions.getSubscription(top, subscriptionId))).toMatchObject({
+    expect(
+      await refused(azure.managementGroupSubscriptions.getSubscription(top, subscriptionId)),
+    ).toMatchObject({
       status: 404,
     });
 
@@ -187,7 +194,10 @@ describe('the tree', () => {
     const top = name('top');
     await create(top);
     await addSubscription(top);
-    const entities = new Map<string, { chain: string[] | null | undefined; children: number | null | undefined }>();
+    const entities = new Map<
+      string,
+      { chain: string[] | null | undefined; children: number | null | undefined }
+    >();
     for await (const each of azure.entities.list()) {
       entities.set(each.name ?? '', { chain: each.parentNameChain, children: each.numberOfChildren });
     }
@@ -207,7 +217,10 @@ describe('the tree', () => {
       await create(level, parent);
       parent = level;
     }
-    expect(await refused(create(name('level7'), parent))).toMatchObject({ code: 'ExceededMaximumDepth', status: 400 });
+    expect(await refused(create(name('level7'), parent))).toMatchObject({
+      code: 'ExceededMaximumDepth',
+      status: 400,
+    });
     const [tall, below] = [name('tall'), name('below')];
     await create(tall);
     await create(below, tall);
@@ -293,11 +306,16 @@ describe('rights', () => {
       return out;
     };
     expect(await names()).toEqual([]);
-    expect(await refused(hers.managementGroups.get(top))).toMatchObject({ code: 'AuthorizationFailed', status: 403 });
+    expect(await refused(hers.managementGroups.get(top))).toMatchObject({
+      code: 'AuthorizationFailed',
+      status: 403,
+    });
     await house.grant(ada, 'managementGroupReader', scopeOf(top));
     await deny(scopeOf(hidden), { principals: [ada.id] });
     expect(await names()).toEqual([top, top]);
-    expect((await hers.managementGroups.get(top, { expand: 'children', recurse: true })).children).toEqual([]);
+    expect((await hers.managementGroups.get(top, { expand: 'children', recurse: true })).children).toEqual(
+      [],
+    );
     expect((await refused(move(top, tenantId, hers))).code).toBe('AuthorizationFailed');
   });
 
@@ -329,7 +347,9 @@ describe('rights', () => {
     await house.grant(ada, 'contributor', subscription);
     expect((await refused(attempt())).message).toContain('roleAssignments/write');
     await house.grant(ada, 'owner', subscription);
-    expect((await refused(attempt())).message).toContain(`managementGroups/write' over scope '${scopeOf(from)}'`);
+    expect((await refused(attempt())).message).toContain(
+      `managementGroups/write' over scope '${scopeOf(from)}'`,
+    );
     await house.grant(ada, 'managementGroupContributor', scopeOf(from));
     await attempt();
     // The root is where subscriptions land: no right on it is needed to leave one there.
@@ -376,7 +396,9 @@ describe('rights', () => {
       }),
     );
     await house.grant(mallory, 'owner', scopeOf(to));
-    expect((await refused(addSubscription(to, clientOf(mallory)))).message).toContain('roleAssignments/write');
+    expect((await refused(addSubscription(to, clientOf(mallory)))).message).toContain(
+      'roleAssignments/write',
+    );
   });
 
   test('nobody moves out from beneath a denial that they may not lift', async () => {
@@ -388,7 +410,12 @@ describe('rights', () => {
     await deny(scopeOf(held), {
       name: 'legal hold',
       permissions: [
-        { actions: ['*/workspaces/delete', '*/denyAssignments/*'], notActions: [], dataActions: [], notDataActions: [] },
+        {
+          actions: ['*/workspaces/delete', '*/denyAssignments/*'],
+          notActions: [],
+          dataActions: [],
+          notDataActions: [],
+        },
       ],
       excludePrincipals: [owner.id],
     });
@@ -456,7 +483,11 @@ describe('rights', () => {
     const error = await refused(addSubscription(tenantId));
     expect(error).toMatchObject({ code: 'RoleAssignmentsOutOfScope', status: 400 });
     await house.room.feed.commit(by, async (tx, record) => {
-      const row = await tx.selectFrom('role_assignments').selectAll().where('role_definition_id', '=', role).execute();
+      const row = await tx
+        .selectFrom('role_assignments')
+        .selectAll()
+        .where('role_definition_id', '=', role)
+        .execute();
       for (const { id } of row) {
         const assignment = house.snapshot.roleAssignment(id);
         if (!assignment) throw new Error('it is not there');
@@ -489,7 +520,10 @@ describe('rights', () => {
     await house.grant(ada, 'owner', scopeOf(from));
     await house.grant(ada, 'contributor', scopeOf(to));
     const hers = clientOf(ada);
-    expect(await refused(addSubscription(to, hers))).toMatchObject({ code: 'MoveWouldLoseOwnership', status: 400 });
+    expect(await refused(addSubscription(to, hers))).toMatchObject({
+      code: 'MoveWouldLoseOwnership',
+      status: 400,
+    });
     await house.grant(ada, 'owner', scopeOf(to));
     await addSubscription(to, hers);
   });

@@ -47,7 +47,10 @@ export function groupBody(hierarchy: Hierarchy, group: ScopePlacement, wanted: G
   };
 }
 
-export function childBody({ scope, displayName }: ScopePlacement, children: readonly object[] | null): object {
+export function childBody(
+  { scope, displayName }: ScopePlacement,
+  children: readonly object[] | null,
+): object {
   return {
     id: shownId(scope),
     type: typeOf(scope),
@@ -68,7 +71,11 @@ export function descendantBody(hierarchy: Hierarchy, placement: ScopePlacement):
 }
 
 /** learn.microsoft.com/rest/api/managementgroups/management-group-subscriptions */
-export function subscriptionBody(parent: string, { scope, displayName }: ScopePlacement, tenant: string): object {
+export function subscriptionBody(
+  parent: string,
+  { scope, displayName }: ScopePlacement,
+  tenant: string,
+): object {
   return {
     id: `${shownId(parent)}/subscriptions/${nameOf(scope)}`,
     type: `${groupType}/subscriptions`,

@@ -88,7 +88,11 @@ async function moveTo(
 ): Promise<Reply> {
   const scope = subscriptionOf(params);
   if (!hierarchyNow(parts).find(scope)) {
-    throw refusal('not_found', 'SubscriptionNotFound', `The subscription '${nameOf(scope)}' could not be found.`);
+    throw refusal(
+      'not_found',
+      'SubscriptionNotFound',
+      `The subscription '${nameOf(scope)}' could not be found.`,
+    );
   }
   await changePlacement(exchange, parts, scope, { parent: target });
   const hierarchy = hierarchyNow(parts);

@@ -36,23 +36,25 @@ export function tenantRoutes(parts: ManagementGroupParts): Route[] {
       guard: own('check-group-name'),
       serve: async (exchange) => json(200, availabilityOf(exchange.json(nameRequest).name, parts)),
     },
-    ...(['startTenantBackfill', 'tenantBackfillStatus'] as const).map(
-      (name): Route => ({
-        method: 'POST',
-        path: `${provider}/${name}`,
-        operation: `Microsoft.Management/${name}/action`,
-        effect: 'read',
-        body: noBody,
-        guard: own('tenant-backfill'),
-        serve: filled,
-      }),
-    ),
+    ...(['startTenantBackfill', 'tenantBackfillStatus'] as const).map((name): Route => ({
+      method: 'POST',
+      path: `${provider}/${name}`,
+      operation: `Microsoft.Management/${name}/action`,
+      effect: 'read',
+      body: noBody,
+      guard: own('tenant-backfill'),
+      serve: filled,
+    })),
   ];
 }
 
 function availabilityOf(name: string, parts: ManagementGroupParts): object {
   if (!isGroupName(name)) {
-    return { nameAvailable: false, reason: 'Invalid', message: `'${name}' cannot be the id of a ${groupType}.` };
+    return {
+      nameAvailable: false,
+      reason: 'Invalid',
+      message: `'${name}' cannot be the id of a ${groupType}.`,
+    };
   }
   if (hierarchyNow(parts).find(groupScope(name)) === undefined) return { nameAvailable: true };
   return { nameAvailable: false, reason: 'AlreadyExists', message: `The group '${name}' exists.` };
@@ -75,9 +77,7 @@ async function listEntities(exchange: Exchange, parts: ManagementGroupParts): Pr
   const skip = countIn(query.get('$skip'), 0);
   const top = countIn(query.get('$top'), shown.length);
   return json(200, {
-    value: shown
-      .slice(skip, skip + top)
-      .map((each) => entityBody(hierarchy, each, parts.tenantId, visible)),
+    value: shown.slice(skip, skip + top).map((each) => entityBody(hierarchy, each, parts.tenantId, visible)),
     count: shown.length,
     nextLink: null,
   });
