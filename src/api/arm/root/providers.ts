@@ -23,6 +23,10 @@ const served: Readonly<Record<string, { types: readonly string[]; apiVersions: r
     ],
     apiVersions: ['2024-10-01', '2024-04-01', '2023-04-01', '2022-10-01'],
   },
+  'Microsoft.Management': {
+    types: ['managementGroups', 'managementGroups/subscriptions'],
+    apiVersions: ['2023-04-01', '2021-04-01', '2020-05-01'],
+  },
   'Microsoft.Resources': {
     types: ['tenants', 'subscriptions', 'subscriptions/resourceGroups', 'subscriptions/providers'],
     apiVersions: ['2022-12-01', '2022-09-01', '2021-04-01'],
