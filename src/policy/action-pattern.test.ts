@@ -42,4 +42,23 @@ describe('an action pattern', () => {
     );
     expect(result).toMatchObject({ failed: false });
   });
+
+  test('is compiled once, as long as it is remembered among some thousands', () => {
+    const first = compileActionPattern('remembered/*');
+    expect(compileActionPattern('remembered/*')).toBe(first);
+    expect(compileActionPattern('remembered/*').text).toBe('remembered/*');
+    let later = 0;
+    while (compileActionPattern('remembered/*') === first && later < 20_000)
+      compileActionPattern(`a/${++later}`);
+    const again = compileActionPattern('remembered/*');
+    let others = 0;
+    while (compileActionPattern('remembered/*') === again && others < 20_000)
+      compileActionPattern(`b/${++others}`);
+    // Beside itself, and the one for which the others were forgotten: 8,192, and one too many.
+    expect(others).toBe(8_191);
+  });
+
+  test.each(['a/b', 'a/*', 'a/*/b*c'])('%s tells how it is written', (text) => {
+    expect(compileActionPattern(text.toUpperCase()).text).toBe(text.toUpperCase());
+  });
 });

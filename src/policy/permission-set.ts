@@ -65,10 +65,7 @@ export class PermissionSet {
   }
 }
 
-const nothing: Plane = { include: [], exclude: [] };
-
 function plane(include: readonly string[], exclude: readonly string[]): Plane {
-  if (include.length === 0) return nothing;
   return { include: include.map(compileActionPattern), exclude: exclude.map(compileActionPattern) };
 }
 

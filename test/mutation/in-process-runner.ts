@@ -100,6 +100,7 @@ export class InProcessRunner implements TestRunner {
     this.#covering = false;
     this.#sources.clear();
     if (result.status !== DryRunStatus.Complete || !context.mutantCoverage) return result;
+    if (result.tests.some(({ status }) => status === TestStatus.Failed)) return result;
     const { mutantCoverage } = context;
     // A mutant that does not exist survives; or else this runner is at fault, and all that it kills is worth nothing.
     const idle = await this.mutantRun({ ...options, ...nobody, sandboxFileName: '' });

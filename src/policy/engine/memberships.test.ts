@@ -1,0 +1,153 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Permission } from '../../store/changes.ts';
+import { PermissionSet } from '../permission-set.ts';
+import { runs } from '../testing/runs.ts';
+import { Actions } from './actions.ts';
+import {
+  absent,
+  conditional,
+  contained,
+  filterBit,
+  groupColumns,
+  maskBits,
+  maskUnsure,
+  Memberships,
+} from './memberships.ts';
+
+const nothing: Permission = { actions: [], notActions: [], dataActions: [], notDataActions: [] };
+const condition = 'Exists @Request[x]';
+const sets = [
+  null,
+  new PermissionSet([{ ...nothing, actions: ['a/*'] }]),
+  new PermissionSet([{ ...nothing, actions: ['b/*'], dataActions: ['a/*'] }]),
+  new PermissionSet([{ ...nothing, actions: ['*'], condition }]),
+  new PermissionSet([]),
+];
+const names = ['a/0', 'a/1', 'b/0', 'b/1', 'c/0'];
+const codes = { absent, conditional, contained };
+
+function engine(): { readonly actions: Actions; readonly memberships: Memberships } {
+  let memberships: Memberships | null = null;
+  const actions = new Actions(
+    (from) => memberships?.forgetFrom(from),
+    (kept) => memberships?.expandRow(kept),
+  );
+  memberships = new Memberships(actions);
+  return { actions, memberships };
+}
+
+/** Near one another, in other words, and in other groups. */
+const columns = [0, 1, 2, 15, 16, 29, 30, 31, 59, 60, 300];
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('set' as const),
+      column: fc.constantFrom(...columns),
+      set: fc.constantFrom(...sets),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('ask' as const, 'keep' as const),
+      name: fc.constantFrom(...names),
+      data: fc.boolean(),
+    }),
+  },
+);
+
+describe('memberships of actions in sets', () => {
+  test('are what the sets say, whatever was asked before they changed', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 5, maxLength: 25, size: 'max' }), (steps) => {
+        const { actions, memberships } = engine();
+        // Columns are given out one after the other.
+        const give = (upTo: number) => {
+          while (known < upTo) memberships.set(++known, null);
+        };
+        const model = new Map<number, PermissionSet>();
+        let known = -1;
+        for (const each of steps) {
+          if (each.kind === 'set') {
+            give(each.column);
+            memberships.set(each.column, each.set);
+            if (each.set) model.set(each.column, each.set);
+            else model.delete(each.column);
+          } else if (each.kind === 'keep') actions.keep(each.name, each.data);
+          for (const name of each.kind === 'set' ? names.slice(0, 3) : [each.name]) {
+            for (const data of [false, true]) {
+              const action = actions.number(name, data);
+              const bits = (column: number) => codes[model.get(column)?.membership(name, data) ?? 'absent'];
+              for (const column of columns) {
+                if (column <= known) expect(memberships.bits(action, column)).toBe(bits(column));
+              }
+              for (const group of [0, 1, 2, 10]) {
+                let held = 0;
+                let unsure = 0;
+                for (let i = 0; i < groupColumns; i++) {
+                  const found = bits(group * groupColumns + i);
+                  if (found === contained) held |= 1 << i;
+                  if (found === conditional) unsure = maskUnsure;
+                }
+                expect(memberships.mask(action, group) & maskBits).toBe(held);
+                expect(memberships.mask(action, group) & maskUnsure).toBe(unsure);
+              }
+              const filter = memberships.filter(action);
+              for (const column of model.keys()) {
+                if (bits(column) !== absent) expect(filter & filterBit(column)).not.toBe(0);
+              }
+            }
+          }
+        }
+      }),
+      { seed: 20_261_125, numRuns: runs(60) },
+    );
+  });
+
+  test('of more sets than have columns in a table are found out each time', () => {
+    const { actions, memberships } = engine();
+    const kept = actions.keep('a/0', false);
+    const passing = actions.number('a/1', false);
+    const last = 16_500;
+    for (let column = 0; column <= last; column++) memberships.set(column, null);
+    for (const column of [16_382, 16_383, 16_384, 16_385, last]) {
+      memberships.set(column, sets[1] ?? null);
+      for (const action of [kept, passing]) {
+        expect(memberships.bits(action, column)).toBe(contained);
+        expect(memberships.bits(action, column - 3)).toBe(absent);
+        const bit = 1 << (column % groupColumns);
+        expect(memberships.mask(action, Math.floor(column / groupColumns)) & bit).toBe(bit);
+      }
+      expect(memberships.filter(kept) & filterBit(column)).not.toBe(0);
+      memberships.set(column, sets[4] ?? null);
+      expect(memberships.bits(kept, column)).toBe(absent);
+      expect(memberships.bits(passing, column)).toBe(absent);
+    }
+  });
+
+  test('have filters that leave out what no set contains', () => {
+    const { actions, memberships } = engine();
+    const [a, c] = [actions.keep('a/0', false), actions.keep('c/0', false)];
+    memberships.set(3, sets[1] ?? null);
+    expect(memberships.filter(a)).toBe(filterBit(3));
+    expect(memberships.filter(c)).toBe(0);
+    // Of an action that is not kept anything may be denied.
+    expect(memberships.filter(actions.number('passing', false))).toBe(0xffff);
+    const kept = actions.keep('a/1', false);
+    expect(memberships.filter(kept)).toBe(filterBit(3));
+    expect(new Set(Array.from({ length: 64 }, (_, i) => filterBit(i))).size).toBe(16);
+  });
+
+  test('are of the action that a number means now', () => {
+    const { actions, memberships } = engine();
+    memberships.set(0, sets[1] ?? null);
+    actions.keep('kept', false);
+    const passing = actions.number('a/0', false);
+    expect([memberships.bits(passing, 0), memberships.mask(passing, 0) & maskBits]).toEqual([contained, 1]);
+    const kept = actions.keep('z', false);
+    expect(kept).toBe(passing);
+    expect([memberships.bits(kept, 0), memberships.mask(kept, 0) & maskBits]).toEqual([absent, 0]);
+  });
+});
