@@ -284,6 +284,11 @@ describe('a verdict', () => {
     });
   });
 
+  test('names the deny assignment also where nothing else is assigned at all', () => {
+    const lonely = PolicySnapshot.from({ ...rows, roleAssignments: [], denyAssignments: [denial] }, small);
+    expect(decide(lonely, job, submit).cause).toMatchObject({ kind: 'deny-assignment', id: denial.id });
+  });
+
   test('is a refusal whatever else the reason', () => {
     const snapshot = load();
     const refusal = (kind: string) => ({ allowed: false, cause: { kind } });

@@ -3,7 +3,6 @@ import {
   deniedBase,
   disabledPrincipal,
   missingGrant,
-  notAScope,
   unknownPrincipal,
   type Engine,
 } from './engine/engine.ts';
@@ -15,7 +14,6 @@ const unnamed: ReadonlyMap<number, Verdict> = new Map([
   [missingGrant, { allowed: false, cause: { kind: 'missing-grant' } }],
   [unknownPrincipal, { allowed: false, cause: { kind: 'unknown-principal' } }],
   [disabledPrincipal, { allowed: false, cause: { kind: 'disabled-principal' } }],
-  [notAScope, policyUnavailable],
 ]);
 
 /**

@@ -26,7 +26,7 @@ describe('texts of scopes', () => {
           }
         };
         check();
-        for (const [each, entry] of [...kept]) {
+        for (const [each, entry] of kept) {
           if (entry % 2 === 0) continue;
           expect(texts.text(entry)).toBe(each);
           texts.remove(entry);
