@@ -37,8 +37,9 @@ export function evaluatorOf(node: ConditionNode): Evaluate {
       return (context) => (pattern.matches(context.action) ? 'true' : 'false');
     }
     case 'sub-operation-matches': {
-      const name = node.name.toLowerCase();
-      return (context) => (context.subOperation?.toLowerCase() === name ? 'true' : 'false');
+      const pattern = compileActionPattern(node.name);
+      return ({ subOperation }) =>
+        subOperation !== null && pattern.matches(subOperation.toLowerCase()) ? 'true' : 'false';
     }
     case 'exists': {
       const { source, name } = node.attribute;

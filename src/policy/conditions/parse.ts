@@ -280,12 +280,17 @@ const described = {
   guid: 'GUIDs: write them as in 00000000-0000-0000-0000-000000000000',
 } as const;
 
+const caseCounts = '<$key_case_sensitive$>';
+
 /** Attribute names are compared without case, but for a tag key that is marked. */
 export function attributeName(text: string): string {
-  const marked = /^(.*\/?tags:)(.*)(<\$key_case_sensitive\$>)$/is.exec(text);
-  if (!marked) return text.toLowerCase();
-  const [, before = '', key = '', mark = ''] = marked;
-  return before.toLowerCase() + key + mark.toLowerCase();
+  const name = text.toLowerCase();
+  const start = name.startsWith('tags:') ? 0 : name.indexOf('/tags:') + 1;
+  const end = name.length - caseCounts.length;
+  if (!name.endsWith(caseCounts) || !name.startsWith('tags:', start) || name.length !== text.length)
+    return name;
+  const from = start + 'tags:'.length;
+  return name.slice(0, from) + text.slice(from, end) + caseCounts;
 }
 
 function joinerOf(token: Token): 'and' | 'or' | null {

@@ -17,9 +17,21 @@ export const attributeSets: fc.Arbitrary<AttributeSet> = fc.record(
       { weight: 1, arbitrary: fc.constant(3) },
     ),
     'n:path': fc.constantFrom('a/b', 'a/b/c', 'A/b', 'b'),
+    'n:id': fc.constantFrom(
+      '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
+      '8E3AF657-A8FF-443C-A75C-2FE8C4BCB635',
+      'b24988ac-6180-42a0-ab88-20f7382dd24c',
+      'nobody',
+    ),
+    'n:when': fc.constantFrom(
+      '2026-01-01T00:00:00Z',
+      '2026-01-01T00:00:00.0000001Z',
+      '2026-06-01T00:00:00.0Z',
+      '2026-02-31T00:00:00Z',
+    ),
     'n:size': fc.oneof(
       { weight: 6, arbitrary: fc.integer({ min: 0, max: 3 }) },
-      { weight: 1, arbitrary: fc.constant('2') },
+      { weight: 1, arbitrary: fc.constantFrom('2', 2.5) },
     ),
     'n:private': fc.boolean(),
     'n:labels': fc.subarray(['red', 'blue', 'green']),
@@ -85,6 +97,11 @@ const crossed = fc.tuple(
   crossing,
   fc.tuple(not, fc.constantFrom('Equals', 'Like'), ignoring).map((parts) => `String${parts.join('')}`),
 );
+const guids = fc.constantFrom(
+  '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
+  "'8E3AF657-a8ff-443c-a75c-2fe8c4bcb635'",
+  'b24988ac-6180-42a0-ab88-20f7382dd24c',
+);
 const times = fc.constantFrom("'2026-01-01T00:00:00.0000000Z'", "'2026-06-01T00:00:00.0000000Z'");
 const timeOperator = fc.constantFrom(
   'DateTimeEquals',
@@ -119,7 +136,23 @@ const simple: fc.Arbitrary<string> = fc.oneof(
       fc.constantFrom('true', 'false'),
     ),
   },
-  { weight: 1, arbitrary: compared(attributeOf(names.text), timeOperator, times) },
+  { weight: 2, arbitrary: compared(attributeOf(['n:when', 'n:kind']), timeOperator, times) },
+  {
+    weight: 2,
+    arbitrary: compared(
+      attributeOf(['n:id', 'n:kind']),
+      not.map((it) => `Guid${it}Equals`),
+      guids,
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: compared(
+      attributeOf(['n:id', 'n:labels']),
+      fc.tuple(crossing, not).map(([crossed, it]) => `${crossed}Guid${it}Equals`),
+      listed(guids),
+    ),
+  },
   { weight: 2, arbitrary: fc.oneof(textAttribute, attributeOf(names.list)).map((it) => `Exists ${it}`) },
   {
     weight: 2,
@@ -127,7 +160,7 @@ const simple: fc.Arbitrary<string> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.constantFrom('List', 'list', 'Other').map((it) => `SubOperationMatches{'${it}'}`),
+    arbitrary: fc.constantFrom('List', 'list', 'L*', 'Other').map((it) => `SubOperationMatches{'${it}'}`),
   },
 );
 
@@ -160,6 +193,7 @@ export const conditions: fc.Arbitrary<string> = fc.oneof(
     arbitrary: fc.constantFrom(
       '@Request[n:kind] StringEquals',
       'no condition',
+      ' ',
       "((@Request[n:kind] StringEquals 'red')",
     ),
   },

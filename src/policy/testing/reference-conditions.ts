@@ -79,7 +79,8 @@ function term(tokens: string[], context: ReferenceContext): ReferenceTruth {
     return asTruth(like(fold(context.action), fold(braced(tokens)), /[^]/g));
   }
   if (is(token, 'SubOperationMatches')) {
-    return asTruth(fold(braced(tokens)) === fold(context.subOperation ?? '\0'));
+    const pattern = fold(braced(tokens));
+    return asTruth(context.subOperation !== null && like(fold(context.subOperation), pattern, /[^]/g));
   }
   if (is(token, 'Exists')) return asTruth(attribute(tokens.shift() ?? '', context).values.length > 0);
   tokens.unshift(token);
@@ -135,6 +136,7 @@ function literal(token: string): Scalar {
   if (token.startsWith("'")) return token.slice(1, -1).replaceAll("\\'", "'");
   if (/^-?\d{1,15}$/.test(token)) return Number(token);
   if (token === 'true' || token === 'false') return token === 'true';
+  if (guid.test(token)) return token;
   throw new SyntaxError(token);
 }
 
@@ -148,7 +150,8 @@ function braced(tokens: string[]): string {
 
 /** Without a value when it is missing. */
 function attribute(token: string, context: ReferenceContext): Operand {
-  const [, source = '', name = ''] = /^@(request|resource|principal|environment)\[(.+)\]$/i.exec(token) ?? [];
+  const [, source = '', name = ''] =
+    /^@(request|resource|principal|environment)\[([^]+)\]$/i.exec(token) ?? [];
   if (name.trim() === '') throw new SyntaxError(token);
   const value = context.attribute(fold(source), name.trim());
   const isList = Array.isArray(value);
@@ -164,6 +167,7 @@ const literalType = {
   date: 'string',
   guid: 'string',
 };
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const fold = (text: string): string => text.toLowerCase();
 const folded = (test: (a: string, b: string) => boolean) => (a: string, b: string) => test(fold(a), fold(b));
 const equals = (a: Scalar, b: Scalar): boolean => a === b;
@@ -182,10 +186,10 @@ define('boolean', 'bool', 'equals', equals);
 define('guid', 'guid', 'equals', folded(equals));
 for (const [prefix, kind] of [['numeric', 'number'] as const, ['datetime', 'date'] as const]) {
   define(kind, prefix, 'equals', equals);
-  operators.set(`${prefix}lessthan`, [kind, (a: number, b: number) => a < b]);
-  operators.set(`${prefix}lessthanequals`, [kind, (a: number, b: number) => a <= b]);
-  operators.set(`${prefix}greaterthan`, [kind, (a: number, b: number) => a > b]);
-  operators.set(`${prefix}greaterthanequals`, [kind, (a: number, b: number) => a >= b]);
+  operators.set(`${prefix}lessthan`, [kind, (a: Scalar, b: Scalar) => a < b]);
+  operators.set(`${prefix}lessthanequals`, [kind, (a: Scalar, b: Scalar) => a <= b]);
+  operators.set(`${prefix}greaterthan`, [kind, (a: Scalar, b: Scalar) => a > b]);
+  operators.set(`${prefix}greaterthanequals`, [kind, (a: Scalar, b: Scalar) => a >= b]);
 }
 
 /** The value as the operator compares it; null when it is not of its type. Tags are texts, also of numbers. */
@@ -193,11 +197,15 @@ function read(kind: Kind, value: Scalar): Scalar | null {
   if (kind === 'number' && typeof value === 'string')
     return /^-?\d{1,15}$/.test(value) ? Number(value) : null;
   if (kind === 'boolean' && typeof value === 'string') return { true: true, false: false }[value] ?? null;
-  if (kind === 'guid')
-    return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(String(value)) ? value : null;
+  if (kind === 'guid') return guid.test(String(value)) ? value : null;
+  if (kind === 'number') return Number.isSafeInteger(value) ? value : null;
   if (kind !== 'date') return typeof value === kind ? value : null;
-  const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/i.test(String(value));
-  return iso && !Number.isNaN(Date.parse(String(value))) ? Date.parse(String(value)) : null;
+  const [, day = '', time = '', fraction = ''] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/i.exec(String(value)) ?? [];
+  // A day that there is, or Date answers another one or none.
+  const instant = new Date(`${day}T${time}Z`);
+  if (Number.isNaN(instant.getTime()) || !instant.toISOString().startsWith(`${day}T${time}`)) return null;
+  return `${day}T${time}.${fraction.padEnd(9, '0')}`;
 }
 
 /** `*` is any run of characters, `?` one where escapes are known: there a backslash takes the meaning away. */

@@ -133,7 +133,8 @@ function nearestThenLowest<T extends { readonly id: string; readonly scope: stri
 }
 
 function truth(condition: string | null | undefined, context: ReferenceContext): ReferenceTruth {
-  return condition === null || condition === undefined ? 'true' : referenceCondition(condition, context);
+  const none = condition === null || condition === undefined || condition.trim() === '';
+  return none ? 'true' : referenceCondition(condition, context);
 }
 
 /** What a condition finds: the deciding principal's own attributes, the request's, and tags from the store. */
