@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PrincipalId } from '../lib/ids.ts';
 import type { Permission, RoleAssignment } from '../store/changes.ts';
-import { decide } from './decide.ts';
+import { decide, isAllowed } from './decide.ts';
 import { PolicySnapshot, type PolicyRows } from './snapshot.ts';
 import { runs } from './testing/runs.ts';
 import { groups, roleDefinition, scopes, users } from './testing/world.ts';
@@ -165,6 +165,31 @@ describe('nothing changes', () => {
         return 'id' in cause ? other !== undefined && 'id' in other && other.id === later(cause.id) : true;
       });
     });
+  });
+
+  test('with the tier that answers, what is remembered, or the question put for yes and no only', () => {
+    const tiers = [
+      { compileAfter: 1, cachedDecisions: 2 ** 8 },
+      { compileAfter: 1, cachedDecisions: 1 },
+      { compileAfter: 1_000_000, cachedDecisions: 1 },
+    ];
+    expectInEveryWorld((rows, asked) => {
+      const expected = answers(rows, asked);
+      return tiers.every((tier) => {
+        const snapshot = PolicySnapshot.from(rows, { ...small, ...tier });
+        return [1, 2, 3].every(() => {
+          const again = users.flatMap((user) => asked.map((access) => decide(snapshot, user, access)));
+          const plain = users.flatMap((user) => asked.map((access) => isAllowed(snapshot, user, access)));
+          return (
+            same(again, expected) &&
+            same(
+              plain,
+              expected.map(({ allowed }) => allowed),
+            )
+          );
+        });
+      });
+    }, 30);
   });
 
   test('whether the snapshot grew change by change or was built from the rows', () => {
