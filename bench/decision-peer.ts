@@ -1,6 +1,7 @@
 import { decide } from '../src/policy/decide.ts';
+import { askAll } from './decision-interfaces.ts';
 import type { OwnEngine } from './decision-own.ts';
-import { questionAt, uniformStream, type Question } from './decision-streams.ts';
+import { questionAt, shifted, uniformStream, type Question, type Stream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
 import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
 
@@ -21,7 +22,9 @@ export interface PeerFigures {
   /** Nanoseconds. */
   readonly p50: number;
   readonly p99: number;
-  /** The product's decisions per core second on the very same questions, over and over, by integers. */
+  /** The product's decisions per core second by integers: the same people at the same scopes, no question twice. */
+  readonly ownFresh: Repeated;
+  /** On the very same questions, over and over. */
   readonly ownSame: Repeated;
   /** Bytes of the process while it is asked. */
   readonly residentBytes: number;
@@ -29,6 +32,7 @@ export interface PeerFigures {
 
 const rounds = 5;
 const roundSeconds = 0.3;
+const ownQuestions = 300_000;
 
 /** Throws unless the peer and the engine agree on each of the questions. */
 export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): PeerFigures {
@@ -48,8 +52,12 @@ export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): 
   const users = Int32Array.from(questions, ({ principal }) => engine.principalHandle(principal));
   const actions = Int32Array.from(questions, ({ access }) => engine.actionHandle(access.action));
   const scopes = Int32Array.from(questions, ({ access }) => engine.scopeHandle(access.scope));
-  const same = (i: number): boolean => engine.allows(users[i]!, actions[i]!, scopes[i]!);
-  for (let pass = 0; pass < 20; pass++) for (let i = 0; i < questions.length; i++) same(i);
+  const asked = { length: questions.length, users, actions, scopes };
+  const passes = Math.ceil(ownQuestions / questions.length);
+  let by = 0;
+  // Each pass asks everybody about another action at the same scope.
+  const fresh = (): Stream[] => Array.from({ length: passes }, () => shifted(asked, (by += 7_919)));
+  const again = (): Stream[] => Array.from({ length: passes }, () => asked);
   return {
     name: peer.name,
     users: peer.users,
@@ -57,9 +65,23 @@ export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): 
     perSecond,
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
-    ownSame: rate(questions.length, same),
+    ownFresh: ownRate(engine, fresh),
+    ownSame: ownRate(engine, again),
     residentBytes: process.memoryUsage.rss(),
   };
+}
+
+/** Calls per core second; the first rounds, until it is known who asks often, do not count. */
+function ownRate(engine: OwnEngine, prepare: () => Stream[]): Repeated {
+  const measured: number[] = [];
+  for (let round = -4; round < rounds; round++) {
+    const streams = prepare();
+    const start = coreSeconds();
+    let asked = 0;
+    for (const stream of streams) asked += askAll(engine, stream);
+    if (round >= 0) measured.push(asked / (coreSeconds() - start));
+  }
+  return repeated(measured);
 }
 
 /** Calls per core second of several rounds, one question after the other, over and over. */

@@ -106,18 +106,22 @@ export function explained(figures: ExplainedFigures): BenchRow[] {
   ];
 }
 
-/** On uniform traffic if that was measured too; and on the peer's own questions, over and over on both sides. */
+/**
+ * The figure with a target: the peer's people at the peer's scopes, no question twice on our side. Then its very
+ * questions over and over on both sides; and, if that was measured too, uniform traffic of the whole tenant, of which
+ * the peer has only a part in memory.
+ */
 export function peer(figures: PeerFigures, own: InterfaceFigures | null, target: number | null): BenchRow[] {
-  const other = { name: `${figures.name}: ${spreadOf(figures.perSecond)}`, value: figures.perSecond.median };
-  const rows: BenchRow[] = [];
-  if (own) {
-    const ratio = own.integers.median / other.value;
-    rows.push(compared(row(`100k: ${uniform}`, own.integers, perSecond), other, ratio, target));
-  }
-  const same = `100k: integers, the peer's ${figures.questions.toLocaleString('en-US')} questions of ${figures.users.toLocaleString('en-US')} users`;
-  const ratio = figures.ownSame.median / other.value;
-  rows.push(compared(row(same, figures.ownSame, perSecond), other, ratio, null));
-  return rows;
+  const { name, perSecond: theirs, ownFresh, ownSame, questions, users } = figures;
+  const other = { name: `${name}: ${spreadOf(theirs)}`, value: theirs.median };
+  const against = (what: string, figure: Repeated, limit: number | null): BenchRow =>
+    compared(row(`100k: ${what}`, figure, perSecond), other, figure.median / other.value, limit);
+  const whose = `of the same ${users.toLocaleString('en-US')} users`;
+  return [
+    against(`integers, uniform, ${whose}`, ownFresh, target),
+    against(`integers, the same ${questions.toLocaleString('en-US')} questions over and over`, ownSame, null),
+    ...(own ? [against(`${uniform}, of all users`, own.integers, null)] : []),
+  ];
 }
 
 export function batch({ single, batch: many, batchSize }: BatchFigures): BenchRow {

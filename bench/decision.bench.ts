@@ -81,6 +81,8 @@ export async function run({ only, size }: BenchOptions): Promise<BenchRow[]> {
 async function inChild<T>(part: string, size: SizeName): Promise<T> {
   const child = fork(join(import.meta.dirname, 'decision-child.ts'), [part, size], {
     execArgv: ['--expose-gc', '--max-old-space-size=12000'],
+    // Tables of a hundred megabytes in pages of two, where the system's C library and kernel offer them.
+    env: { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
   });
   return new Promise((resolve, reject) => {
     child.once('message', (figures) => resolve(figures as T));

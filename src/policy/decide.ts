@@ -64,21 +64,20 @@ export function isAllowedForAll(
 export function isAllowed(snapshot: PolicySnapshot, principal: PrincipalId, access: Access): boolean {
   try {
     const { engine, fault } = snapshot;
-    const node = fault === null ? engine.principals.get(principal) : undefined;
-    if (!node?.record?.enabled) return false;
+    const index = fault === null ? engine.principals.index(principal) : -1;
+    if (index < 0) return false;
     const action = engine.actions.number(access.action, access.dataAction);
-    return engine.allows(node.index, action, engine.place(access.scope), access);
+    return engine.allows(index, action, engine.place(access.scope), access);
   } catch {
     return false;
   }
 }
 
 function outcomeOf(engine: Engine, principal: PrincipalId, access: Access): number {
-  const node = engine.principals.get(principal);
-  if (!node?.record) return unknownPrincipal;
-  if (!node.record.enabled) return disabledPrincipal;
+  const index = engine.principals.index(principal);
+  if (index < 0) return unknownPrincipal;
   const action = engine.actions.number(access.action, access.dataAction);
-  return engine.decide(node.index, action, engine.place(access.scope), access);
+  return engine.decide(index, action, engine.place(access.scope), access);
 }
 
 function verdictOf(engine: Engine, outcome: number): Verdict {

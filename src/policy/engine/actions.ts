@@ -1,3 +1,5 @@
+import { KeptActions } from './kept-actions.ts';
+
 /** Actions seen on the way that are in no catalogue; beyond it their memory starts anew. */
 const transientLimit = 4_096;
 
@@ -6,6 +8,8 @@ const transientLimit = 4_096;
  * come, and forgotten together when there are too many.
  */
 export class Actions {
+  readonly #keptNumbers = new KeptActions();
+  /** Of those that are not kept, as they were spelled. */
   readonly #numbers: readonly [Map<string, number>, Map<string, number>] = [new Map(), new Map()];
   readonly #names: string[] = [];
   readonly #planes: boolean[] = [];
@@ -27,16 +31,20 @@ export class Actions {
 
   /** The number of an action, in any case. */
   number(action: string, dataAction: boolean): number {
-    return this.#numbers[dataAction ? 1 : 0].get(action) ?? this.#admit(action, dataAction);
+    const kept = this.#keptNumbers.find(action, dataAction);
+    return kept >= 0
+      ? kept
+      : (this.#numbers[dataAction ? 1 : 0].get(action) ?? this.#admit(action, dataAction));
   }
 
   /** A number that keeps its meaning for as long as the process lives. For names from code, never from requests. */
   keep(action: string, dataAction: boolean): number {
     const name = action.toLowerCase();
-    const known = this.#numbers[dataAction ? 1 : 0].get(name);
-    if (known !== undefined && known < this.#kept) return known;
+    const known = this.#keptNumbers.find(name, dataAction);
+    if (known >= 0) return known;
     this.#forgetTransient();
     const number = this.#add(name, dataAction);
+    this.#keptNumbers.add(name, dataAction, number);
     this.#kept = number + 1;
     this.#onKept(number);
     return number;
@@ -53,9 +61,13 @@ export class Actions {
 
   #admit(action: string, dataAction: boolean): number {
     const numbers = this.#numbers[dataAction ? 1 : 0];
-    if (numbers.size >= transientLimit + this.#kept) this.#forgetTransient();
+    if (numbers.size >= transientLimit) this.#forgetTransient();
     const name = action.toLowerCase();
-    const number = numbers.get(name) ?? this.#add(name, dataAction);
+    let number = numbers.get(name);
+    if (number === undefined) {
+      number = this.#add(name, dataAction);
+      numbers.set(name, number);
+    }
     // The spelling that a caller uses is remembered too, so that it costs one look-up.
     if (name !== action) numbers.set(action, number);
     return number;
@@ -65,16 +77,11 @@ export class Actions {
     const number = this.#names.length;
     this.#names.push(name);
     this.#planes.push(dataAction);
-    this.#numbers[dataAction ? 1 : 0].set(name, number);
     return number;
   }
 
   #forgetTransient(): void {
-    for (const numbers of this.#numbers) {
-      for (const [name, number] of numbers) {
-        if (number >= this.#kept || name !== this.#names[number]) numbers.delete(name);
-      }
-    }
+    for (const numbers of this.#numbers) numbers.clear();
     if (this.#names.length === this.#kept) return;
     this.#names.length = this.#kept;
     this.#planes.length = this.#kept;

@@ -1,7 +1,8 @@
 /** Look-ups after which it is weighed whether looking is worth it. */
 const window = 4_096;
-/** Decisions that pass by a cache that was not worth it. */
-const rest = 65_536;
+/** Decisions that pass by a cache that was not worth it: at first, and after as many vain trials as make it so. */
+const shortRest = 65_536;
+const longRest = 2 ** 18;
 
 const width = 4;
 
@@ -15,6 +16,7 @@ export class DecisionCache {
   #looks = 0;
   #hits = 0;
   #resting = 0;
+  #rest = shortRest;
 
   /** `size` entries, a power of two; 16 bytes and a time each. */
   constructor(size: number) {
@@ -68,7 +70,10 @@ export class DecisionCache {
   }
 
   #weigh(): void {
-    if (this.#hits * 8 < window) this.#resting = rest;
+    if (this.#hits * 8 < window) {
+      this.#resting = this.#rest;
+      this.#rest = Math.min(this.#rest * 2, longRest);
+    } else this.#rest = shortRest;
     this.#looks = 0;
     this.#hits = 0;
   }

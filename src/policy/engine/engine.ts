@@ -10,10 +10,10 @@ import { absent, conditional, Memberships } from './memberships.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
 import type { Reach } from './reach.ts';
 import { ResourceTags } from './resource-tags.ts';
-import { MaskTier, undecided, yes } from './mask-tier.ts';
+import { MaskTier, untold, yes } from './mask-tier.ts';
 import { directoryHome, RightsCompiler, split } from './rights-compile.ts';
 import { Roles } from './roles.ts';
-import { recordChain, recordHead, Scopes } from './scopes.ts';
+import { chainSize, Scopes } from './scopes.ts';
 import { TableMemory } from './table-memory.ts';
 
 /** Outcomes of a decision other than the slot of the role assignment that allows. */
@@ -132,7 +132,7 @@ export class Engine {
 
   /** A number that stands for this principal for as long as it exists, and for nobody after; -1 if it is unknown. */
   principalHandle(id: string): number {
-    return this.principals.get(id)?.index ?? -1;
+    return this.principals.index(id);
   }
 
   /** A number for an action named in code. */
@@ -169,26 +169,32 @@ export class Engine {
    */
   allows(principal: number, action: number, place: number, access: Access | null): boolean {
     if (place < 0) return false;
-    if (this.principals.masks.at(principal) === 0) {
-      const node = this.principals.at(principal);
-      if (!node?.record?.enabled) return false;
-      if (!this.#masks.ask(node)) return this.decide(principal, action, place, access) >= 0;
-    }
-    if (!this.#cache.worthwhile) return this.#allowsCompiled(principal, action, place, access);
+    if (this.#cache.worthwhile) return this.#remembersAllowed(principal, action, place, access);
+    const answer = this.#masks.allows(principal, action, place >> 1);
+    return answer <= yes ? answer === yes : this.#finds(answer, principal, action, place, access);
+  }
+
+  #remembersAllowed(principal: number, action: number, place: number, access: Access | null): boolean {
     const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
     const known = this.#cache.find(principal, action, place | unnamedOutcome, since);
     if (known !== none) return known === 1;
     this.#asked = false;
-    const allowed = this.#allowsCompiled(principal, action, place, access);
+    const answer = this.#masks.allows(principal, action, place >> 1);
+    const allowed = answer <= yes ? answer === yes : this.#finds(answer, principal, action, place, access);
     if (!this.#asked) {
       this.#cache.store(principal, action, place | unnamedOutcome, allowed ? 1 : 0, this.#now);
     }
     return allowed;
   }
 
-  #allowsCompiled(principal: number, action: number, place: number, access: Access | null): boolean {
-    const answer = this.#masks.allows(principal, action, place >> 1);
-    return answer === undecided ? this.decide(principal, action, place, access) >= 0 : answer === yes;
+  /** What the masks do not tell. */
+  #finds(answer: number, principal: number, action: number, place: number, access: Access | null): boolean {
+    if (answer === untold) {
+      const node = this.principals.at(principal);
+      if (!node?.record?.enabled) return false;
+      if (this.#masks.ask(node)) return this.allows(principal, action, place, access);
+    }
+    return this.decide(principal, action, place, access) >= 0;
   }
 
   /**
@@ -196,10 +202,10 @@ export class Engine {
    * what conditions may ask, null for nothing.
    */
   decide(principal: number, action: number, place: number, access: Access | null): number {
-    if (place < 0) return notAScope;
     const state = this.principals.states[principal];
     if (state === unknownState || state === undefined) return unknownPrincipal;
     if (state === disabledState) return disabledPrincipal;
+    if (place < 0) return notAScope;
     const cached = this.#cache.worthwhile;
     if (cached) {
       const since = Math.max(this.principals.changedAt[principal] ?? 0, this.#floor);
@@ -269,15 +275,24 @@ export class Engine {
   #follow(scope: number): void {
     const chain = this.#chain;
     let length = 0;
+    const { scopes } = this;
     for (let at = scope; at >= 0;) {
-      const record = this.scopes.record(at);
-      const { records } = this.scopes;
-      for (let i = 0; i < recordChain; i++) {
-        const above = records[record + recordHead + i] ?? 0;
-        if (above < 0) break;
-        chain[length++] = above - 1;
+      const first = scopes.chain(at);
+      const { chains } = scopes;
+      let last = 0;
+      for (let i = first + 1; i < first + chainSize; i++) {
+        const above = chains[i] ?? -1;
+        if (above === -1) break;
+        last = above;
+        chain[length++] = (above < 0 ? ~above : above) - 1;
       }
-      at = (records[record + 2] ?? 0) - 1;
+      if (last < 0) {
+        at = scopes.parent(~last - 1);
+        continue;
+      }
+      const key = chains[first] ?? 0;
+      if (scopes.isAssigned(key)) chain[length++] = key;
+      at = scopes.aboveKey(at);
     }
     this.#length = length;
   }

@@ -16,8 +16,10 @@ const blockHeader = 3;
 /** In a block's counts: another block of the same key follows. In those of a bucket's first block: the search goes on. */
 export const moreBlocks = 1 << 30;
 export const moreBuckets = 1 << 31;
-export const pairsShift = 16;
-export const pairsMask = 0xff;
+export const denialsShift = 16;
+export const denialsMask = 0xff;
+/** Numbers of what is denied at a scope. */
+export const denialSize = 3;
 export const itemsMask = 0xffff;
 
 /** What an item tells beside its scope: the bit of a role, or that one is held on a condition. */
@@ -60,11 +62,11 @@ interface Block {
  * `Scopes.key`): a resource group with all beneath it, or a scope above those:
  *
  *     key + 1, counts, what is held at the key and above as bits
- *     pairs, nearest first: scope + 1 (0: whatever the scope), what is denied there and above
+ *     denials, nearest first: scope + 1 (0: whatever the scope), a filter of the columns that are denied there and above,
+ *         the offset of their list
  *     items: scope + 1 and the bit of a role that is held there
  *
- * What is denied is a filter of the columns in the upper half, and the offset of their list in the lower. A block is in
- * the bucket of its key or, where that was full, in a later one. So one look at memory finds all that matters for a
+ * A block is in the bucket of its key or, where that was full, in a later one. So one look at memory finds all that matters for a
  * scope; only where there is no block of its key the next scope above is asked about.
  */
 export class MaskCompiler {
@@ -97,7 +99,7 @@ export class MaskCompiler {
       size = this.#layOut();
       this.#out.set([group, start, size], 2 + layer * 3);
     }
-    if (this.#listed > 0xffff || size > 0xffff) return null;
+    if (size > 0xffff) return null;
     this.#out[0] = this.#end;
     this.#out[1] = groups.length;
     this.#out = grown(this.#out, this.#end + this.#listed);
@@ -229,26 +231,26 @@ export class MaskCompiler {
   /** The block in pieces that fit into a bucket each. */
   #pieces(block: Block): { key: number; content: readonly number[] }[] {
     const { key, word, items } = block;
-    const pairs = this.#pairs(block);
+    const denials = this.#denials(block);
     const pieces = [];
     let itemsDone = 0;
-    let pairsDone = 0;
+    let denialsDone = 0;
     do {
       const free = bucketSize - blockHeader;
-      const morePairs = pairs.slice(pairsDone, pairsDone + (free >> 1));
-      const moreItems = items.slice(itemsDone, itemsDone + free - morePairs.length * 2);
-      pairsDone += morePairs.length;
-      itemsDone += moreItems.length;
-      const goesOn = pairsDone < pairs.length || itemsDone < items.length ? moreBlocks : 0;
-      const counts = goesOn | (morePairs.length << pairsShift) | moreItems.length;
-      pieces.push({ key, content: [key + 1, counts, word, ...morePairs.flat(), ...moreItems] });
-    } while (pairsDone < pairs.length || itemsDone < items.length);
+      const someDenials = denials.slice(denialsDone, denialsDone + Math.floor(free / denialSize));
+      const someItems = items.slice(itemsDone, itemsDone + free - someDenials.length * denialSize);
+      denialsDone += someDenials.length;
+      itemsDone += someItems.length;
+      const goesOn = denialsDone < denials.length || itemsDone < items.length ? moreBlocks : 0;
+      const counts = goesOn | (someDenials.length << denialsShift) | someItems.length;
+      pieces.push({ key, content: [key + 1, counts, word, ...someDenials.flat(), ...someItems] });
+    } while (denialsDone < denials.length || itemsDone < items.length);
     return pieces;
   }
 
   /** What is denied beneath the key, nearest first, and last what is denied there and above. */
-  #pairs({ key, denials, denied }: Block): (readonly [scope: number, what: number])[] {
-    const pairs: (readonly [number, number])[] = [];
+  #denials({ key, denials, denied }: Block): (readonly [scope: number, filter: number, list: number])[] {
+    const found: (readonly [number, number, number])[] = [];
     if (denials) {
       const { scopes } = this.#in;
       const whole = new Map<number, readonly number[]>();
@@ -260,21 +262,22 @@ export class MaskCompiler {
         const inherited = above < 0 ? denied : (whole.get(above) ?? null);
         const columns = united(denials.get(scope) ?? null, inherited) ?? [];
         whole.set(scope, columns);
-        pairs.unshift([scope + 1, this.#what(columns)]);
+        found.unshift([scope + 1, filterOf(columns), this.#list(columns)]);
       }
     }
-    if (denied) pairs.push([0, this.#what(denied)]);
-    return pairs;
+    if (denied) found.push([0, filterOf(denied), this.#list(denied)]);
+    return found;
   }
 
-  #what(columns: readonly number[]): number {
+  /** The offset of the list of these columns. */
+  #list(columns: readonly number[]): number {
     let offset = this.#lists.get(columns);
     if (offset === undefined) {
       offset = this.#listed;
       this.#lists.set(columns, offset);
       this.#listed += columns.length + 1;
     }
-    return (filterOf(columns) << 16) | (offset & 0xffff);
+    return offset;
   }
 }
 
@@ -286,9 +289,9 @@ function united(a: readonly number[] | null, b: readonly number[] | null): reado
   return a && b ? [...a, ...b] : (a ?? b);
 }
 
-/** One bit of sixteen for each column; all where a column is unsure. */
+/** One bit for each column; all where a column is unsure. */
 function filterOf(columns: readonly number[]): number {
   let filter = 0;
-  for (const column of columns) filter |= column === unsureColumn ? 0xffff : filterBit(column);
+  for (const column of columns) filter |= column === unsureColumn ? -1 : filterBit(column);
   return filter;
 }

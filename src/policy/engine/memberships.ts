@@ -31,8 +31,9 @@ export class Memberships {
   /** Rows that hold anything. */
   #rows = 0;
   readonly #sets: (PermissionSet | null)[] = [];
-  /** By group of columns, then by action; 0 while nobody asked. */
-  readonly #masks: Int32Array[] = [];
+  /** By action, so many groups of columns each; 0 while nobody asked. */
+  #masks = new Int32Array(64);
+  #groups = 1;
   /** By kept action: the bits of all columns that contain it, and of some that once did. */
   #filters = new Int32Array(64);
 
@@ -44,7 +45,7 @@ export class Memberships {
   set(column: number, set: PermissionSet | null): void {
     while (this.#sets.length <= column) this.#sets.push(null);
     this.#sets[column] = set;
-    this.#masks[Math.floor(column / groupColumns)]?.fill(0);
+    this.#forgetMasks(Math.floor(column / groupColumns));
     if (column >= columnLimit) return this.#expand(column);
     if (column >> 4 >= this.#stride) {
       this.#widen(column);
@@ -87,19 +88,27 @@ export class Memberships {
 
   /** Which columns of a group contain the action, as bits; `maskUnsure` if one of them does on a condition. */
   mask(action: number, group: number): number {
-    const known = this.#masks[group]?.[action] ?? 0;
+    const known = group < this.#groups ? (this.#masks[action * this.#groups + group] ?? 0) : 0;
     return (known & maskKnown) === 0 ? this.#findMask(action, group) : known;
   }
 
-  /** Sixteen bits, of which `filterBit` of every column is one that contains the action, on a condition or not. */
+  #forgetMasks(group: number): void {
+    const masks = this.#masks;
+    if (group < this.#groups) for (let at = group; at < masks.length; at += this.#groups) masks[at] = 0;
+  }
+
+  /** Bits, of which `filterBit` of every column is one that contains the action, on a condition or not. */
   filter(action: number): number {
-    return action < this.#actions.kept ? (this.#filters[action] ?? 0) : 0xffff;
+    return action < this.#actions.kept ? (this.#filters[action] ?? 0) : -1;
   }
 
   #findMask(action: number, group: number): number {
-    while (this.#masks.length <= group) this.#masks.push(new Int32Array(64));
-    const masks = grown(this.#masks[group] ?? new Int32Array(64), action + 1);
-    this.#masks[group] = masks;
+    if (group >= this.#groups) {
+      this.#groups = group + 1;
+      this.#masks = new Int32Array(this.#masks.length);
+    }
+    const at = action * this.#groups + group;
+    this.#masks = grown(this.#masks, at + 1);
     const first = group * groupColumns;
     let mask = maskKnown;
     for (let i = 0; i < Math.min(groupColumns, this.#sets.length - first); i++) {
@@ -107,13 +116,13 @@ export class Memberships {
       if (bits === contained) mask |= 1 << i;
       else if (bits === conditional) mask |= maskUnsure;
     }
-    masks[action] = mask;
+    this.#masks[at] = mask;
     return mask;
   }
 
   /** Rows from `row` on will be other actions'. */
   forgetFrom(row: number): void {
-    for (const masks of this.#masks) masks.fill(0);
+    this.#masks.fill(0, row * this.#groups);
     this.#words.fill(0, row * this.#stride);
     this.#rows = Math.min(this.#rows, row);
   }
@@ -144,7 +153,7 @@ export class Memberships {
   }
 }
 
-/** A column's bit of sixteen. */
+/** A column's bit. */
 export function filterBit(column: number): number {
-  return 1 << (Math.imul(column, 0x9e37_79b1) >>> 28);
+  return 1 << (Math.imul(column, 0x9e37_79b1) >>> 27);
 }

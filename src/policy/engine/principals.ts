@@ -1,6 +1,7 @@
 import type { PrincipalId } from '../../lib/ids.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { grown } from './columns.ts';
+import { GuidIndex } from './guid-index.ts';
 import { reachOf, type Reach } from './reach.ts';
 import { TablePlaces } from './table-memory.ts';
 
@@ -47,7 +48,7 @@ export class Principals {
   /** By index: the time (a count of changes) at which what it may do last changed. */
   changedAt = new Int32Array(64);
   readonly #nodes: (PrincipalNode | null)[] = [];
-  readonly #byId = new Map<string, PrincipalNode>();
+  readonly #indexes = new GuidIndex();
   readonly #now: () => number;
   readonly #onEveryone: () => void;
 
@@ -60,24 +61,29 @@ export class Principals {
   }
 
   get(id: string): PrincipalNode | undefined {
-    return this.#byId.get(id);
+    return this.#nodes[this.index(id)] ?? undefined;
+  }
+
+  /** The index of a principal, known or only mentioned; -1 for any other. */
+  index(id: string): number {
+    return this.#indexes.get(id);
   }
 
   at(index: number): PrincipalNode | null {
     return this.#nodes[index] ?? null;
   }
 
-  values(): IterableIterator<PrincipalNode> {
-    return this.#byId.values();
+  *values(): Generator<PrincipalNode> {
+    for (const node of this.#nodes) if (node) yield node;
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#indexes.size;
   }
 
   /** The node of a principal; made if it is mentioned for the first time. */
   mention(id: PrincipalId): PrincipalNode {
-    let node = this.#byId.get(id);
+    let node = this.get(id);
     if (!node) {
       const index = this.#nodes.length;
       node = {
@@ -95,7 +101,7 @@ export class Principals {
         derived: false,
       };
       this.#nodes.push(node);
-      this.#byId.set(id, node);
+      this.#indexes.add(id, index);
       this.states = grown(this.states, index + 1);
       this.rights.grow(index + 1);
       this.masks.grow(index + 1);
@@ -113,7 +119,7 @@ export class Principals {
 
   /** The principal and its memberships in both directions end; assignments that name it stay, without effect. */
   remove(id: string): void {
-    const node = this.#byId.get(id);
+    const node = this.get(id);
     if (!node) return;
     this.disturb(node);
     const neighbours = [...node.groups, ...(node.members ?? [])];
@@ -137,8 +143,8 @@ export class Principals {
   }
 
   removeMember(group: PrincipalId, member: PrincipalId): void {
-    const groupNode = this.#byId.get(group);
-    const memberNode = this.#byId.get(member);
+    const groupNode = this.get(group);
+    const memberNode = this.get(member);
     if (!groupNode || !memberNode || !memberNode.groups.includes(groupNode)) return;
     this.disturb(memberNode);
     unlink(groupNode, memberNode);
@@ -149,7 +155,7 @@ export class Principals {
   /** Lets go of a node that the directory does not know and nothing mentions any more. */
   release(node: PrincipalNode): void {
     if (node.record || node.mentions > 0 || node.groups.length > 0 || node.members) return;
-    if (!this.#byId.delete(node.id)) return;
+    if (!this.#indexes.remove(node.id)) return;
     this.disturb(node);
     this.#nodes[node.index] = null;
   }

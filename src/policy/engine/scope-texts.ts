@@ -8,7 +8,7 @@ export class ScopeTexts {
   readonly #bytes = Buffer.alloc(16_384 + 4);
   readonly #words = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, 4_096);
   /** The hash of the words before each one; filled by `read`. */
-  readonly #before = new Int32Array(4_096 + 1);
+  readonly #before = new Int32Array(4_096 + 2);
   #text = '';
   /** Pairs of hash and entry + 1 (0: empty). */
   #table = new Int32Array(128);
@@ -26,11 +26,16 @@ export class ScopeTexts {
     this.#text = text;
     const length = this.#bytes.write(text, 0, 4_096, 'latin1');
     const words = length >> 2;
-    let hash = 0;
-    for (let i = 0; i < words; i++) {
-      hash = Math.imul(hash ^ (this.#words[i] ?? 0), 0x9e37_79b1);
-      hash ^= hash >>> 15;
-      this.#before[i + 1] = hash;
+    // Two hashes, of every other word each, so that one need not wait for the other.
+    let even = 0;
+    let odd = 0;
+    for (let i = 0; i < words; i += 2) {
+      even = Math.imul(even ^ (this.#words[i] ?? 0), 0x9e37_79b1);
+      even ^= even >>> 15;
+      this.#before[i + 1] = even ^ Math.imul(odd, 0x27d4_eb2f);
+      odd = Math.imul(odd ^ (this.#words[i + 1] ?? 0), 0x85eb_ca6b);
+      odd ^= odd >>> 13;
+      this.#before[i + 2] = even ^ Math.imul(odd, 0x27d4_eb2f);
     }
   }
 

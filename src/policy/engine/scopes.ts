@@ -5,10 +5,8 @@ import { ScopeTexts } from './scope-texts.ts';
 
 const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/;
 
-/** Of `Scopes.records`: numbers in each, those before its scopes, and how many scopes. */
-const recordSize = 8;
-export const recordHead = 3;
-export const recordChain = recordSize - recordHead;
+/** Numbers in a chain: its key, and three scopes. */
+export const chainSize = 4;
 
 /** Steps to the root from where a scope may be placed; Azure nests management groups six deep. */
 const deepest = 100;
@@ -32,9 +30,13 @@ export class Scopes {
   #parents = new Int32Array(64);
   #assigned = new Int32Array(64);
   #children = new Int32Array(64);
-  /** Records of `recordSize`; see `record`. */
-  records = new Int32Array(64);
-  /** Raised whenever a scope begins or ceases to be one at which something is assigned, or is moved. */
+  /** By number, four each: see `chain`. */
+  chains = new Int32Array(64 * chainSize);
+  /** By number: what `aboveKey` answers. */
+  #ups = new Int32Array(64);
+  /** By number: the shape for which the two hold; 0: they do not. */
+  #stamps = new Uint8Array(64);
+  /** Another one whenever a scope begins or ceases to be one at which something is assigned, or is moved; 1 to 255. */
   #shape = 1;
   readonly #texts = new ScopeTexts();
   readonly #free: number[] = [];
@@ -97,44 +99,49 @@ export class Scopes {
   }
 
   /**
-   * Where in `records` the scope's record is, which is up to date then. It tells the scopes at or above this one at
-   * which something is assigned, nearest first, each plus one, so that 0 is none:
-   *
-   *     the shape for which it holds, the key, where it goes on, so many scopes as have the same key: `recordChain` at most
-   *
-   * The key is the anchor, or the scope itself where it has none; it goes on with the record of the next scope.
+   * Where in `chains` the scope's chain is, which is up to date then: its key, and the scopes at or above it, beneath the
+   * key, at which something is assigned, nearest first, each plus one; -1 for no more. Where there are more than three,
+   * the third is the complement of that.
    */
-  record(scope: number): number {
-    const at = scope * recordSize;
-    if (this.records[at] !== this.#shape) this.#write(scope, at);
-    return at;
+  chain(scope: number): number {
+    if (this.#stamps[scope] !== this.#shape) this.#link(scope);
+    return scope * chainSize;
+  }
+
+  /** The nearest scope above the key of this one at which something is assigned; -1 where there is none. */
+  aboveKey(scope: number): number {
+    if (this.#stamps[scope] !== this.#shape) this.#link(scope);
+    return this.#ups[scope] ?? -1;
+  }
+
+  #link(scope: number): void {
+    const { chains } = this;
+    const first = scope * chainSize;
+    const key = this.key(scope);
+    chains[first] = key;
+    chains.fill(-1, first + 1, first + chainSize);
+    let count = 0;
+    for (let at = scope; at !== key; at = this.#parents[at] ?? key) {
+      if ((this.#assigned[at] ?? 0) === 0) continue;
+      if (++count < chainSize) chains[first + count] = at + 1;
+      else {
+        chains[first + chainSize - 1] = ~(chains[first + chainSize - 1] ?? 0);
+        break;
+      }
+    }
+    this.#ups[scope] = this.#assignedFrom(this.#parents[key] ?? -1);
+    this.#stamps[scope] = this.#shape;
   }
 
   /** The next ancestor at which something is assigned; -1 above the last. */
   above(scope: number): number {
-    const at = this.record(scope);
-    const first = this.records[at + recordHead] ?? 0;
-    const second = this.records[at + recordHead + 1] ?? 0;
-    const next = first !== scope + 1 && first > 0 ? first : second > 0 ? second : this.records[at + 2];
-    return (next ?? 0) - 1;
+    return this.#assignedFrom(this.#parents[scope] ?? -1);
   }
 
-  #write(scope: number, at: number): void {
-    const { records } = this;
-    const key = this.key(scope);
-    let count = 0;
-    records[at + 2] = 0;
-    for (let up = scope; up >= 0; up = this.#parents[up] ?? -1) {
-      if ((this.#assigned[up] ?? 0) === 0) continue;
-      if (count === recordChain || this.key(up) !== key) {
-        records[at + 2] = up + 1;
-        break;
-      }
-      records[at + recordHead + count++] = up + 1;
-    }
-    records.fill(-1, at + recordHead + count, at + recordSize);
-    records[at + 1] = key;
-    records[at] = this.#shape;
+  #assignedFrom(scope: number): number {
+    let at = scope;
+    while (at >= 0 && (this.#assigned[at] ?? 0) === 0) at = this.#parents[at] ?? -1;
+    return at;
   }
 
   /** What rights at a scope are filed under. */
@@ -153,7 +160,7 @@ export class Scopes {
   /** Makes the scope known and counts one assignment at it. The text must be in normal form. */
   assign(text: string): number {
     const scope = this.#make(text);
-    if (this.#assigned[scope] === 0) this.#shape++;
+    if (this.#assigned[scope] === 0) this.#reshape();
     this.#assigned[scope] = (this.#assigned[scope] ?? 0) + 1;
     return scope;
   }
@@ -161,7 +168,7 @@ export class Scopes {
   /** Takes one assignment away again. Answers whether numbers were given up, which may then mean other scopes. */
   release(scope: number): boolean {
     this.#assigned[scope] = (this.#assigned[scope] ?? 0) - 1;
-    if (this.#assigned[scope] === 0) this.#shape++;
+    if (this.#assigned[scope] === 0) this.#reshape();
     return this.#prune(scope);
   }
 
@@ -203,6 +210,12 @@ export class Scopes {
     this.#forget(placement);
   }
 
+  #reshape(): void {
+    if (++this.#shape <= 0xff) return;
+    this.#stamps.fill(0);
+    this.#shape = 1;
+  }
+
   #forget({ scope, parent }: ScopePlacement): void {
     this.unpin(this.find(scope));
     if (parent !== null) this.unpin(this.find(parent));
@@ -212,7 +225,7 @@ export class Scopes {
     const old = this.parent(scope);
     this.#children[target] = (this.#children[target] ?? 0) + 1;
     this.#parents[scope] = target;
-    this.#shape++;
+    this.#reshape();
     this.#children[old] = (this.#children[old] ?? 0) - 1;
     this.#prune(old);
   }
@@ -230,13 +243,15 @@ export class Scopes {
     this.#parents = grown(this.#parents, scope + 1);
     this.#assigned = grown(this.#assigned, scope + 1);
     this.#children = grown(this.#children, scope + 1);
-    this.records = grown(this.records, (scope + 1) * recordSize);
+    this.chains = grown(this.chains, (scope + 1) * chainSize);
+    this.#ups = grown(this.#ups, scope + 1);
+    this.#stamps = grown(this.#stamps, scope + 1);
     this.#texts.add(text, scope);
     this.lengths[scope] = text.length;
     this.#parents[scope] = parent;
     this.#assigned[scope] = 0;
     this.#children[scope] = 0;
-    this.records[scope * recordSize] = 0;
+    this.#stamps[scope] = 0;
     const segments = segmentsIn(text);
     const top = segments < 2 || isTop(text);
     const [anchor, crown] = parent < 0 ? [-1, -1] : [this.anchors[parent] ?? -1, this.crowns[parent] ?? -1];
@@ -254,7 +269,7 @@ export class Scopes {
       const parent = this.parent(scope);
       this.#texts.remove(scope);
       this.#free.push(scope);
-      this.#shape++;
+      this.#reshape();
       gaveUp = true;
       this.#children[parent] = (this.#children[parent] ?? 0) - 1;
       scope = parent;
