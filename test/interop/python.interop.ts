@@ -25,7 +25,7 @@ interface Tally {
 export const suite: InteropSuite = {
   name: 'python (azure-identity, msal, azure-storage-blob, azure-mgmt-authorization, requests)',
   async run(context): Promise<InteropResult> {
-    const venv = await pythonVenv(context.cacheDirectory, (line) => context.log(line));
+    const venv = await pythonVenv(context.cacheDirectory, 'python', (line) => context.log(line));
     if (venv === null)
       return { passed: 0, failed: 0, skipped: 1, notes: ['skipped: no Python with its clients'] };
     const environment = { path: [join(venv, 'bin'), '/usr/bin', '/bin'], variables: {} };

@@ -29,7 +29,7 @@ function answerBody({ access, decision, roleAssignment, denyAssignment }: Access
     actionId: access.action,
     isDataAction: access.dataAction,
     accessDecision: decision,
-    roleAssignment: roleAssignment && roleAssignmentBody(roleAssignment),
+    roleAssignment: roleAssignment && roleAssignmentBody(roleAssignment, access.scope),
     denyAssignment: denyAssignment && denyAssignmentBody(denyAssignment),
     timeToLiveInMs: timeToLiveMilliseconds,
   };

@@ -70,7 +70,7 @@ function answerBody({ access, decision, roleAssignment, denyAssignment }: Access
     actionId: access.action,
     isDataAction: access.dataAction,
     accessDecision: decision,
-    ...(roleAssignment && { roleAssignment: flat(roleAssignmentBody(roleAssignment)) }),
+    ...(roleAssignment && { roleAssignment: flat(roleAssignmentBody(roleAssignment, access.scope)) }),
     ...(denyAssignment && { denyAssignment: flat(denyAssignmentBody(denyAssignment)) }),
     timeToLiveInMs: timeToLiveMilliseconds,
   };

@@ -240,6 +240,28 @@ describe('a role assignment', () => {
     );
   });
 
+  test('at the root names its role as the subscription does from which it is seen', async () => {
+    const [owner] = rows.roleAssignments.filter(({ scope }) => scope === subscription);
+    snapshot.apply({
+      previous: sequence,
+      sequence: ++sequence,
+      change: { kind: 'role-assignment.put', assignment: { ...owner!, id: names[1]!, scope: '/' } },
+    });
+    const roleOf = async (scope: string) => {
+      const listed = valueOf(await send('GET', `${scope}/${provider}/roleAssignments`)) as {
+        name: string;
+        properties: { roleDefinitionId: string };
+      }[];
+      return listed.find(({ name }) => name === names[1])?.properties.roleDefinitionId;
+    };
+    const [role] = valueOf(
+      await send('GET', `${subscription}/${provider}/roleDefinitions?$filter=roleName eq 'Owner'`),
+    ) as { id: string }[];
+    expect(await roleOf(subscription)).toBe(role?.id);
+    expect(await roleOf(workspace)).toBe(role?.id);
+    expect(await roleOf('')).toBe(`/${provider}/roleDefinitions/${roleIds.owner}`);
+  });
+
   test('tells who changed it last, and when', async () => {
     const created = await send('PUT', address, wanted);
     expect(created.body).toMatchObject({
@@ -468,6 +490,47 @@ describe('a role definition', () => {
     await send('DELETE', assigned);
     expect((await send('DELETE', address(group))).status).toBe(200);
     expect(snapshot.roleDefinition(names[1] ?? '')).toBeUndefined();
+  });
+
+  test('that Azure ships is seen at the root by anyone, one of our own only by who may read roles there', async () => {
+    await send('PUT', address(group), definition([group]));
+    const stranger = job;
+    const listed = async (query: string, who: PrincipalId) =>
+      valueOf(await send('GET', `/${provider}/roleDefinitions${query}`, undefined, who)) as {
+        name: string;
+      }[];
+    expect(await listed('', stranger)).toHaveLength(rows.roleDefinitions.length);
+    expect(await listed("?$filter=roleName eq 'Thing reader'", stranger)).toEqual([]);
+    expect(await listed("?$filter=roleName eq 'Reader'", stranger)).toMatchObject([{ name: roleIds.reader }]);
+    for (const root of ['', '/']) {
+      const path = `${root}/${provider}/roleDefinitions`;
+      expect((await send('GET', `${path}/${roleIds.reader}`, undefined, stranger)).status).toBe(200);
+      for (const hidden of [names[1], names[8]])
+        expect(await refusedWith('GET', `${path}/${hidden}`, undefined, stranger)).toBe(
+          'AuthorizationFailed',
+        );
+    }
+    snapshot.apply({
+      previous: sequence,
+      sequence: ++sequence,
+      change: {
+        kind: 'role-assignment.put',
+        assignment: {
+          ...rows.roleAssignments[0]!,
+          id: names[7]!,
+          scope: '/',
+          roleDefinitionId: roleIds.reader,
+          principalId: stranger,
+        },
+      },
+    });
+    expect(await listed("?$filter=roleName eq 'Thing reader'", stranger)).toMatchObject([{ name: names[1] }]);
+    expect((await send('GET', `/${provider}/roleDefinitions/${names[1]}`, undefined, stranger)).status).toBe(
+      200,
+    );
+    expect(await refusedWith('GET', `/${provider}/roleDefinitions/${names[8]}`, undefined, stranger)).toBe(
+      'RoleDefinitionDoesNotExist',
+    );
   });
 
   test('keeps the spelling of its assignable scopes, and tells who wrote it first and last', async () => {

@@ -10,15 +10,18 @@ interface Enveloped {
   readonly properties: object;
 }
 
-/** Azure's JSON of a role assignment (api-version 2022-04-01). */
-export function roleAssignmentBody(assignment: RoleAssignment): Enveloped {
+/**
+ * Azure's JSON of a role assignment (api-version 2022-04-01). One above every subscription names its role beneath the
+ * subscription that it is `seenFrom`, as the list of roles there does; az finds the role's name by that.
+ */
+export function roleAssignmentBody(assignment: RoleAssignment, seenFrom = assignment.scope): Enveloped {
   const { createdOn, createdBy, writtenScope: scope = assignment.scope } = assignment;
   return {
     id: `${prefix(scope)}/${provider}/roleAssignments/${assignment.id}`,
     name: assignment.id,
     type: 'Microsoft.Authorization/roleAssignments',
     properties: {
-      roleDefinitionId: roleDefinitionPath(assignment.roleDefinitionId, scope),
+      roleDefinitionId: roleDefinitionPath(assignment.roleDefinitionId, assignment.scope, seenFrom),
       principalId: assignment.principalId,
       principalType: assignment.principalType,
       scope,
@@ -86,9 +89,13 @@ export function permissionBody({ condition, ...permission }: Permission): object
 }
 
 /** Azure names role definitions beneath the subscription from which they are seen. */
-function roleDefinitionPath(id: string, scope: string): string {
-  const subscription = /^\/subscriptions\/[^/]+/.exec(scope)?.[0] ?? '';
+function roleDefinitionPath(id: string, scope: string, seenFrom = scope): string {
+  const subscription = subscriptionOf(scope) ?? subscriptionOf(seenFrom) ?? '';
   return `${subscription}/${provider}/roleDefinitions/${id}`;
+}
+
+function subscriptionOf(scope: string): string | undefined {
+  return /^\/subscriptions\/[^/]+/.exec(scope)?.[0];
 }
 
 function prefix(scope: string): string {

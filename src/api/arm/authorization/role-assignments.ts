@@ -24,7 +24,9 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
     if (head.method !== 'GET') return null;
     return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
       const filter = parseFilter(head.query.get('$filter'), filters);
-      return listPage(head, matching(options, scope, filter), roleAssignmentBody);
+      return listPage(head, matching(options, scope, filter), (assignment) =>
+        roleAssignmentBody(assignment, scope),
+      );
     });
   }
   const named = options.snapshot.roleAssignment(name);
@@ -34,7 +36,7 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
       return guarded('roleAssignments/read', scope, 'read', { kind: 'none' }, async () => {
         const assignment = options.snapshot.roleAssignment(name);
         if (assignment?.scope !== scope) throw notFound(name);
-        return json(200, roleAssignmentBody(assignment));
+        return json(200, roleAssignmentBody(assignment, scope));
       });
     case 'PUT':
       return decidedWith(
@@ -55,7 +57,7 @@ export const describeRoleAssignments: TypeDescriber = (head, path, options) => {
               return found;
             })
             .catch(rethrowLastOwner);
-          return removed ? json(200, roleAssignmentBody(removed)) : { status: 204 };
+          return removed ? json(200, roleAssignmentBody(removed, scope)) : { status: 204 };
         }),
         (access) => withAssignment(access, null, existing),
       );
@@ -89,7 +91,7 @@ async function put(
   const { created, stored } = await options.commit(exchange.attribution, (tx, record) =>
     createAssignment(tx, record, assignment),
   );
-  return json(created ? 201 : 200, roleAssignmentBody(stored));
+  return json(created ? 201 : 200, roleAssignmentBody(stored, scope));
 }
 
 /** At, above and below the scope; with `atScope()` not below it. `assignedTo` reaches through any number of groups. */

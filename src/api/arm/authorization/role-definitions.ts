@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Exchange, Reply } from '../../../gateway/types.ts';
+import type { Described, Exchange, Reply } from '../../../gateway/types.ts';
 import { isGuid } from '../../../lib/ids.ts';
 import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 import type { RoleDefinition } from '../../../store/changes.ts';
@@ -21,17 +21,19 @@ const filters = ['atScope', 'atScopeAndBelow', 'roleName', 'type'] as const;
 export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, options) => {
   if (name === null) {
     if (head.method !== 'GET') return null;
-    return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
+    return reading(scope, async (exchange) => {
       const filter = parseFilter(head.query.get('$filter'), filters);
-      return listPage(head, matching(options, scope, filter), (definition) =>
-        roleDefinitionBody(definition, scope),
-      );
+      const found = [...matching(options, scope, filter)];
+      const shown = (await maySeeAll(exchange, scope, found)) ? found : found.filter(isBuiltIn);
+      return listPage(head, shown, (definition) => roleDefinitionBody(definition, scope));
     });
   }
   switch (head.method) {
     case 'GET':
-      return guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, async () => {
+      return reading(scope, async (exchange) => {
         const definition = options.snapshot.roleDefinition(name);
+        if (scope === '/' && !(definition && isBuiltIn(definition)))
+          await requireAlso(exchange, 'roleDefinitions/read', scope);
         if (!definition || !visibleFrom(options.snapshot, definition, scope)) throw notFound(name);
         return json(200, roleDefinitionBody(definition, scope));
       });
@@ -47,6 +49,31 @@ export const describeRoleDefinitions: TypeDescriber = (head, { scope, name }, op
       return null;
   }
 };
+
+/**
+ * Needs roleDefinitions/read at the scope, but for the root: there Azure shows the roles that it ships to whoever is
+ * signed in, and Terraform asks for them there.
+ */
+function reading(scope: string, serve: (exchange: Exchange) => Promise<Reply>): Described {
+  const described = guarded('roleDefinitions/read', scope, 'read', { kind: 'none' }, serve);
+  if (scope !== '/') return described;
+  return { ...described, guard: { kind: 'authenticated', rule: 'read-built-in-roles', scope } };
+}
+
+/** At the root custom roles are for those who may read roles there; elsewhere that was decided already. */
+async function maySeeAll(
+  exchange: Exchange,
+  scope: string,
+  found: readonly RoleDefinition[],
+): Promise<boolean> {
+  if (scope !== '/' || found.every(isBuiltIn)) return true;
+  const access = { action: 'Microsoft.Authorization/roleDefinitions/read', dataAction: false, scope };
+  return (await exchange.decideAlso(access)).allowed;
+}
+
+function isBuiltIn({ type }: RoleDefinition): boolean {
+  return type === 'BuiltInRole';
+}
 
 /**
  * The roles that can be assigned at the scope; with `atScopeAndBelow()` also those that can only be assigned beneath it.
@@ -170,7 +197,7 @@ function visibleFrom(snapshot: PolicySnapshot, definition: RoleDefinition, scope
 }
 
 function refuseBuiltIn(definition: RoleDefinition): void {
-  if (definition.type !== 'BuiltInRole') return;
+  if (!isBuiltIn(definition)) return;
   throw refusal(
     'conflict',
     'RoleDefinitionUpdateNotPermitted',
