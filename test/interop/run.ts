@@ -15,7 +15,8 @@ for (const file of readdirSync(import.meta.dirname)
   if (wanted !== undefined && !suite.name.includes(wanted)) continue;
   console.log(`\n${suite.name}`);
   try {
-    const result = await suite.run({ cacheDirectory, log: (line) => console.log(`  ${line}`) });
+    const log = (line: string) => console.log(`  ${line}`);
+    const result = await suite.run({ cacheDirectory, asked: wanted !== undefined, log });
     totals.passed += result.passed;
     totals.failed += result.failed;
     totals.skipped += result.skipped;

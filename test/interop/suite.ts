@@ -7,6 +7,8 @@ export interface InteropSuite {
 
 export interface InteropContext {
   readonly cacheDirectory: string;
+  /** Whether the suite was asked for by name: it may then take long to install what it needs. */
+  readonly asked: boolean;
   log(line: string): void;
 }
 
