@@ -153,8 +153,14 @@ async function signIns(stage: Stage, platform: Az): Promise<boolean> {
     const az = stage.another('stranger');
     const { appId } = delegates.platform;
     const said = await az.refusal(
-      ...['login', '--service-principal', '--username', appId, '--password', 'guessed'],
-      ...['--tenant', tenantId],
+      'login',
+      '--service-principal',
+      '--username',
+      appId,
+      '--password',
+      'guessed',
+      '--tenant',
+      tenantId,
     );
     match(said, /AADSTS7000215: Invalid client secret/);
   });
@@ -165,8 +171,14 @@ async function signIns(stage: Stage, platform: Az): Promise<boolean> {
       const az = stage.another('fork');
       const token = await scene.ci.assertion('fork');
       const said = await az.refusal(
-        ...['login', '--service-principal', '--username', scene.cast.ci.appId, '--tenant', tenantId],
-        ...['--federated-token', token],
+        'login',
+        '--service-principal',
+        '--username',
+        scene.cast.ci.appId,
+        '--tenant',
+        tenantId,
+        '--federated-token',
+        token,
       );
       match(said, /AADSTS7002\d+: .*repository_id/s);
     },
@@ -244,8 +256,14 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
 
   const toGrace = await checks.check('az role assignment create looks a person up by name', async () => {
     const made = await create(
-      ...['--role', 'Reader', '--assignee', 'grace@palmer.example', '--scope', workspace],
-      ...['--description', 'for the audit'],
+      '--role',
+      'Reader',
+      '--assignee',
+      'grace@palmer.example',
+      '--scope',
+      workspace,
+      '--description',
+      'for the audit',
     );
     partialDeepStrictEqual(made, {
       scope: workspace,
@@ -267,7 +285,12 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
     'an application is looked up by its application id, a group by its object id',
     async () => {
       const toApplication = await create(
-        ...['--role', 'Reader', '--assignee', delegates.delegate.appId, '--scope', workspace],
+        '--role',
+        'Reader',
+        '--assignee',
+        delegates.delegate.appId,
+        '--scope',
+        workspace,
       );
       partialDeepStrictEqual(toApplication, {
         principalId: delegates.delegate.id,
@@ -317,7 +340,11 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
     );
     const own = await list('--scope', workspace, '--assignee', 'ada@palmer.example');
     const withGroups = await list(
-      ...['--scope', workspace, '--assignee', 'ada@palmer.example', '--include-groups'],
+      '--scope',
+      workspace,
+      '--assignee',
+      'ada@palmer.example',
+      '--include-groups',
     );
     strictEqual(own.length, 0);
     strictEqual(
@@ -347,8 +374,14 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
   await checks.check('who holds no role sees no subscription, and one with any role in it', async () => {
     const { appId, secret } = delegates.visitor;
     const said = await visitor.refusal(
-      ...['login', '--service-principal', '--username', appId, '--password', secret],
-      ...['--tenant', scene.house.stage.place.tenantId],
+      'login',
+      '--service-principal',
+      '--username',
+      appId,
+      '--password',
+      secret,
+      '--tenant',
+      scene.house.stage.place.tenantId,
     );
     match(said, /No subscriptions found/);
     await create('--role', 'Reader', '--assignee', appId, '--scope', scene.cast.scopes.outputs);
@@ -364,8 +397,16 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
       const notJobs = "(!(ActionMatches{'Microsoft.MachineLearningServices/workspaces/jobs/read'}))";
       const notModels = notJobs.replace('jobs', 'models');
       const made = await create(
-        ...['--role', 'Reader', '--assignee', delegates.visitor.appId, '--scope', workspace],
-        ...['--condition', notJobs, '--condition-version', '2.0'],
+        '--role',
+        'Reader',
+        '--assignee',
+        delegates.visitor.appId,
+        '--scope',
+        workspace,
+        '--condition',
+        notJobs,
+        '--condition-version',
+        '2.0',
       );
       partialDeepStrictEqual(made, { condition: notJobs, conditionVersion: '2.0' });
       strictEqual(await mayRead('jobs'), false);
@@ -417,8 +458,16 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
 
   await checks.check('a condition that is none is refused, with the place where it goes wrong', async () => {
     const said = await az.refusal(
-      ...[...roleAssignment, 'create', '--role', 'Reader', '--assignee', 'ada@palmer.example'],
-      ...['--scope', subscription, '--condition', "@Resource[a] IsLike 'b'"],
+      ...roleAssignment,
+      'create',
+      '--role',
+      'Reader',
+      '--assignee',
+      'ada@palmer.example',
+      '--scope',
+      subscription,
+      '--condition',
+      "@Resource[a] IsLike 'b'",
     );
     match(said, /InvalidCondition.*at character \d+/s);
   });
@@ -427,7 +476,14 @@ async function assignments(stage: Stage, az: Az): Promise<void> {
     await az.ask(...roleAssignment, 'delete', '--ids', toGrace?.id ?? '');
     strictEqual((await list('--all', '--assignee', 'grace@palmer.example')).length, 2);
     await az.ask(
-      ...[...roleAssignment, 'delete', '--assignee', engineers, '--role', 'Reader', '--scope', workspace],
+      ...roleAssignment,
+      'delete',
+      '--assignee',
+      engineers,
+      '--role',
+      'Reader',
+      '--scope',
+      workspace,
     );
     strictEqual(
       (await list('--scope', workspace)).some(({ principalId }) => principalId === grace),
@@ -476,8 +532,18 @@ async function refusals(stage: Stage): Promise<void> {
   await login(guest, stage, delegates.guest, '--password', delegates.guest.secret);
   await login(delegate, stage, delegates.delegate, '--password', delegates.delegate.secret);
   const give = (role: string, id: string, kind: string, scope = workspace, ...more: readonly string[]) => [
-    ...['role', 'assignment', 'create', '--role', role, '--assignee-object-id', id],
-    ...['--assignee-principal-type', kind, '--scope', scope, ...more],
+    'role',
+    'assignment',
+    'create',
+    '--role',
+    role,
+    '--assignee-object-id',
+    id,
+    '--assignee-principal-type',
+    kind,
+    '--scope',
+    scope,
+    ...more,
   ];
   const denied =
     /\(AuthorizationFailed\) The client '\w+' with object id '[0-9a-f-]{36}' does not have authorization to perform action 'Microsoft.Authorization\/roleAssignments\/(?:write|delete)' over scope '[^']+' or the scope is invalid/;
@@ -493,8 +559,15 @@ async function refusals(stage: Stage): Promise<void> {
 
   await checks.check('who may not read the directory is told so, and what else would do', async () => {
     const { exitCode, stderr } = await delegate.run(
-      ...['role', 'assignment', 'create', '--role', roleIds.storageBlobDataReader],
-      ...['--assignee', 'ada@palmer.example', '--scope', workspace],
+      'role',
+      'assignment',
+      'create',
+      '--role',
+      roleIds.storageBlobDataReader,
+      '--assignee',
+      'ada@palmer.example',
+      '--scope',
+      workspace,
     );
     strictEqual(exitCode, 1);
     match(stderr, /may not perform the action `Lockstep.Access\/users\/read`/);

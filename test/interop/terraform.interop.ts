@@ -238,11 +238,12 @@ async function journey(stage: Stage): Promise<void> {
 }
 
 /** A CI run has no secret: the provider fetches the run's token as it does in GitHub Actions. */
-async function withoutSecret({ checks, scene, as }: Stage): Promise<void> {
+async function withoutSecret(stage: Stage): Promise<void> {
+  const { checks, scene } = stage;
   await checks.check('a CI run signs in with its own token', async () => {
     const run = scene.issuer.runs['production'];
     const { id, appId } = scene.cast.ci;
-    const terraform = await as({ id, appId, secret: '' }, 'ci', {
+    const terraform = await stage.as({ id, appId, secret: '' }, 'ci', {
       ARM_USE_OIDC: 'true',
       ARM_OIDC_REQUEST_URL: run?.requestUrl ?? '',
       ARM_OIDC_REQUEST_TOKEN: run?.requestToken ?? '',
@@ -258,7 +259,8 @@ async function withoutSecret({ checks, scene, as }: Stage): Promise<void> {
   });
 }
 
-async function refusals({ checks, delegates, scene, as }: Stage): Promise<void> {
+async function refusals(stage: Stage): Promise<void> {
+  const { checks, delegates, scene } = stage;
   const { workspace } = scene.cast.scopes;
   const grant = (role: string, principal: string) =>
     configuration(`
@@ -275,7 +277,7 @@ resource "azurerm_role_assignment" "wanted" {
   await checks.check(
     'who may not give roles is told so in Azure’s words, and which decision it was',
     async () => {
-      const terraform = await as(delegates.guest, 'guest');
+      const terraform = await stage.as(delegates.guest, 'guest');
       terraform.write(grant(roleIds.reader, scene.cast.ada));
       const said = await terraform.refusal('apply', '-auto-approve');
       match(said, denied);
@@ -286,7 +288,7 @@ resource "azurerm_role_assignment" "wanted" {
   await checks.check(
     'a constrained delegate gives what it may give, and not Owner, nor anything to itself',
     async () => {
-      const terraform = await as(delegates.delegate, 'delegate');
+      const terraform = await stage.as(delegates.delegate, 'delegate');
       for (const [role, principal] of [
         [roleIds.owner, scene.cast.ada],
         [roleIds.owner, delegates.delegate.id],
@@ -302,7 +304,7 @@ resource "azurerm_role_assignment" "wanted" {
   );
 
   await checks.check('a wrong secret is refused in Entra’s words', async () => {
-    const terraform = await as(delegates.guest, 'stranger', { ARM_CLIENT_SECRET: 'guessed' });
+    const terraform = await stage.as(delegates.guest, 'stranger', { ARM_CLIENT_SECRET: 'guessed' });
     terraform.write(configuration('data "azurerm_client_config" "me" {}\n'));
     match(await terraform.refusal('plan'), /AADSTS7000215: Invalid client secret/);
   });

@@ -19,7 +19,8 @@ export type Mirror =
  * A filesystem mirror with the unmodified provider azurerm, built from the module proxy and kept. It is one of the
  * largest programs in Go, so it is built only where the suite was asked for.
  */
-export async function providerMirror({ cacheDirectory, asked, log }: InteropContext): Promise<Mirror> {
+export async function providerMirror(context: InteropContext): Promise<Mirror> {
+  const { cacheDirectory, asked } = context;
   const directory = join(cacheDirectory, 'terraform', 'mirror');
   const target = `${platform()}_${arch() === 'x64' ? 'amd64' : arch()}`;
   const place = join(directory, 'registry.terraform.io', 'hashicorp', 'azurerm', providerVersion, target);
@@ -34,7 +35,7 @@ export async function providerMirror({ cacheDirectory, asked, log }: InteropCont
     const why = `Terraform's provider azurerm is not built here, and building it takes long; npm run test:interop -- terraform builds it`;
     return { kind: 'missing', why };
   }
-  log('building the provider azurerm, once; this takes a good while');
+  context.log('building the provider azurerm, once; this takes a good while');
   const begun = Date.now();
   mkdirSync(place, { recursive: true });
   try {
@@ -49,6 +50,6 @@ export async function providerMirror({ cacheDirectory, asked, log }: InteropCont
     };
   }
   writeFileSync(stamp, wanted);
-  log(`built in ${Math.round((Date.now() - begun) / 1000)} s`);
+  context.log(`built in ${Math.round((Date.now() - begun) / 1000)} s`);
   return { kind: 'found', directory };
 }
