@@ -1,3 +1,4 @@
+import { validate } from '@cedar-policy/cedar-wasm/nodejs';
 import {
   chmodSync,
   cpSync,
@@ -249,6 +250,29 @@ test('management groups are made, shown as a tree, moved, given a subscription a
   expect(await check()).not.toBe(0);
   await groups('delete', 'vision');
   await groups('delete', 'research');
+});
+
+test('the whole policy is exported for Cedar, in files for their owner only; not to whoever may not see it all', async () => {
+  const out = join(admin.directory, 'policy');
+  const written = (await admin.json('policy', 'export', '--out', out)) as {
+    files: string[];
+    policies: number;
+  };
+  expect(written.files.map((file) => file.slice(out.length + 1))).toEqual([
+    'policies.cedar',
+    'entities.json',
+    'schema.cedarschema.json',
+    'notes.json',
+  ]);
+  expect(written.files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
+  const [policies = '', , schema = ''] = written.files.map((file) => readFileSync(file, 'utf8'));
+  expect(policies.match(/^@id\(/gm)).toHaveLength(written.policies);
+  const validated = validate({ schema: JSON.parse(schema) as never, policies: { staticPolicies: policies } });
+  expect(validated).toMatchObject({ type: 'success', validationErrors: [] });
+
+  const refused = await bea.lockstep('policy', 'export', '--out', join(bea.directory, 'policy'));
+  expect(refused.code).toBe(3);
+  expect(refused.stderr).toContain('Lockstep.Access/policy/export/read');
 });
 
 test('the last administrator is told who else must be one before they go', async () => {
