@@ -43,6 +43,9 @@ export interface DecidedParts {
 /** The record of a decision. What a stranger may fill is bounded; the query is left out, it can hold secrets. */
 export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact {
   const { decision } = parts;
+  const { access } = decision;
+  const scope = boundedText(access.scope, 4096);
+  const attributes = boundedAttributes(access.attributes ?? {});
   return {
     kind: 'request.decided',
     attribution: parts.attribution,
@@ -57,9 +60,12 @@ export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact
     authorities: decision.authorities,
     action: decision.access.action,
     dataAction: decision.access.dataAction,
-    scope: boundedText(decision.access.scope, 4096),
-    attributes: boundedAttributes(decision.access.attributes ?? {}),
-    subOperation: decision.access.subOperation ?? null,
+    scope,
+    attributes,
+    subOperation: access.subOperation ?? null,
+    ...(scope === access.scope && sameAttributes(attributes, access.attributes ?? {})
+      ? {}
+      : { altered: true }),
     userAgent: userAgentOf(head),
   };
 }
@@ -75,6 +81,12 @@ function boundedAttributes({ request, resource, environment }: AccessAttributes)
     bounded[source] = Object.fromEntries(entries.map(([name, value]) => [name, boundedValue(value)]));
   }
   return bounded;
+}
+
+function sameAttributes(bounded: JsonObject, asked: AccessAttributes): boolean {
+  return (['request', 'resource', 'environment'] as const).every(
+    (source) => JSON.stringify(bounded[source] ?? {}) === JSON.stringify(asked[source] ?? {}),
+  );
 }
 
 function boundedValue(value: AttributeValue): Json {

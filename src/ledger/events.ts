@@ -25,6 +25,8 @@ export type RequestFact =
       /** What conditions could ask, by source and name, so that the decision can be made again. */
       readonly attributes: JsonObject;
       readonly subOperation: string | null;
+      /** Present when scope or attributes are not recorded as they were decided on: cut, or escaped. */
+      readonly altered?: true;
       readonly userAgent: string | null;
     }
   /** Appended when the exchange ends; not waited for. */

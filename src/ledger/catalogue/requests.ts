@@ -58,6 +58,7 @@ function decided(fact: RequestDecided): Described {
       scope: fact.scope,
       ...(Object.keys(fact.attributes).length === 0 ? {} : { attributes: fact.attributes }),
       ...(fact.subOperation === null ? {} : { subOperation: fact.subOperation }),
+      ...(fact.altered === undefined ? {} : { altered: fact.altered }),
     },
   };
 }

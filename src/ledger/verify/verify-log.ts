@@ -11,6 +11,8 @@ export type LogVerdict =
 export interface VerifyLogOptions {
   /** Called now and then with how many entries have been checked. */
   readonly onProgress?: (checked: number, size: number) => void;
+  /** Handed every entry, in order, as it is hashed: it counts only if the verdict is good. What it throws is thrown. */
+  readonly onEntry?: (entry: Uint8Array, index: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -53,6 +55,7 @@ async function rebuild(source: TileSource, size: number, options: VerifyLogOptio
     const [own = lastPartial(frontier), ...above] = filled;
     compare(own, hashes);
     for (const tile of above) compare(tile, await readTile(source, tile.tile));
+    for (const [i, entry] of entries.entries()) options.onEntry?.(entry, start + i);
     options.onProgress?.(frontier.size, size);
   }
   for (const partial of frontier.partials()) {
