@@ -40,7 +40,7 @@ export function mayTakeAway(change: Change): boolean {
 export interface EnforcementParts {
   readonly policy: CurrentPolicy;
   readonly live: LiveSessions;
-  readonly leases: Leases;
+  readonly leases: Pick<Leases, 'list' | 'recheck'>;
   readonly jobRights: JobRights;
   checkLive(caller: Caller): LockstepError | null;
   readonly clock: Clock;

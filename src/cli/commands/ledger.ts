@@ -1,21 +1,22 @@
 import { createInterface } from 'node:readline';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { directorySource } from '../../ledger/sources/directory-source.ts';
-import type { TileSource } from '../../ledger/verify/tile-source.ts';
 import { verifyLog } from '../../ledger/verify/verify-log.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
+import { keyOf, sourceOf } from '../log-source.ts';
 import { count, duration, moment } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { shortScope } from '../scopes.ts';
+import { replay } from './replay.ts';
 
 const verifySchema = z.object({ key: z.string().optional(), receipt: z.string().optional() });
+const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
 const receiptSchema = z.object({ out: z.string().optional() });
 const tailSchema = z.object({
   follow: z.boolean(),
@@ -39,6 +40,20 @@ export function addLedger(program: Command, context: CliContext): void {
       if (receipt === undefined) await verifyWhole(call, source, key ?? null);
       else if (source === undefined) verifyOne(call, receipt, key ?? null);
       else throw new CliError('usage', 'Name a source or --receipt, not both.');
+    });
+
+  ledger
+    .command('replay')
+    .description(
+      'Make the decisions of a log again, each by the policy of its own moment, from the log alone; the log is checked on the way.',
+    )
+    .argument('[source]', 'Directory or address of the log. Default: that of the server.')
+    .option('--key <vkey>', 'Verifier key, or a file that holds it. Default: what the server says it is.')
+    .option('--decision <id...>', 'Only these decisions or events. Default: all.')
+    .action(async (source: string | undefined, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const { key, decision } = call.options(replaySchema);
+      await replay(call, { source, key: key ?? null, only: decision ?? null });
     });
 
   ledger
@@ -122,58 +137,6 @@ async function verifyWhole(call: Invocation, source: string | undefined, key: st
   );
 }
 
-interface LogSource {
-  readonly log: TileSource;
-  readonly where: string;
-  readonly serverKey: () => Promise<string>;
-}
-
-async function sourceOf(call: Invocation, source: string | undefined): Promise<LogSource> {
-  if (source === undefined) {
-    const client = await call.client();
-    const { ledger } = await client.discovery();
-    return {
-      log: served(client, ledger.path),
-      where: client.server + ledger.path,
-      serverKey: () => Promise.resolve(ledger.verifierKey),
-    };
-  }
-  const serverKey = () => {
-    throw new CliError('usage', 'Give the log’s verifier key with --key: nothing else is trusted here.');
-  };
-  if (/^https?:/.test(source)) {
-    const client = await call.client(source);
-    return { log: served(client, new URL(source).pathname.replace(/\/$/, '')), where: source, serverKey };
-  }
-  if (!existsSync(source)) throw new CliError('not-found', `There is no directory ${source}.`);
-  return { log: directorySource(source), where: source, serverKey };
-}
-
-function served(client: Client, prefix: string): TileSource {
-  return {
-    read: async (path) => {
-      // Hashes are open to anyone, entries to whoever may read events.
-      const face = path.startsWith('tile/entries/') ? 'admin' : 'open';
-      const answer = await client.attempt(face, 'GET', `${prefix}/${path}`);
-      if (answer.status === 404 || answer.status === 410) {
-        await answer.body.dump();
-        return null;
-      }
-      if (answer.status === 401 || answer.status === 403) {
-        throw new CliError('denied', 'Checking the whole log means reading its entries, and you may not.', {
-          hint: 'Ask for the role Lockstep Auditor; a receipt can be checked without it: `lockstep ledger verify --receipt`.',
-        });
-      }
-      if (answer.status !== 200) {
-        throw new CliError('failure', `${client.server}${prefix}/${path} answers ${answer.status}.`);
-      }
-      const chunks: Buffer[] = [];
-      for await (const chunk of answer.body) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
-    },
-  };
-}
-
 function verifyOne(call: Invocation, file: string, key: string | null): void {
   if (key === null)
     throw new CliError('usage', 'Give the log’s verifier key with --key: nothing else is trusted here.');
@@ -197,17 +160,6 @@ function verifyOne(call: Invocation, file: string, key: string | null): void {
       call.style,
     ),
   );
-}
-
-/** The key itself, or what a file of that name holds. Throws CliError `usage` when it is no key. */
-function keyOf(text: string): string {
-  const key = text.includes('+') || !existsSync(text) ? text : readFileSync(text, 'utf8').trim();
-  if (!/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
-    throw new CliError('usage', `--key: ${text} is neither a verifier key nor a file that holds one.`, {
-      hint: 'A key looks like lockstep.local/…+0af67a15+Af…; `lockstep ledger verify` shows that of the server.',
-    });
-  }
-  return key;
 }
 
 const eventSchema = z.looseObject({
