@@ -460,6 +460,39 @@ test('the log verifies over the wire, from its directory and by receipt; one cha
   expect(broken.stderr).toContain('does not verify');
 });
 
+test('decisions are made again from the log, all of a copy or one by its id', async () => {
+  const denied = await bea.lockstep('ledger', 'tail');
+  const id = /dec_[0-9a-z]{26}/.exec(denied.stderr)?.[0] ?? '';
+  const { verifierKey } = (await admin.json('ledger', 'verify')) as { verifierKey: string };
+  await vi.waitUntil(async () => (await admin.lockstep('explain', id, '--replay')).code !== 5, {
+    timeout: 30_000,
+  });
+  const one = await admin.lockstep('explain', id, '--replay');
+  expect([one.code, one.stdout]).toEqual([0, expect.stringContaining('says the same again')]);
+
+  const copy = join(admin.directory, 'replayed');
+  cpSync(join(server.home, 'ledger'), copy, { recursive: true });
+  const offline = new Terminal({ LOCKSTEP_URL: 'https://127.0.0.1:1' });
+  const run = await offline.lockstep('ledger', 'replay', copy, '--key', verifierKey, '--json');
+  expect([run.code, run.stderr]).toEqual([0, '']);
+  const counted = JSON.parse(run.stdout) as Record<string, number>;
+  expect(counted).toMatchObject({ differs: 0, 'cannot-be-told': 0, decisions: [] });
+  expect(counted['same']).toBeGreaterThan(20);
+  const absent = 'dec_01jz0000000000000000000000';
+  const missing = await offline.lockstep(
+    'ledger',
+    'replay',
+    copy,
+    '--key',
+    verifierKey,
+    '--decision',
+    absent,
+  );
+  expect(missing.code).toBe(5);
+  offline.dispose();
+  expect((await bea.lockstep('explain', id, '--replay')).code).toBe(3);
+});
+
 test('a sign-in is listed and ended by its owner, not by another; what rested on it stops', async () => {
   const { url } = await invite('cut@lab.example');
   const cut = terminal();
