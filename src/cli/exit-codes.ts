@@ -7,7 +7,10 @@ export const exitCodes = {
   'not-signed-in': { code: 4, meaning: 'No valid sign-in: run `lockstep login`.' },
   'not-found': { code: 5, meaning: 'What was named does not exist, or you may not see it.' },
   unreachable: { code: 6, meaning: 'The server cannot be reached, or its certificate is not trusted.' },
-  'not-verified': { code: 7, meaning: 'The log or the receipt does not verify, or a decision in it comes out otherwise.' },
+  'not-verified': {
+    code: 7,
+    meaning: 'The log or the receipt does not verify, or a decision in it comes out otherwise.',
+  },
   'job-failed': { code: 8, meaning: 'The streamed job ended as failed, canceled or lost.' },
 } as const;
 
