@@ -29,15 +29,19 @@ export interface Pipeline {
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { clock, log } = options;
-  const busy = new WeakSet<Duplex>();
+  /** Exchanges under way on a connection: a client may send the next request before the last one has ended. */
+  const busy = new WeakMap<Duplex, number>();
+  const count = (socket: Duplex, change: 1 | -1): void => {
+    busy.set(socket, (busy.get(socket) ?? 0) + change);
+  };
   const condemned = new WeakSet<Duplex>();
 
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request;
     // Behind a request that the edge refused, the parser may read a body as requests: none of them counts.
     if (condemned.has(socket)) return;
-    busy.add(socket);
-    response.once('close', () => busy.delete(socket));
+    count(socket, 1);
+    response.once('close', () => count(socket, -1));
     const admission = admit(request, options.edge, clock);
     if (admission.kind === 'refused') condemned.add(socket);
     carry(options, admission, new InFlight(options, request, response, admission)).catch(
@@ -53,7 +57,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return Object.assign(take, {
     unparsed: (error: Error, socket: Duplex): void => {
       // In the middle of an exchange no second answer can be put on the wire.
-      if (busy.has(socket)) socket.destroy();
+      if ((busy.get(socket) ?? 0) > 0) socket.destroy();
       else refuseUnparsed(error, socket, options);
     },
   });
