@@ -1,7 +1,9 @@
+import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { failure } from '../lib/errors.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { keepWhatFollows } from './paused-connection.ts';
 import type { Pipeline } from './pipeline.ts';
 
 export interface ListenerLimits {
@@ -60,9 +62,13 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
   // Beyond a count Node drops headers silently; the edge counts them and refuses.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections ?? 10_000;
-  server.on('request', pipeline);
-  server.on('checkContinue', pipeline);
-  server.on('checkExpectation', pipeline);
+  const take: RequestListener = (request, response) => {
+    keepWhatFollows(request);
+    pipeline(request, response);
+  };
+  server.on('request', take);
+  server.on('checkContinue', take);
+  server.on('checkExpectation', take);
   server.on('clientError', (error, socket) => pipeline.unparsed(error, socket));
   server.on('connect', (_request, socket) => {
     pipeline.unparsed(failure('method_not_allowed', 'CONNECT is not served.'), socket);
