@@ -117,6 +117,8 @@ function holdsFor(
 function testOf(operator: Operator, right: Operand): (left: Scalar, right: Scalar) => boolean {
   if (!operator.compile || right.kind !== 'literal') return operator.test;
   const { compile } = operator;
+  const [only, ...others] = right.values;
+  if (only !== undefined && others.length === 0) return compile(only);
   const compiled = new Map(right.values.map((value) => [value, compile(value)]));
   return (a, b) => compiled.get(b)?.(a) ?? false;
 }

@@ -2,7 +2,7 @@ import type { DenyAssignment, RoleAssignment } from '../../store/changes.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
 import { normalizeScope } from '../scope.ts';
 import { grown } from './columns.ts';
-import { gateOf, type Gate } from './gate.ts';
+import { gateOf, SlotGates, type Gate } from './gate.ts';
 import { OwnTables } from './own-tables.ts';
 import { everyone, type PrincipalNode, type Principals } from './principals.ts';
 import type { Roles } from './roles.ts';
@@ -44,7 +44,7 @@ export class Assignments {
   readonly #free: number[] = [];
   readonly #grants = new SlotIds((slot) => this.#id(slot));
   readonly #denials = new Map<string, DenialEntry>();
-  readonly #gates = new Map<number, Gate>();
+  readonly #gates = new SlotGates();
   readonly #in: { readonly principals: Principals; readonly scopes: Scopes; readonly roles: Roles };
   readonly #onScopesGivenUp: () => void;
 
@@ -102,7 +102,7 @@ export class Assignments {
   }
 
   gate(slot: number): Gate | null {
-    return this.#gates.get(slot) ?? null;
+    return this.#gates.get(slot);
   }
 
   /** Whether a denial excludes one of these principals. */
