@@ -1,4 +1,5 @@
 import type { AttributeValue } from '../../store/changes.ts';
+import { isNormalScope, normalizeScope } from '../scope.ts';
 
 /** `tags:Key` after a resource type, the key perhaps marked as one whose case counts. */
 const tagAttribute = /(?:^|\/)tags:(.+?)(<\$key_case_sensitive\$>)?$/;
@@ -25,7 +26,8 @@ export class ResourceTags {
   find(scope: string, name: string): AttributeValue | undefined {
     const [, key, marked] = tagAttribute.exec(name) ?? [];
     if (key === undefined || this.empty) return undefined;
-    for (let at = scope; at.length > 1; at = at.slice(0, at.lastIndexOf('/'))) {
+    const start = isNormalScope(scope) ? scope : (normalizeScope(scope) ?? '');
+    for (let at = start; at.length > 1; at = at.slice(0, at.lastIndexOf('/'))) {
       const tags = this.#byScope.get(at);
       if (!tags) continue;
       for (const [tag, value] of Object.entries(tags)) {
