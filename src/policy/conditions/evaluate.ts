@@ -56,6 +56,15 @@ const opposite = { true: 'false', false: 'true', error: 'error' } as const;
 
 /** AND is true while every part is true, OR false while every part is false; an error stays if nothing decides. */
 function every(parts: readonly Evaluate[], neutral: Truth, decisive: Truth): Evaluate {
+  const [first, second] = parts;
+  if (first && second && parts.length === 2) {
+    return (context) => {
+      const a = first(context);
+      if (a === decisive) return decisive;
+      const b = second(context);
+      return b === decisive ? decisive : a === 'error' ? a : b;
+    };
+  }
   return (context) => {
     let result = neutral;
     for (let i = 0; i < parts.length; i++) {
@@ -83,9 +92,19 @@ function comparison(
 ): Evaluate {
   const test = testOf(operator, right);
   if (quantifier === null) {
+    const ours = readerOf(left, operator.type);
+    const [literal] = right.kind === 'literal' ? right.values : [];
+    if (literal !== undefined) {
+      const passes = operator.compile?.(literal) ?? ((a: Scalar) => test(a, literal));
+      return (context) => {
+        const a = ours(context);
+        return a === null ? 'error' : passes(a) ? 'true' : 'false';
+      };
+    }
+    const theirs = readerOf(right, operator.type);
     return (context) => {
-      const a = single(left, context, operator.type);
-      const b = single(right, context, operator.type);
+      const a = ours(context);
+      const b = theirs(context);
       if (a === null || b === null) return 'error';
       return test(a, b) ? 'true' : 'false';
     };
@@ -123,10 +142,24 @@ function testOf(operator: Operator, right: Operand): (left: Scalar, right: Scala
   return (a, b) => compiled.get(b)?.(a) ?? false;
 }
 
-function single(operand: Operand, context: ConditionContext, type: ValueType): Scalar | null {
-  if (operand.kind === 'literal') return operand.values[0] ?? null;
-  const value = context.attribute(operand.source, operand.name);
-  return value === undefined || isList(value) ? null : valueOf(value, type);
+/** How the one value of an operand is read: null when there is none, several, or one of another type. */
+function readerOf(operand: Operand, type: ValueType): (context: ConditionContext) => Scalar | null {
+  if (operand.kind === 'literal') {
+    const value = operand.values[0] ?? null;
+    return () => value;
+  }
+  const { source, name } = operand;
+  if (type === 'string') {
+    return (context) => {
+      const value = context.attribute(source, name);
+      return typeof value === 'string' ? value : null;
+    };
+  }
+  return (context) => {
+    const value = context.attribute(source, name);
+    if (type === 'number' && typeof value === 'number') return Number.isSafeInteger(value) ? value : null;
+    return value === undefined || isList(value) ? null : valueOf(value, type);
+  };
 }
 
 /** Null when there is no value, or one of another type. */

@@ -37,12 +37,18 @@ function* strings(): Generator<Operator> {
     for (const negated of [false, true]) {
       const not = negated ? 'Not' : '';
       for (const [verb, test] of Object.entries(tests)) {
+        const compile = (right: Scalar): ((left: Scalar) => boolean) => {
+          const wanted = fold(right);
+          if (ignoreCase) return (left) => test(fold(left), wanted) !== negated;
+          return (left) => typeof left === 'string' && test(left, wanted) !== negated;
+        };
         yield {
           name: `String${not}${verb}${suffix}`,
           type: 'string',
+          compile,
           // The documentation lists no quantified form of StringStartsWith.
           quantified: verb === 'Equals',
-          test: (left, right) => test(fold(left), fold(right)) !== negated,
+          test: (left, right) => compile(right)(left),
         };
       }
       const compile = (right: Scalar): ((left: Scalar) => boolean) => {

@@ -455,7 +455,10 @@ function own(
   set: Readonly<Record<string, AttributeValue>> | undefined,
   name: string,
 ): AttributeValue | undefined {
-  return set !== undefined && Object.hasOwn(set, name) ? set[name] : undefined;
+  const value = set?.[name];
+  // What every object inherits are functions, and `__proto__`, which is no list.
+  if (typeof value === 'object') return Array.isArray(value) ? value : undefined;
+  return typeof value === 'function' ? undefined : value;
 }
 
 const customAttribute = 'microsoft.directory/customsecurityattributes/id:';
