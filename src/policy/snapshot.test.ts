@@ -65,6 +65,20 @@ describe('a snapshot tells of principals', () => {
     expect(snapshot.identitiesOf(ada)).toEqual([ada]);
   });
 
+  test('and says yes to one that was asked about before it was enabled, or known', () => {
+    const roleAssignments = [ada, stranger].map((id, i) => assignment(i, '/', roleIds.owner, id));
+    const disabled = { ...person(ada, 'Ada'), enabled: false };
+    const snapshot = load({ principals: [disabled], memberships: [], roleAssignments });
+    const access = { ...read, scope: '/' };
+    for (const id of [ada, stranger]) expect(isAllowed(snapshot, id, access)).toBe(false);
+    change(
+      snapshot,
+      { kind: 'principal.updated', principal: { ...disabled, enabled: true } },
+      { kind: 'principal.created', principal: person(stranger, 'Stranger') },
+    );
+    for (const id of [ada, stranger]) expect(isAllowed(snapshot, id, access)).toBe(true);
+  });
+
   test('and forgets a deleted one, its memberships in both directions with it', () => {
     const snapshot = load();
     change(snapshot, { kind: 'principal.deleted', id: visionTeam, principalKind: 'group' });

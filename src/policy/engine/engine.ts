@@ -65,7 +65,7 @@ export class Engine {
   /** The scopes at or above the one asked about at which something is assigned, nearest first. */
   readonly #chain = new Int32Array(longestChain);
   #length = 0;
-  /** Whether the decision at hand has asked a condition: its outcome holds for this access only. */
+  /** Whether the outcome of the decision at hand is not to be remembered, such as one that has asked a condition. */
   #asked = false;
   #access: Access | null = null;
   #principal = 0;
@@ -191,7 +191,11 @@ export class Engine {
   #finds(answer: number, principal: number, action: number, place: number, access: Access | null): boolean {
     if (answer === untold) {
       const node = this.principals.at(principal);
-      if (!node?.record?.enabled) return false;
+      if (!node?.record?.enabled) {
+        // Whoever becomes known or enabled is not noticed unless somebody has looked into their groups before.
+        this.#asked = true;
+        return false;
+      }
       if (this.#masks.ask(node)) return this.allows(principal, action, place, access);
     }
     return this.decide(principal, action, place, access) >= 0;

@@ -56,6 +56,9 @@ describe('texts of scopes', () => {
     expect([0, 1, 2, 3, 4, 5].map((end) => texts.lastSlash(end))).toEqual([-1, 0, 0, 0, 3, 3]);
     texts.read('ab');
     expect(texts.lastSlash(2)).toBe(-1);
+    // The lower half of each of these is the code of a slash.
+    texts.read('/a/bįcد丯');
+    expect([7, 4, 2].map((end) => texts.lastSlash(end))).toEqual([2, 2, 0]);
   });
 
   test('may be as long as scopes are', () => {

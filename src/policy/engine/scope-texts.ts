@@ -54,7 +54,8 @@ export class ScopeTexts {
   lastSlash(end: number): number {
     const bytes = this.#bytes;
     let at = end - 1;
-    while (at >= 0 && bytes[at] !== 0x2f) at--;
+    // A byte is half of a character beyond Latin-1, such as `į`, and may only look like a slash.
+    while (at >= 0 && (bytes[at] !== 0x2f || this.#text.charCodeAt(at) !== 0x2f)) at--;
     return at;
   }
 
