@@ -1,7 +1,7 @@
 import type { AttributeValue } from '../../store/changes.ts';
 import { compileActionPattern } from '../action-pattern.ts';
 import { operators, type Operator, type ValueType } from './operators.ts';
-import type { AttributeSource, ConditionNode, Operand, Quantifier, Scalar } from './syntax.ts';
+import type { AttributeSource, ConditionNode, Operand, Scalar } from './syntax.ts';
 import { valueOf } from './values.ts';
 
 /**
@@ -21,15 +21,40 @@ export interface ConditionContext {
 
 export type Evaluate = (context: ConditionContext) => Truth;
 
-/** One node as a function. Total: it never throws, whatever the context holds. */
+/**
+ * What a condition may take, in characters of one side that are looked at for each of the other: about a millisecond.
+ * Who writes conditions and tells attributes must not have the decisions of everybody else wait for theirs.
+ */
+const mostWork = 2 ** 20;
+
+interface Work {
+  left: number;
+}
+
+type Comparison = Extract<ConditionNode, { readonly kind: 'compare' }>;
+
+/**
+ * One node as a function. Total: it never throws, whatever the context holds, and in bounded time: where comparing takes
+ * too much work it cannot be told what the node is.
+ */
 export function evaluatorOf(node: ConditionNode): Evaluate {
+  const work = { left: mostWork };
+  const evaluate = within(node, work);
+  return (context) => {
+    work.left = mostWork;
+    const truth = evaluate(context);
+    return work.left < 0 ? 'error' : truth;
+  };
+}
+
+function within(node: ConditionNode, work: Work): Evaluate {
   switch (node.kind) {
     case 'and':
-      return every(node.parts.map(evaluatorOf), 'true', 'false');
+      return every(partsWithin(node.parts, work), 'true', 'false');
     case 'or':
-      return every(node.parts.map(evaluatorOf), 'false', 'true');
+      return every(partsWithin(node.parts, work), 'false', 'true');
     case 'not': {
-      const part = evaluatorOf(node.part);
+      const part = within(node.part, work);
       return (context) => opposite[part(context)];
     }
     case 'action-matches': {
@@ -47,9 +72,13 @@ export function evaluatorOf(node: ConditionNode): Evaluate {
     }
     case 'compare': {
       const operator = operators.get(node.operator.toLowerCase());
-      return operator ? comparison(operator, node.quantifier, node.left, node.right) : () => 'error';
+      return operator ? comparison(operator, node, work) : () => 'error';
     }
   }
+}
+
+function partsWithin(parts: readonly ConditionNode[], work: Work): Evaluate[] {
+  return parts.map((part) => within(part, work));
 }
 
 const opposite = { true: 'false', false: 'true', error: 'error' } as const;
@@ -84,13 +113,8 @@ export function isList(value: AttributeValue): value is readonly string[] | read
   return Array.isArray(value);
 }
 
-function comparison(
-  operator: Operator,
-  quantifier: Quantifier | null,
-  left: Operand,
-  right: Operand,
-): Evaluate {
-  const test = testOf(operator, right);
+function comparison(operator: Operator, { quantifier, left, right }: Comparison, work: Work): Evaluate {
+  const test = measured(testOf(operator, right), operator, work);
   if (quantifier === null) {
     const ours = readerOf(left, operator.type);
     const [literal] = right.kind === 'literal' ? right.values : [];
@@ -130,6 +154,23 @@ function holdsFor(
 ): boolean {
   for (const right of rights) if (test(left, right) !== all) return !all;
   return all;
+}
+
+/** The same test, as long as there is work left to spend on it: a pattern may meet each of its characters with each. */
+function measured(
+  test: (left: Scalar, right: Scalar) => boolean,
+  { compile }: Operator,
+  work: Work,
+): (left: Scalar, right: Scalar) => boolean {
+  return (a, b) => {
+    const [ours, theirs] = [sizeOf(a), sizeOf(b)];
+    work.left -= compile ? ours * theirs : ours + theirs;
+    return work.left >= 0 && test(a, b);
+  };
+}
+
+function sizeOf(value: Scalar): number {
+  return typeof value === 'string' ? value.length + 1 : 1;
 }
 
 /** Patterns that stand in the text are compiled once. */
