@@ -15,6 +15,7 @@ import { identitiesOf } from './identities.ts';
 import { listPage } from './list-page.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
+import { scopeRelations } from './scope-relations.ts';
 import { denyAssignmentBody, denyAssignmentNameBody } from './representations.ts';
 
 const filters = [
@@ -121,10 +122,11 @@ function* matching(
   }: Filter<(typeof filters)[number]>,
 ): Generator<DenyAssignment> {
   const identities = assignedTo === undefined ? null : identitiesOf(snapshot, assignedTo);
+  const relations = scopeRelations(snapshot, scope);
   for (const assignment of snapshot.denyAssignments()) {
     const { principals, excludePrincipals } = assignment;
-    const above = snapshot.isWithin(scope, assignment.scope);
-    if (!above && (atScope !== undefined || !snapshot.isWithin(assignment.scope, scope))) continue;
+    const above = relations.isAbove(assignment.scope);
+    if (!above && (atScope !== undefined || !relations.isBeneath(assignment.scope))) continue;
     if (principalId !== undefined && !principals.some((id) => id === principalId)) continue;
     if (
       gdprExportPrincipalId !== undefined &&

@@ -24,13 +24,28 @@ export function listPage<T extends { readonly id: string }>(
       'The $skipToken is not one that a nextLink has held.',
     );
   }
-  const after = token?.toLowerCase() ?? '';
-  const rest = Array.from(matching)
-    .filter(({ id }) => id > after)
-    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const rest = lowest(matching, token?.toLowerCase() ?? '');
   const page = rest.slice(0, pageSize);
   const last = rest.length > page.length ? page.at(-1) : undefined;
   return json(200, { value: page.map(view), nextLink: last === undefined ? null : linkTo(head, last.id) });
+}
+
+/** Those with the lowest ids after this one, in their order: a page, and one more where there are more. */
+function lowest<T extends { readonly id: string }>(matching: Iterable<T>, after: string): T[] {
+  let found: T[] = [];
+  let bound: string | null = null;
+  for (const item of matching) {
+    if (item.id <= after || (bound !== null && item.id > bound)) continue;
+    found.push(item);
+    if (found.length <= pageSize * 4) continue;
+    found = inOrder(found).slice(0, pageSize + 1);
+    bound = found.at(-1)?.id ?? null;
+  }
+  return inOrder(found).slice(0, pageSize + 1);
+}
+
+function inOrder<T extends { readonly id: string }>(items: T[]): T[] {
+  return items.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function linkTo(head: RequestHead, token: string): string {

@@ -12,6 +12,7 @@ import { identitiesOf } from './identities.ts';
 import { listPage } from './list-page.ts';
 import type { AuthorizationOptions, TypeDescriber } from './options.ts';
 import { refusal } from './refusals.ts';
+import { scopeRelations } from './scope-relations.ts';
 import { roleAssignmentBody } from './representations.ts';
 import { createAssignment, removeAssignment } from './assignment-changes.ts';
 
@@ -101,9 +102,10 @@ function* matching(
   { atScope, principalId, assignedTo }: Filter<(typeof filters)[number]>,
 ): Generator<RoleAssignment> {
   const identities = assignedTo === undefined ? null : identitiesOf(snapshot, assignedTo);
+  const relations = scopeRelations(snapshot, scope);
   for (const assignment of snapshot.roleAssignments()) {
-    const above = snapshot.isWithin(scope, assignment.scope);
-    if (!above && (atScope !== undefined || !snapshot.isWithin(assignment.scope, scope))) continue;
+    const above = relations.isAbove(assignment.scope);
+    if (!above && (atScope !== undefined || !relations.isBeneath(assignment.scope))) continue;
     if (principalId !== undefined && assignment.principalId !== principalId) continue;
     if (identities && !identities.has(assignment.principalId)) continue;
     yield assignment;
