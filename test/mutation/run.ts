@@ -26,7 +26,9 @@ const guarded = Object.entries(denyPrecedence).flatMap(([file, names]) => {
 const results = await new Stryker({
   mutate: positionals.length > 0 ? positionals : mutated,
   testRunner: 'in-process',
-  plugins: [new URL('in-process-runner.ts', import.meta.url).href],
+  plugins: ['in-process-runner.ts', 'survivors-reporter.ts'].map(
+    (file) => new URL(file, import.meta.url).href,
+  ),
   coverageAnalysis: 'perTest',
   concurrency: Number(values.concurrency),
   // The runner itself tells what does not end; this is for what it cannot see.
@@ -38,7 +40,7 @@ const results = await new Stryker({
   tempDirName: `${cache}/sandbox`,
   incremental: values.incremental,
   incrementalFile: `${cache}/incremental.json`,
-  reporters: ['clear-text', 'json', 'progress-append-only'],
+  reporters: ['clear-text', 'json', 'progress-append-only', 'survivors'],
   clearTextReporter: { logTests: false, reportTests: false, allowEmojis: false },
   jsonReporter: { fileName: `${cache}/report.json` },
   thresholds: { high: 95, low: 90, break: 90 },

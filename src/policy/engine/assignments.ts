@@ -16,8 +16,6 @@ export const isGated = 2;
 export const isExact = 4;
 export const flagBits = 3;
 
-const nobody: readonly PrincipalNode[] = [];
-
 interface DenialEntry {
   readonly assignment: DenyAssignment;
   readonly slots: readonly number[];
@@ -155,10 +153,9 @@ export class Assignments {
     const gate = gateOf(assignment.condition);
     const flags = isDenial | (gate ? isGated : 0) | (assignment.doNotApplyToChildScopes ? isExact : 0);
     const slots: number[] = [];
-    const excluded =
-      assignment.excludePrincipals.length === 0
-        ? nobody
-        : assignment.excludePrincipals.filter((id) => id !== everyone).map((id) => principals.mention(id));
+    const excluded = assignment.excludePrincipals
+      .filter((id) => id !== everyone)
+      .map((id) => principals.mention(id));
     for (const node of excluded) {
       node.mentions++;
       node.exclusions++;
