@@ -132,6 +132,23 @@ describe('a deny assignment', () => {
     );
   });
 
+  test('that does not apply to child scopes does not, whichever scopes are known', () => {
+    const own = deny(1, { scope: '/first', doNotApplyToChildScopes: true });
+    const world = { ...with_(own), roleAssignments: [assignment(1, '/', roleIds.owner, ada)] };
+    for (const compileAfter of [1, 1_000]) {
+      const snapshot = PolicySnapshot.from(world, { ...small, compileAfter });
+      const ask = (scope: string) => [
+        decide(snapshot, ada, act('x/read', scope)).allowed,
+        isAllowed(snapshot, ada, act('x/read', scope)),
+      ];
+      expect([ask('/first'), ask('/first/x'), ask('/')]).toEqual([
+        [false, false],
+        [true, true],
+        [true, true],
+      ]);
+    }
+  });
+
   test('still holds through a disabled group, which grants and excludes no more', () => {
     const principals = rows.principals.map((row) =>
       row.id === visionTeam ? { ...row, enabled: false } : row,

@@ -18,6 +18,7 @@ import '../../src/policy/engine/memberships.test.ts';
 import '../../src/policy/engine/resource-tags.test.ts';
 import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
+import '../../src/policy/decide.precedence.test.ts';
 import '../../src/policy/engine/exclusions.test.ts';
 import '../../src/policy/engine/engine.test.ts';
 import '../../src/policy/engine/mask-tier.test.ts';

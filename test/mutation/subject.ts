@@ -14,6 +14,49 @@ export const denyPrecedence: Readonly<Record<string, readonly string[]>> = {
   'src/policy/engine/assignments.ts': ['excludes', 'putDenial', 'deleteDenial'],
   'src/policy/engine/engine.ts': ['#searchTable', '#searchOwn', '#applies', '#passes'],
   'src/policy/engine/mask-tier.ts': ['#unlessDenied'],
-  'src/policy/engine/reach.ts': ['reachOf', 'allConvey', 'everyIdentityOf'],
-  'src/policy/engine/rights-compile.ts': ['#precedes'],
+  'src/policy/engine/reach.ts': ['everyIdentityOf'],
 };
+
+/** A mutant that nobody can tell from the original by its answers, though it lies in deny precedence. */
+export interface Equivalent {
+  readonly within: string;
+  readonly original: string;
+  readonly replacement: string;
+  readonly reason: string;
+}
+
+const saves = 'it only saves a search that would find nothing';
+const root = 'the root, which is 0, has neither anchor nor crown';
+
+/** They count as survivors in the score, but do not fail the run. An entry that no longer fits fails it. */
+export const equivalents: readonly Equivalent[] = [
+  ...['near', 'far', 'top'].map((block) => ({
+    within: '#searchTable',
+    original: `memory[table + ${block} + 1] !== 0`,
+    replacement: 'true',
+    reason: saves,
+  })),
+  { within: '#searchTable', original: 'anchor < 0', replacement: 'false', reason: saves },
+  { within: '#searchTable', original: 'anchor < 0', replacement: 'anchor <= 0', reason: root },
+  { within: '#searchTable', original: 'crown < 0', replacement: 'false', reason: saves },
+  { within: '#searchTable', original: 'crown < 0', replacement: 'crown <= 0', reason: root },
+  {
+    within: '#searchOwn',
+    original: 'true',
+    replacement: 'false',
+    reason: 'no role assignment holds at its own scope only',
+  },
+  {
+    within: '#applies',
+    original: '(word & isGated) === 0 && bits !== conditional',
+    replacement: 'false',
+    reason: 'what has no condition holds; it is not remembered then',
+  },
+  { within: '#passes', original: "'error'", replacement: '""', reason: 'it is neither true nor false' },
+  {
+    within: '#unlessDenied',
+    original: '((what >>> 16) & this.#denied.filter(action)) === 0',
+    replacement: 'false',
+    reason: saves,
+  },
+];

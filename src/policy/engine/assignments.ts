@@ -156,10 +156,10 @@ export class Assignments {
     const excluded = assignment.excludePrincipals
       .filter((id) => id !== everyone)
       .map((id) => principals.mention(id));
+    // Whom it matters to is beneath one that is denied, and is disturbed with that one.
     for (const node of excluded) {
       node.mentions++;
       node.exclusions++;
-      principals.disturb(node);
     }
     const entry: DenialEntry = { assignment, slots, excluded, gate };
     for (const id of new Set<PrincipalId>(assignment.principals)) {
@@ -182,7 +182,6 @@ export class Assignments {
     for (const node of entry.excluded) {
       node.mentions--;
       node.exclusions--;
-      this.#in.principals.disturb(node);
       this.#in.principals.release(node);
     }
   }

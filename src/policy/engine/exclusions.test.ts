@@ -178,13 +178,14 @@ describe.each(tiers)('of two deny assignments, %s', (_, options) => {
   ];
   const one = deny(1, { principals: [team], permissions: permission('One') });
   const two = deny(2, { principals: [team], permissions: permission('Two') });
+  const roleAssignments = [assignment(1, '/', roleIds.reader, others)];
   const again = deny(3, { principals: [team], permissions: permission('One') });
 
   test.each([
     ['the first', one, two],
     ['the second', two, one],
   ])('%s ends alone', (__, gone, left) => {
-    const snapshot = PolicySnapshot.from({ ...world, denyAssignments: [one, two] }, options);
+    const snapshot = PolicySnapshot.from({ ...world, roleAssignments, denyAssignments: [one, two] }, options);
     const causeOf = (name: string) =>
       decide(snapshot, first, { ...access, action: `Contoso.${name}/read` }).cause;
     for (let i = 0; i < 3; i++) {
