@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CliError } from './cli-error.ts';
-import { scopeNamed, shortScope } from './scopes.ts';
+import { scopeNamed, scopeToGiveAt, shortScope } from './scopes.ts';
 
 const group = '/subscriptions/s1/resourceGroups/ml/providers';
 const places = {
@@ -33,6 +33,42 @@ test.each(['workspaces', 'container:', 'container:../x', 'management-group:', 'm
     expect(() => scopeNamed(name, places)).toThrow(CliError);
   },
 );
+
+test.each([
+  ['worksapce/jobs/j1', '`workspace/jobs/j1`'],
+  ['subscriptions/s1', '`/subscriptions/s1`'],
+])('%s is a typing error that is named', (name, near) => {
+  expect(() => scopeNamed(name, places)).toThrow(
+    expect.objectContaining({ hint: `Did you mean ${near}?` }) as Error,
+  );
+});
+
+const subscription = '/subscriptions/6f0c2a4e-1111-4222-8333-944445555566';
+
+test.each([
+  '/',
+  '/providers/Contoso.Tracker',
+  '/providers/Microsoft.Management/managementGroups/research',
+  subscription,
+  `${subscription}/`,
+  `${subscription}/resourceGroups/ml`,
+  `${subscription}/RESOURCEGROUPS/ml/providers/Microsoft.MachineLearningServices/workspaces/lab/jobs/j1`,
+  `${subscription}/providers/Microsoft.Contoso/things/one`,
+])('%s is a scope to give at', (scope) => {
+  expect(scopeToGiveAt(scope, places)).toBe(scope);
+});
+
+test.each([
+  '/subscription/6f0c2a4e-1111-4222-8333-944445555566',
+  '/subscriptions/6f0c…',
+  `${subscription}/resourceGroups`,
+  `${subscription}/resourceGroup/ml`,
+  `${subscription}/resourceGroups/ml/Microsoft.MachineLearningServices/workspaces/lab`,
+  `${subscription}/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces`,
+  '//',
+])('nothing can lie at %s', (scope) => {
+  expect(() => scopeToGiveAt(scope, places)).toThrow('Nothing can lie at');
+});
 
 test('whatever is shown short names the same scope again', () => {
   const segment = fc.stringMatching(/^[a-z0-9-]{1,8}$/);

@@ -1,3 +1,5 @@
+import { nearestKey } from '../config/nearest-key.ts';
+import { isGuid } from '../lib/ids.ts';
 import { CliError } from './cli-error.ts';
 import type { Discovery } from './connection/discovery.ts';
 
@@ -17,8 +19,54 @@ export function scopeNamed(name: string, places: Places): string {
   if (name.startsWith('/')) return name;
   const [head = '', ...rest] = name.split('/');
   const base = shortNames(places).get(head) ?? containerScope(head, places) ?? groupScope(head);
-  if (base === null) throw new CliError('usage', `\`${name}\` is not a scope.`, { hint: scopeHelp });
+  if (base === null)
+    throw new CliError('usage', `\`${name}\` is not a scope.`, { hint: meant(name, head, places) });
   return [base, ...rest].join('/');
+}
+
+function meant(name: string, head: string, places: Places): string {
+  if (/^(subscriptions|providers)$/i.test(head)) return `Did you mean \`/${name}\`?`;
+  const near = nearestKey(head, [...shortNames(places).keys()]);
+  return near === null ? scopeHelp : `Did you mean \`${[near, ...name.split('/').slice(1)].join('/')}\`?`;
+}
+
+const scopeForms = [
+  '/',
+  '/providers/NAMESPACE/…',
+  '/subscriptions/ID',
+  '/subscriptions/ID/resourceGroups/NAME',
+  '/subscriptions/ID[/resourceGroups/NAME]/providers/NAMESPACE/TYPE/NAME…',
+];
+
+/**
+ * The scope at which something is to be given or denied: one at which nothing can ever lie is a typing error that would
+ * be noticed too late. Throws CliError `usage`.
+ */
+export function scopeToGiveAt(name: string, places: Places): string {
+  const scope = scopeNamed(name, places);
+  if (wellFormed(scope)) return scope;
+  throw new CliError('usage', `Nothing can lie at \`${scope}\`.`, {
+    hint: `Scopes look like ${scopeForms.join(', ')}.`,
+  });
+}
+
+function wellFormed(scope: string): boolean {
+  if (scope === '/') return true;
+  const [kind = '', id = '', ...rest] = scope.replace(/^\/|\/$/g, '').split('/');
+  if (same(kind, 'providers')) return id !== '';
+  if (!same(kind, 'subscriptions') || !isGuid(id)) return false;
+  const within = same(rest[0] ?? '', 'resourceGroups') ? rest.slice(1) : ['-', ...rest];
+  const [group = '', providers, namespace, type, resource] = within;
+  if (group === '') return false;
+  if (providers === undefined) return true;
+  return (
+    same(providers, 'providers') &&
+    [namespace, type, resource].every((each) => each !== undefined && each !== '')
+  );
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 /** The short form of a scope, as `--scope` takes it; one that has none is shown whole. */

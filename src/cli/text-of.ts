@@ -7,8 +7,10 @@ export function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : null;
+    if (code === 'ENOENT') throw new CliError('usage', `There is no file \`${file}\`.`, { cause });
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError('usage', `\`${file}\` cannot be read: ${why}`);
+    throw new CliError('usage', `\`${file}\` cannot be read: ${why}`, { cause });
   }
 }
 
@@ -19,7 +21,8 @@ export function jsonOf<T>(file: string, schema: z.ZodType<T>): T {
     value = JSON.parse(textOf(file));
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
-    throw new CliError('usage', `\`${file}\` is not JSON.`);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CliError('usage', `\`${file}\` is not JSON: ${why}.`, { cause });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,14 +1,18 @@
 import { z } from 'zod';
+import { inAccess } from '../../gateway/attribute-names.ts';
+import { environmentOf } from '../../gateway/environment.ts';
 import type { Route } from '../../gateway/routes.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { failure } from '../../lib/errors.ts';
 import { isGuid, type PrincipalId } from '../../lib/ids.ts';
 import { decideForAll } from '../../policy/decide.ts';
 import { explain } from '../../policy/explain.ts';
 import { normalizeScope } from '../../policy/scope.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
-import { policyIdOf, type Access } from '../../policy/types.ts';
+import { policyIdOf, type Access, type AttributeSet } from '../../policy/types.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { requireAlso } from '../also.ts';
+import { namesIn } from '../arm/authorization/resource-names.ts';
 import { ownAccess, ownRule } from '../own-actions.ts';
 import { isOperationName, knownOperation, nearestOperation } from './known-operations.ts';
 import { party } from './parties.ts';
@@ -24,10 +28,14 @@ const question = z.strictObject({
 
 export interface CheckParts {
   readonly snapshot: PolicySnapshot;
+  readonly clock: Clock;
 }
 
-/** Would this be allowed, and why? Nothing is done. */
-export function checkRoutes({ snapshot }: CheckParts): Route[] {
+/**
+ * Would this be allowed, and why? Nothing is done. Conditions are told the time, the caller's own CI run and the names in
+ * the scope; what only a request itself could tell, such as a job's GPUs, is missing.
+ */
+export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
   return [
     {
       method: 'POST',
@@ -38,7 +46,7 @@ export function checkRoutes({ snapshot }: CheckParts): Route[] {
       guard: () => ownRule('self'),
       async serve(exchange) {
         const asked = exchange.json(question);
-        const { access, warnings } = accessOf(asked);
+        const { access: bare, warnings } = accessOf(asked);
         const { authorities: own, subject, chain } = callerOf(exchange);
         const named = asked.principal === undefined ? null : principalOf(snapshot, asked.principal);
         const other = asked.principal !== undefined && named?.id !== subject.id;
@@ -50,6 +58,13 @@ export function checkRoutes({ snapshot }: CheckParts): Route[] {
           });
         }
         const authorities = named === null || !other ? own : [named.id];
+        const access = {
+          ...bare,
+          attributes: {
+            resource: { ...namesIn(asked.scope), ...blobIn(bare.scope) },
+            environment: environmentOf(other ? [] : chain, clock.now()),
+          },
+        };
         const { allowed, cause, decidedFor } = decideForAll(snapshot, authorities, access);
         return ok({
           decision: {
@@ -64,7 +79,7 @@ export function checkRoutes({ snapshot }: CheckParts): Route[] {
             reason: cause.kind,
             policyId: policyIdOf(cause),
             decidedFor: decidedFor === null ? null : party(snapshot, decidedFor),
-            ...access,
+            ...bare,
             snapshotVersion: snapshot.version,
           },
           explanation: explain(snapshot, authorities, access),
@@ -115,6 +130,21 @@ function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: 
     );
   }
   return { access, warnings };
+}
+
+const blob =
+  /\/providers\/microsoft\.storage\/storageaccounts\/[^/]+\/blobservices\/[^/]+\/containers\/[^/]+\/blobs\/(.+)$/i;
+const blobPath = inAccess('@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path]');
+
+/** The name of the blob at a scope in normal form, in which all but lower-case letters and digits may be percent-encoded. */
+function blobIn(scope: string): AttributeSet {
+  const name = blob.exec(scope)?.[1];
+  if (name === undefined) return {};
+  try {
+    return { [blobPath]: decodeURIComponent(name) };
+  } catch {
+    return {};
+  }
 }
 
 function principalOf(snapshot: PolicySnapshot, name: string): PrincipalRecord | null {

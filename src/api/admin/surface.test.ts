@@ -63,9 +63,14 @@ function person(displayName: string): Promise<PrincipalRecord> {
   return lockstep.foundation.directory.createUser(by(), { displayName, userPrincipalName });
 }
 
-async function assign(principalId: PrincipalId, roleDefinitionId: string, scope: string): Promise<string> {
+async function assign(
+  principalId: PrincipalId,
+  roleDefinitionId: string,
+  scope: string,
+  condition: string | null = null,
+): Promise<string> {
   const id = newGuid();
-  const assignment = { id, scope, roleDefinitionId, principalId, principalType: 'User' as const };
+  const assignment = { id, scope, roleDefinitionId, principalId, principalType: 'User' as const, condition };
   await lockstep.foundation.ledger.commit(by(), (tx, record) =>
     putRoleAssignment(tx, record, {
       ...assignment,
@@ -200,6 +205,26 @@ test('an explanation follows policy: once the right is given, it says that it wo
   await assign(curious.id, roleIds.lockstepAuditor, ownScope);
   const { json } = await call(token, 'GET', `/admin/v1/decisions/${decisionId}`);
   expect(json).toMatchObject({ decision: { allowed: false }, explanation: { allowed: true } });
+});
+
+test('check tells conditions the time and the names in the scope, and nothing of a request that is not made', async () => {
+  const account = '/subscriptions/s1/resourcegroups/g/providers/microsoft.storage/storageaccounts/store';
+  const container = `${account}/blobservices/default/containers/datasets`;
+  const blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs';
+  const asker = await person('Asker');
+  const token = await tokenFor(asker);
+  await assign(
+    asker.id,
+    roleIds.storageBlobDataReader,
+    container,
+    `@Resource[${blobs}:path] StringStartsWith 'Open/' AND @Environment[UtcNow] DateTimeGreaterThan '2020-01-01T00:00:00Z'`,
+  );
+  const may = async (scope: string) =>
+    (await call(token, 'POST', '/admin/v1/check', { action: `${blobs}/read`, scope })).json['decision'];
+  expect(await may(`${container}/blobs/%4fpen/a.csv`)).toMatchObject({ allowed: true });
+  expect(await may(`${container}/blobs/open/a.csv`)).toMatchObject({ allowed: false });
+  expect(await may(`${container}/blobs/%zz`)).toMatchObject({ allowed: false });
+  expect(await may(container)).toMatchObject({ allowed: false });
 });
 
 test('check answers as the pipeline would, and does nothing', async () => {

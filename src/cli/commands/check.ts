@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 import { scopeHelp, scopeNamed } from '../scopes.ts';
-import { explainedSchema, shownExplanation } from './explanation.ts';
+import { explainedSchema, shownExplanation, type Explained } from './explanation.ts';
 
 const schema = z.object({
   for: z.string().optional(),
@@ -32,6 +32,23 @@ export function addCheck(program: Command, context: CliContext): void {
         },
       });
       call.result(checked, shownExplanation(call, checked, await client.discovery()));
+      if (turnsOnRequest(checked)) {
+        call.note(
+          `\n${call.style.notice('A condition asks for what only a real request tells (@Request…): here that counts as missing, so the real answer may be yes.')}`,
+        );
+      }
       if (!checked.decision.allowed) context.ending = 'denied';
     });
+}
+
+/** Whether a condition could not be told for want of a request. */
+function turnsOnRequest({ explanation }: Explained): boolean {
+  return (explanation?.authorities ?? []).some((one) =>
+    (one.remedy?.nearest ?? []).some(
+      ({ shortfall }) =>
+        shortfall.kind === 'condition' &&
+        shortfall.failing?.sides.some((side) => /^@request\[/i.test(side.text) && side.value === null) ===
+          true,
+    ),
+  );
 }

@@ -6,9 +6,10 @@ import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { principalNamed } from '../directory.ts';
+import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
-import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
+import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
 
 const everyone = '00000000-0000-0000-0000-000000000000';
 const provider = 'providers/Microsoft.Authorization/denyAssignments';
@@ -64,14 +65,16 @@ export function addDeny(program: Command, context: CliContext): void {
       const call = invocation(context, command);
       const options = call.options(createOptions);
       if (options.everyone === options.principal.length > 0) {
-        throw new CliError('usage', 'Say whom: --everyone, or --principal.');
+        throw new CliError('usage', 'Say whom: either --everyone or --principal.', {
+          hint: '--everyone --except "Platform team"',
+        });
       }
       if (options.action.length + options.dataAction.length === 0) {
         throw new CliError('usage', 'Say what: --action or --data-action.', { hint: "--action '*'" });
       }
       const client = await call.client();
       const places = await client.discovery();
-      const scope = scopeNamed(options.scope, places);
+      const scope = scopeToGiveAt(options.scope, places);
       const made = await client.json('arm', 'PUT', `${under(scope)}/${provider}/${randomUUID()}`, schema, {
         json: {
           properties: {
@@ -147,12 +150,19 @@ export function addDeny(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const client = await call.client();
-      const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, await client.discovery());
+      const places = await client.discovery();
+      const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
       const held = await armCollection(client, `${under(scope)}/${provider}`, schema, {
         $filter: 'atScope()',
       });
-      const found = held.find((row) => row.name.toLowerCase() === name.toLowerCase());
-      if (!found) throw new CliError('not-found', `There is no deny assignment \`${name}\` at this scope.`);
+      const id = guidOf(name) ?? name;
+      const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
+      if (!found) {
+        const at = shortScope(scope, places);
+        throw new CliError('not-found', `No deny assignment \`${name}\` holds at ${at}.`, {
+          hint: `\`lockstep deny list --scope ${at}\` shows their ids; those of another place need its --scope.`,
+        });
+      }
       await client.done('arm', 'DELETE', `${under(found.properties.scope)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.denyAssignmentName}`);
     });

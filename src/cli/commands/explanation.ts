@@ -119,6 +119,7 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
       );
     }
     parts.push(explanation.authorities.map((one) => authorityLine(call, one, short)).join('\n'));
+    parts.push(...liftings(explanation.authorities, short));
     for (const group of sameRemedy(explanation.authorities)) parts.push(...remedyParts(call, group, short));
   }
   for (const warning of warnings) parts.push(style.notice(warning));
@@ -133,6 +134,20 @@ function ruleSentence(reason: string, policyId: string): string {
 }
 
 type Short = (scope: string) => string;
+
+/** For each denial in the way, how it is lifted and by whom. */
+function liftings(authorities: readonly Authority[], short: Short): string[] {
+  const lines = authorities.flatMap(({ deniedBy, policyId }) => {
+    const id = /^denyAssignment:(.+)$/.exec(policyId)?.[1];
+    if (deniedBy === null || id === undefined) return [];
+    const where = short(deniedBy.scope);
+    return [
+      `Whoever holds Microsoft.Authorization/denyAssignments/delete at ${where} can lift it:\n` +
+        `lockstep deny delete ${id} --scope ${where}`,
+    ];
+  });
+  return [...new Set(lines)];
+}
 
 function authorityLine({ style }: Invocation, one: Authority, short: Short): string {
   const mark = one.allowed ? style.good('yes') : style.bad('no ');
@@ -222,7 +237,7 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
   const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []);
-  if (commands.length > 0) out.push(style.dim(commands.join('\n')));
+  if (commands.length > 0) out.push(commands.join('\n'));
   return out;
 }
 

@@ -127,7 +127,7 @@ function named(definitions: readonly z.infer<typeof definition>[], name: string)
   );
   if (found) return found;
   throw new CliError('not-found', `There is no role \`${name}\`.`, {
-    hint: 'lockstep role list --definitions',
+    hint: '`lockstep role list --definitions` shows those of the workspace, with --scope / those of every place.',
   });
 }
 

@@ -8,9 +8,10 @@ import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { objectsById, principalNamed, type Principal } from '../directory.ts';
+import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
-import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
+import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
 import { textOf } from '../text-of.ts';
 import { addDefinition } from './role-definition.ts';
 
@@ -72,11 +73,11 @@ export function addRole(program: Command, context: CliContext): void {
       const condition = conditionIn(options);
       const client = await call.client();
       const places = await client.discovery();
-      const scope = scopeNamed(options.scope, places);
+      const scope = scopeToGiveAt(options.scope, places);
       const definition = await definitionNamed(client, scope, options.role);
       const assignee = await assigneeNamed(client, options.assignee);
       const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
-      const made = await client.json('arm', 'PUT', path, assignmentSchema, {
+      const giving = client.json('arm', 'PUT', path, assignmentSchema, {
         json: {
           properties: {
             roleDefinitionId: definition.id,
@@ -85,6 +86,9 @@ export function addRole(program: Command, context: CliContext): void {
             ...(condition === null ? {} : { condition, conditionVersion: '2.0' }),
           },
         },
+      });
+      const made = await giving.catch((error: unknown) => {
+        throw explained(error, shortScope(scope, places));
       });
       call.result(
         made,
@@ -115,10 +119,12 @@ export function addRole(program: Command, context: CliContext): void {
       const scope = scopeNamed(options.scope, places);
       const definitions = await definitionsAt(client, scope);
       if (options.definitions) {
+        definitions.sort((a, b) => a.properties.roleName.localeCompare(b.properties.roleName, 'en'));
         const shown = table(
           definitions,
           [
             { title: 'ROLE', value: (row) => row.properties.roleName },
+            { title: 'TYPE', value: (row) => (row.properties.type === 'CustomRole' ? 'custom' : null) },
             { title: 'DESCRIPTION', value: (row) => row.properties.description ?? null },
           ],
           call.style,
@@ -174,12 +180,29 @@ export function addRole(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const client = await call.client();
-      const path = isGuid(name)
-        ? await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, name)
-        : name;
+      const id = guidOf(name);
+      if (id === null && !name.startsWith('/')) {
+        throw new CliError('usage', `\`${name}\` is not the id of a role assignment, nor its path.`, {
+          hint: '`lockstep role list` shows the ids.',
+        });
+      }
+      const path =
+        id === null
+          ? name
+          : await assignmentPath(client, call.options(z.object({ scope: z.string() })).scope, id);
       await client.done('arm', 'DELETE', path);
       call.result({ removed: path }, `removed  ${path}`);
     });
+}
+
+/** An assignment that is there already, with the way on; any other error as it is. */
+function explained(error: unknown, at: string): unknown {
+  if (!(error instanceof CliError) || error.code !== 'RoleAssignmentExists') return error;
+  return new CliError(error.ending, error.message, {
+    code: error.code,
+    hint: `To give it under another condition, end it first: \`lockstep role remove ID --scope ${at}\`.`,
+    cause: error,
+  });
 }
 
 /** Throws CliError `usage` when both are given, and when the file cannot be read. */
@@ -215,9 +238,15 @@ async function assigneeNamed(
   try {
     return await principalNamed(client, name);
   } catch (error) {
-    if (isGuid(name) && error instanceof CliError && error.ending === 'denied')
-      return { id: name, type: null };
-    throw error;
+    if (!(error instanceof CliError) || error.ending !== 'denied') throw error;
+    if (isGuid(name)) return { id: name, type: null };
+    throw new CliError('denied', `You may not look \`${name}\` up in the directory. ${error.message}`, {
+      ...(error.code === null ? {} : { code: error.code }),
+      ...(error.decisionId === null ? {} : { decisionId: error.decisionId }),
+      facts: error.facts,
+      hint: 'Name them by object id (`lockstep whoami` tells everyone their own), or ask for the role Lockstep Auditor at `directory`.',
+      cause: error,
+    });
   }
 }
 
@@ -231,10 +260,8 @@ async function definitionNamed(client: Client, scope: string, name: string): Pro
       row.id.toLowerCase() === wanted,
   );
   if (found) return found;
-  const near = nearestKey(
-    name,
-    definitions.map((row) => row.properties.roleName),
-  );
+  const names = definitions.map((row) => row.properties.roleName);
+  const near = nearestKey(name, names) ?? names.find((each) => each.toLowerCase().includes(wanted)) ?? null;
   throw new CliError('not-found', `There is no role \`${name}\`.`, {
     hint: near === null ? 'lockstep role list --definitions' : `Did you mean \`${near}\`?`,
   });

@@ -23,8 +23,40 @@ test('a table without rows is nothing', () => {
   expect(table([], columns, bare, null)).toBe('');
 });
 
-test('on a narrow terminal lines are cut, in a pipe they are whole', () => {
-  expect(table(rows, columns, bare, 8)).toContain('grace h…');
+test('on a narrow terminal a row goes on in the next line, and no id is cut', () => {
+  const id = '7729f297-1735-463e-b1ff-0b317397070e';
+  const assignments = [{ role: 'Owner', who: 'Ada Byron', id, scope: '/' }];
+  const shown = table(
+    assignments,
+    [
+      { title: 'ROLE', value: (row) => row.role },
+      { title: 'ASSIGNEE', value: (row) => row.who },
+      { title: 'ASSIGNMENT', value: (row) => row.id },
+      { title: 'SCOPE', value: (row) => row.scope },
+    ],
+    bare,
+    48,
+  );
+  expect(shown).toBe(
+    [
+      'ROLE   ASSIGNEE',
+      '    ASSIGNMENT                            SCOPE',
+      'Owner  Ada Byron',
+      `    ${id}  /`,
+    ].join('\n'),
+  );
+});
+
+test('prose in the last column is wrapped beside itself, and whole in a pipe', () => {
+  const roles = [{ role: 'Reader', about: 'Sees every resource and changes none of them.' }];
+  const shape = [
+    { title: 'ROLE', value: (row: (typeof roles)[number]) => row.role },
+    { title: 'DESCRIPTION', value: (row: (typeof roles)[number]) => row.about },
+  ];
+  expect(table(roles, shape, bare, 36)).toBe(
+    'ROLE    DESCRIPTION\nReader  Sees every resource and\n        changes none of them.',
+  );
+  expect(table(roles, shape, bare, null)).toContain('Sees every resource and changes none of them.');
 });
 
 test('without colour there is no escape sequence', () => {

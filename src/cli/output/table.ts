@@ -7,10 +7,13 @@ export interface Column<Row> {
 }
 
 const gap = '  ';
+const indent = '    ';
+/** Below this many columns prose is no longer wrapped beside the rest, but beneath it. */
+const narrowest = 24;
 
 /**
- * Aligned columns under a dim heading; a column without any value is left out. On a terminal the last column is cut
- * with an ellipsis to fit; elsewhere nothing is cut.
+ * Aligned columns under a dim heading; a column without any value is left out. Nothing is ever cut: what does not fit a
+ * terminal goes on in the next line, the last column beside itself where it is prose, whole columns otherwise.
  */
 export function table<Row>(
   rows: readonly Row[],
@@ -26,15 +29,62 @@ export function table<Row>(
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map((row) => (row[i] ?? '').length)),
   );
-  const line = (row: readonly string[]) => {
-    const padded = shown.map(({ column, i }, at) => {
+  const cellsOf = (row: readonly string[]) =>
+    shown.map(({ column, i }) => {
       const cell = row[i] ?? '';
-      if (column.align === 'right') return cell.padStart(widths[i] ?? 0);
-      return at === shown.length - 1 ? cell : cell.padEnd(widths[i] ?? 0);
+      return column.align === 'right' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0);
     });
-    return cut(padded.join(gap).trimEnd(), width);
+  const lineOf = layout(
+    shown.map(({ i }) => widths[i] ?? 0),
+    cells.some((row) => row[shown.at(-1)?.i ?? 0]?.includes(' ')),
+    width,
+  );
+  const heading = lineOf(cellsOf(columns.map((column) => column.title)));
+  return [...heading.map((line) => style.dim(line)), ...cells.flatMap((row) => lineOf(cellsOf(row)))].join(
+    '\n',
+  );
+}
+
+/** How the padded cells of a row become lines. */
+function layout(
+  widths: readonly number[],
+  prose: boolean,
+  width: number | null,
+): (cells: readonly string[]) => readonly string[] {
+  const total = widths.reduce((sum, each) => sum + each + gap.length, -gap.length);
+  if (width === null || total <= width) return (cells) => [cells.join(gap).trimEnd()];
+  const before = total - (widths.at(-1) ?? 0);
+  if (prose && width - before >= narrowest) {
+    return (cells) => {
+      const [first = '', ...more] = wrapped((cells.at(-1) ?? '').trimEnd(), width - before);
+      const head = [...cells.slice(0, -1), first].join(gap).trimEnd();
+      return [head, ...more.map((line) => ' '.repeat(before) + line)];
+    };
+  }
+  return (cells) => {
+    const lines: string[] = [];
+    let line = '';
+    for (const [at, cell] of cells.entries()) {
+      if (line !== '' && line.length + gap.length + (widths[at] ?? 0) > width) {
+        lines.push(line.trimEnd());
+        line = indent + cell;
+      } else line = line === '' ? cell : line + gap + cell;
+    }
+    return [...lines, line.trimEnd()].filter((each) => each.trim() !== '');
   };
-  return [style.dim(line(columns.map((column) => column.title))), ...cells.map(line)].join('\n');
+}
+
+/** Lines of at most so many columns, broken between words; a word that is longer stays whole. */
+export function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** Names and values, one pair a line; pairs whose value is null are left out. */
@@ -52,8 +102,4 @@ export function facts(pairs: readonly (readonly [string, string | null])[], styl
 
 function oneLine(text: string): string {
   return plain(text.replace(/\s+/g, ' ').trim());
-}
-
-function cut(text: string, width: number | null): string {
-  return width === null || text.length <= width ? text : text.slice(0, Math.max(1, width - 1)) + '…';
 }

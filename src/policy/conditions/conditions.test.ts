@@ -197,7 +197,15 @@ describe('a text that is no condition is refused', () => {
   test.each([
     ["@a[x] StringEquals 'x'", 0, '@Request, @Resource'],
     ["@Resource[x] StringEquals 'a' AND Exists @Resource[y] OR Exists @Resource[z]", 54, 'parentheses'],
-    ["@Resource[x] StringEqual 'a'", 13, 'StringEqual is no operator'],
+    [
+      "@Resource[x] StringEqual 'a'",
+      13,
+      'StringEqual is no operator of conditions; did you mean StringEquals?',
+    ],
+    ["@Resource[x] StartsWith 'a'", 13, 'did you mean StringStartsWith?'],
+    ['@Resource[x] StringEquals "red"', 26, "single straight quotes, as in 'red'"],
+    ['@Resource[x] StringEquals ‘red’', 26, "single straight quotes, as in 'red'"],
+    ['@Resource[x] StringEquals a/b', 27, "texts are written in single quotes, as in 'red'"],
     ["@Resource[x] StringEquals {'a'}", 0, 'ForAnyOfAnyValues:StringEquals'],
     ["@Resource[x] NumericEquals '1'", 27, 'without quotes'],
     ['@Resource[x] StringEquals red', 26, 'single quotes'],

@@ -176,7 +176,11 @@ class Parser {
     const quantifier = colon < 0 ? null : quantifiers.get(token.text.slice(0, colon).toLowerCase());
     const operator = operators.get(token.text.slice(colon + 1).toLowerCase());
     if (quantifier === undefined || operator === undefined) {
-      throw new ProblemFound(token.start, `${token.text} is no operator of conditions`);
+      const name = token.text.slice(colon + 1).toLowerCase();
+      const near =
+        operators.get(`string${name}`) ?? operators.get(`numeric${name}`) ?? operators.get(`${name}s`);
+      const meant = near === undefined ? '' : `; did you mean ${near.name}?`;
+      throw new ProblemFound(token.start, `${token.text} is no operator of conditions${meant}`);
     }
     if (quantifier !== null && !operator.quantified) {
       throw new ProblemFound(

@@ -52,6 +52,8 @@ function problemAt(text: string, from: number): SyntaxProblem {
       ? 'this text is not closed: write a single quote at its end'
       : char === '@'
         ? 'an attribute is written @Source[name], for instance @Resource[Microsoft.Storage/storageAccounts:name]'
-        : `'${char}' has no meaning here`;
+        : /["“”‘’`]/.test(char)
+          ? `texts are written in single straight quotes, as in 'red', not in ${char}`
+          : `'${char}' has no meaning here; texts are written in single quotes, as in 'red'`;
   return { kind: 'error', position, message: why };
 }

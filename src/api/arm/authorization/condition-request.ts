@@ -23,8 +23,19 @@ export function conditionOf(
     throw refusal(
       'invalid_request',
       'InvalidCondition',
-      `The condition is not valid at character ${parsed.position}: ${parsed.message}.`,
+      `The condition is not valid at character ${parsed.position}${placeIn(text, parsed.position)}: ` +
+        `${parsed.message}${parsed.message.endsWith('?') ? '' : '.'}`,
     );
   }
   return text;
+}
+
+/** What stands at the place, so that nobody has to count characters; nothing at the end of the text. */
+function placeIn(text: string, position: number): string {
+  const rest = text
+    .slice(position, position + 60)
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (rest === '') return '';
+  return ` (at \`${rest.length > 30 ? `${rest.slice(0, 30)}…` : rest}\`)`;
 }
