@@ -173,6 +173,7 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   const refused = await check();
   expect(refused.code).not.toBe(0);
   expect(refused.stdout).toContain('its condition is not true here');
+  expect(refused.stdout).toMatch(/\nlockstep role assign --role .* --scope container:conditional\n/);
   const broken = await admin.lockstep(
     'role',
     'assign',
@@ -184,8 +185,17 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
     '@Resource[x',
   );
   expect(broken.code).not.toBe(0);
-  expect(broken.stderr).toContain('character 0');
-  await admin.json('role', 'remove', given.name, ...where);
+  expect(broken.stderr).toContain('character 0 (at `@Resource[x`)');
+  const role = ['--role', 'Storage Blob Data Reader', '--assignee', 'bea@lab.example'];
+  const twice = await admin.lockstep('role', 'assign', ...role, ...where);
+  expect(twice.stderr).toContain('lockstep role remove ID --scope container:conditional');
+  const cut = await admin.lockstep('role', 'remove', given.name.slice(0, 8), ...where);
+  expect([cut.code, cut.stderr]).toEqual([2, expect.stringContaining('not the id of a role assignment')]);
+  // Azure's message names the assignment without hyphens.
+  await admin.json('role', 'remove', given.name.replaceAll('-', ''), ...where);
+  expect(await admin.json('role', 'list', ...where, '--assignee', 'bea@lab.example')).not.toMatchObject([
+    { name: given.name },
+  ]);
 
   const file = join(mkdtempSync(join(tmpdir(), 'lockstep-role-')), 'role.json');
   writeFileSync(
@@ -196,6 +206,11 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
       assignableScopes: ['/'],
     }),
   );
+  const nowhere = `${file}.nowhere`;
+  const lister = { roleName: 'Container lister', permissions: [{ actions: [action] }] };
+  writeFileSync(nowhere, JSON.stringify({ ...lister, assignableScopes: ['/subscriptions/6f0c…'] }));
+  const lost = await admin.lockstep('role', 'definition', 'create', '--file', nowhere);
+  expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining('Nothing can lie at')]);
   await admin.json('role', 'definition', 'create', '--file', file);
   await admin.json('role', 'assign', '--role', 'Container lister', '--assignee', 'bea@lab.example', ...where);
   expect((await check()).code).toBe(0);
@@ -216,6 +231,7 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   const under = await check();
   expect(under.code).not.toBe(0);
   expect(under.stdout).toContain('incident 42');
+  expect(under.stdout).toContain(`lockstep deny delete ${denied.name} --scope container:conditional`);
   expect((await admin.lockstep('deny', 'list', ...where)).stdout).toContain('everyone');
   await admin.json('deny', 'delete', denied.name, ...where);
   expect((await check()).code).toBe(0);
@@ -273,6 +289,31 @@ test('the whole policy is exported for Cedar, in files for their owner only; not
   const refused = await bea.lockstep('policy', 'export', '--out', join(bea.directory, 'policy'));
   expect(refused.code).toBe(3);
   expect(refused.stderr).toContain('Lockstep.Access/policy/export/read');
+});
+
+test('check says so where only a real request could tell what a condition asks for', async () => {
+  const action = 'Microsoft.MachineLearningServices/workspaces/computes/write';
+  const role = ['--role', 'Contributor', '--assignee', 'bea@lab.example'];
+  const jobs = 'Microsoft.MachineLearningServices/workspaces/jobs';
+  const given = (await admin.json(
+    'role',
+    'assign',
+    ...role,
+    '--condition',
+    `@Request[${jobs}:gpuCount] NumericLessThanEquals 8`,
+  )) as { name: string };
+  const run = await bea.lockstep('check', action);
+  expect([run.code, run.stderr]).toEqual([3, expect.stringContaining('what only a real request tells')]);
+  await admin.json('role', 'remove', given.name);
+  expect((await bea.lockstep('check', action)).stderr).toBe('');
+});
+
+test('who may give roles but not read the directory is told to name people by object id', async () => {
+  const role = ['--role', 'Role Based Access Control Administrator', '--assignee', 'bea@lab.example'];
+  const given = (await admin.json('role', 'assign', ...role)) as { name: string };
+  const run = await bea.lockstep('role', 'assign', '--role', 'Reader', '--assignee', 'admin@lockstep.local');
+  expect([run.code, run.stderr]).toEqual([3, expect.stringContaining('Name them by object id')]);
+  await admin.json('role', 'remove', given.name);
 });
 
 test('the last administrator is told who else must be one before they go', async () => {

@@ -44,7 +44,13 @@ const scopeForms = [
  */
 export function scopeToGiveAt(name: string, places: Places): string {
   const scope = scopeNamed(name, places);
-  if (wellFormed(scope)) return scope;
+  requireScopeToGiveAt(scope);
+  return scope;
+}
+
+/** The same of a scope that is written in full. */
+export function requireScopeToGiveAt(scope: string): void {
+  if (scope.startsWith('/') && wellFormed(scope)) return;
   throw new CliError('usage', `Nothing can lie at \`${scope}\`.`, {
     hint: `Scopes look like ${scopeForms.join(', ')}.`,
   });

@@ -257,6 +257,20 @@ describe('an explanation', () => {
     });
   });
 
+  test('offers what is to be made a role where it is made, and what is there one at the very thing', () => {
+    const lab =
+      '/subscriptions/00000000-0000-4000-8000-00000000aaaa/resourcegroups/vision/providers/microsoft.machinelearningservices/workspaces/lab';
+    const offered = (verb: string, scope: string) =>
+      explain(snapshot, [cleo], {
+        action: `Microsoft.MachineLearningServices/workspaces/jobs/${verb}`,
+        dataAction: false,
+        scope,
+      }).authorities[0]?.remedy?.request?.path.split('/providers/Microsoft.Authorization')[0];
+    expect(offered('write', `${lab}/jobs/job-1`)).toBe(lab);
+    expect(offered('write', lab)).toBe(lab);
+    expect(offered('delete', `${lab}/jobs/job-1`)).toBe(`${lab}/jobs/job-1`);
+  });
+
   test('offers a request that is one word a value in any shell', () => {
     const scope = "/subscriptions/it's/resourcegroups/$(date)";
     const { remedy } = explain(snapshot, [cleo], { action: 'Contoso.X/y/write', dataAction: false, scope })

@@ -91,7 +91,18 @@ function remedy(snapshot: PolicySnapshot, id: PrincipalId, access: Access, chain
     roles,
     grantors,
     moreGrantors: more,
-    request: grantRequest(snapshot, id, roles[0], scopes.at(-1) ?? access.scope),
+    request: grantRequest(snapshot, id, roles[0], offeredScope(access, scopes)),
     ifGranted: { allowed: stillDenied.length === 0, stillDenied },
   };
+}
+
+/**
+ * Where the request that is offered would give the role: the narrowest scope that does. What is only being made has a
+ * name of its own each time (a job, a version), and a role there would not do for the next: there it is the whole
+ * resource, such as the workspace, in which it is made.
+ */
+function offeredScope({ action, dataAction, scope }: Access, scopes: readonly string[]): string {
+  const narrowest = scopes.at(-1) ?? scope;
+  if (dataAction || !action.toLowerCase().endsWith('/write')) return narrowest;
+  return scopes.findLast((each) => /\/providers\/[^/]+\/[^/]+\/[^/]+$/.test(each)) ?? narrowest;
 }

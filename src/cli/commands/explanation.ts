@@ -236,9 +236,18 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
     );
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
-  const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []);
+  const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []).map(shortened(short));
   if (commands.length > 0) out.push(commands.join('\n'));
   return out;
+}
+
+/** A command of the server's with its scope as people write it, where that needs no quotes. */
+function shortened(short: Short): (command: string) => string {
+  return (command) =>
+    command.replace(/ --scope (\/\S+)$/, (whole, scope: string) => {
+      const name = short(scope);
+      return /^[\w./:%-]+$/.test(name) ? ` --scope ${name}` : whole;
+    });
 }
 
 function nearLine(near: Assignment, fall: z.infer<typeof shortfall>, short: Short): string {

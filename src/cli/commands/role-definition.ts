@@ -6,7 +6,7 @@ import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 import { facts } from '../output/table.ts';
-import { scopeHelp, scopeNamed } from '../scopes.ts';
+import { requireScopeToGiveAt, scopeHelp, scopeNamed } from '../scopes.ts';
 import { jsonOf } from '../text-of.ts';
 
 const permission = z.looseObject({ actions: z.array(z.string()).nullish() });
@@ -84,6 +84,8 @@ export function addDefinition(role: Command, context: CliContext): void {
       const properties = z
         .looseObject({ roleName: z.string(), assignableScopes: z.array(z.string()).min(1) })
         .parse(jsonOf(options.file, file));
+      // A role that is assignable nowhere would be found nowhere either, to be changed or deleted.
+      for (const scope of properties.assignableScopes) requireScopeToGiveAt(scope);
       const client = await call.client();
       const [at = '/'] = properties.assignableScopes;
       const path = `${under(at)}/${provider}`;
