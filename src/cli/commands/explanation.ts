@@ -237,7 +237,15 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
   const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []).map(shortened(short));
-  if (commands.length > 0) out.push(commands.join('\n'));
+  if (commands.length === 0) return out;
+  if (
+    authorities.some(({ remedy: one }) =>
+      one?.nearest.some(({ shortfall: fall }) => fall.kind === 'condition'),
+    )
+  ) {
+    out.push(style.notice('A condition stands in the way; this would give the role without any:'));
+  }
+  out.push(commands.join('\n'));
   return out;
 }
 
