@@ -75,7 +75,7 @@ function layout(
 }
 
 /** Lines of at most so many columns, broken between words; a word that is longer stays whole. */
-export function wrapped(text: string, width: number): readonly string[] {
+function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
