@@ -26,6 +26,9 @@ export interface LastOwnerParts {
 /** How many people a refusal names. */
 const named = 3;
 
+/** How many of those who were found to hold a post are asked first the next time. */
+const mostRemembered = 32;
+
 /**
  * Nobody locks the house. Asked of every transaction, by whatever way it came: if it can take rights away, somebody must
  * be left afterwards, enabled and reachable, who may write and delete role and deny assignments without a condition at
@@ -33,6 +36,8 @@ const named = 3;
  * where the transaction takes the last one away; what was locked before stays as it is.
  */
 export function lastOwnerGuard(parts: LastOwnerParts): CommitGuard {
+  /** Only a hint at whom to look at: whether they still hold a post is asked each time. */
+  const lastFound = new Set<PrincipalId>();
   const mayLock = rememberedPerDenial((denial) => bearsOn(denial.permissions, [liftsDenials]));
   return async (tx, changes) => {
     const taking = changes.filter((change) => mayTakeAway(change, parts.snapshot));
@@ -45,9 +50,19 @@ export function lastOwnerGuard(parts: LastOwnerParts): CommitGuard {
     const asked = posts.filter((post) => taking.some((change) => reaches(change, post.scope, tree)));
     if (asked.length === 0) return;
     const scopes = new Set(asked.flatMap(({ scope }) => tree.ancestors(scope)));
-    const after = unconditionally(await loadPolicyAt(tx, [...scopes], isAdministrative));
-    for (const post of asked) {
-      if (await isHeld(tx, after, post, parts)) continue;
+    const policyOf = async (only: readonly PrincipalId[] | null) =>
+      unconditionally(await loadPolicyAt(tx, [...scopes], isAdministrative, only));
+    const isReachable = rememberedPerPrincipal((principal) => parts.reachable(tx, principal));
+    const open =
+      lastFound.size === 0 ? asked : await notHeld(await policyOf([...lastFound]), asked, isReachable);
+    if (open.length === 0) return;
+    const after = await policyOf(null);
+    for (const post of open) {
+      const holder = await holderOf(after, post, isReachable);
+      if (holder !== null) {
+        remember(lastFound, holder.id);
+        continue;
+      }
       const lost = lostBy(parts.snapshot, after, post, taking);
       if (lost.length > 0) throw lastOwner(post, lost, taking);
     }
@@ -119,9 +134,32 @@ function postsOf(
   ];
 }
 
-async function isHeld(tx: Tx, after: PolicySnapshot, post: Post, parts: LastOwnerParts): Promise<boolean> {
-  for (const holder of holdersOf(after, post)) if (await parts.reachable(tx, holder)) return true;
-  return false;
+type IsReachable = (principal: PrincipalRecord) => Promise<boolean>;
+
+async function notHeld(
+  after: PolicySnapshot,
+  posts: readonly Post[],
+  isReachable: IsReachable,
+): Promise<Post[]> {
+  const open: Post[] = [];
+  for (const post of posts) if ((await holderOf(after, post, isReachable)) === null) open.push(post);
+  return open;
+}
+
+/** The first who holds the post and could come in. */
+async function holderOf(
+  after: PolicySnapshot,
+  post: Post,
+  isReachable: IsReachable,
+): Promise<PrincipalRecord | null> {
+  for (const holder of holdersOf(after, post)) if (await isReachable(holder)) return holder;
+  return null;
+}
+
+function remember(found: Set<PrincipalId>, id: PrincipalId): void {
+  found.add(id);
+  const [oldest] = found;
+  if (found.size > mostRemembered && oldest !== undefined) found.delete(oldest);
 }
 
 /** Of those who held the post before, whom the change takes it from. Empty if it was held by nobody, or is kept. */
@@ -177,6 +215,16 @@ function lastOwner(
 
 function isSubscription(scope: string): boolean {
   return /^\/subscriptions\/[^/]+$/.test(scope);
+}
+
+/** One holder may hold many posts. */
+function rememberedPerPrincipal(ask: IsReachable): IsReachable {
+  const known = new Map<PrincipalId, Promise<boolean>>();
+  return (principal) => {
+    const found = known.get(principal.id) ?? ask(principal);
+    known.set(principal.id, found);
+    return found;
+  };
 }
 
 /** Denials are looked at again with every change, and never change themselves. */

@@ -11,36 +11,44 @@ const perQuery = 500;
 /**
  * The policy at exactly these scopes as the transaction would leave it: what is assigned and denied there, and of the
  * directory whomever a role that `matters` reaches, with all of their groups. Tags are left out, and so is whoever
- * holds none of these roles.
+ * holds none of these roles. With `only`, it is the policy for these principals and nobody else, whose number its cost
+ * goes by then, and not by that of all holders.
  */
 export async function loadPolicyAt(
   tx: Tx,
   scopes: readonly string[],
   matters: (definition: RoleDefinition) => boolean,
+  only: readonly PrincipalId[] | null = null,
 ): Promise<StoredPolicy> {
-  const assignments = await inParts(scopes, (part) =>
-    tx.selectFrom('role_assignments').selectAll().where('scope', 'in', part).execute(),
-  );
+  const upwards = (from: readonly string[]) =>
+    closure(
+      from,
+      (members) => tx.selectFrom('group_members').selectAll().where('member_id', 'in', members).execute(),
+      (row) => row.group_id,
+    );
+  const asked = only === null ? null : await upwards(only);
   const denials = await inParts(scopes, (part) =>
     tx.selectFrom('deny_assignments').selectAll().where('scope', 'in', part).execute(),
   );
-  const roleIds = [...new Set(assignments.map((row) => row.role_definition_id))];
+  const at = (part: readonly string[]) => tx.selectFrom('role_assignments').where('scope', 'in', part);
+  // Told by an index alone; most roles at a crowded scope do not matter.
+  const assigned = await inParts(scopes, (part) =>
+    at(part).select('role_definition_id').distinct().execute(),
+  );
+  const roleIds = [...new Set(assigned.map((row) => row.role_definition_id))];
   const definitions = await inParts(roleIds, (part) =>
     tx.selectFrom('role_definitions').selectAll().where('id', 'in', part).execute(),
   );
   const roleDefinitions = definitions.map(parseRoleDefinition);
-  const mattering = new Set(roleDefinitions.filter(matters).map(({ id }) => id));
-  const named = assignments.filter((row) => mattering.has(row.role_definition_id));
-  const holders = await closure(
-    named.map((row) => row.principal_id),
-    (groups) => tx.selectFrom('group_members').selectAll().where('group_id', 'in', groups).execute(),
-    (row) => row.member_id,
+  const mattering = roleDefinitions.filter(matters).map(({ id }) => id);
+  const named = await inParts(scopes, (part) =>
+    inParts(mattering, (roles) => {
+      const query = at(part).where('role_definition_id', 'in', roles).selectAll();
+      if (asked === null) return query.execute();
+      return inParts(asked.ids, (ids) => query.where('principal_id', 'in', ids).execute());
+    }),
   );
-  const { ids, rows: memberships } = await closure(
-    holders.ids,
-    (members) => tx.selectFrom('group_members').selectAll().where('member_id', 'in', members).execute(),
-    (row) => row.group_id,
-  );
+  const { ids, rows: memberships } = asked ?? (await upwards(await membersOf(tx, named)));
   const principals = await inParts(ids, (part) =>
     tx.selectFrom('principals').selectAll().where('id', 'in', part).execute(),
   );
@@ -57,6 +65,16 @@ export async function loadPolicyAt(
     tags: [],
     version: 0,
   };
+}
+
+/** The principals that these assignments name, and their members, transitively. */
+async function membersOf(tx: Tx, named: readonly { readonly principal_id: string }[]) {
+  const { ids } = await closure(
+    named.map((row) => row.principal_id),
+    (groups) => tx.selectFrom('group_members').selectAll().where('group_id', 'in', groups).execute(),
+    (row) => row.member_id,
+  );
+  return ids;
 }
 
 /** All that is reached from these ids, they themselves included, and the rows on the way. */

@@ -1,4 +1,4 @@
-import { isWithin } from '../../../policy/scope.ts';
+import { isWithin, scopeAndAncestors } from '../../../policy/scope.ts';
 import type { PolicySnapshot } from '../../../policy/snapshot.ts';
 
 /** How other scopes, all in normal form, lie to one. */
@@ -11,13 +11,13 @@ export interface ScopeRelations {
 
 /** The same as `PolicySnapshot.isWithin` both ways, for whoever asks it of a hundred thousand others. */
 export function scopeRelations(snapshot: PolicySnapshot, scope: string): ScopeRelations {
-  const above = new Set(snapshot.ancestors(scope));
+  const above = new Set([...snapshot.ancestors(scope), ...scopeAndAncestors(scope)]);
   const hung = new Set<string>();
   for (const placement of snapshot.placements()) {
     if (snapshot.ancestors(placement.scope).includes(scope)) hung.add(placement.scope);
   }
   return {
-    isAbove: (other) => above.has(other) || isWithin(scope, other),
+    isAbove: (other) => above.has(other),
     isBeneath: (other) => isWithin(other, scope) || (hung.size > 0 && pathCrosses(other, hung)),
   };
 }
