@@ -253,7 +253,7 @@ describe('forms', () => {
     ["@Resource[a] ForAnyOfAnyValues:StringStartsWith {'x'}", 'takes no ForAnyOfAnyValues'],
     ["@Resource[a] ForAllOfAllValues:DateTimeEquals {'2026-01-01T00:00:00Z'}", 'takes no ForAllOfAllValues'],
     ["@Resource[a] StringEquals 'x' // why", 'no meaning'],
-    ['@Resource[a] StringEquals "x"', 'no meaning'],
+    ['@Resource[a] StringEquals "x"', 'straight quotes'],
     ['@Resource[a] null', 'no operator'],
     ['a AND b OR c'.replaceAll(/[abc]/g, 'Exists @Resource[$&]'), 'parentheses'],
     ['@Resource[a] StringEquals {}', 'value'],
