@@ -20,6 +20,11 @@ function chosen(bits: number): number[] {
   return levels.flatMap((_, level) => (((bits >> level) & 1) === 1 ? [level] : []));
 }
 
+/** Which of two is assigned first: it must not matter. */
+function order(level: number): number[] {
+  return level % 2 === 0 ? [0, 1] : [1, 0];
+}
+
 function numbered(grants: number, denials: number, level: number): number {
   return grants * 100_000 + denials * 1_000 + level * 10;
 }
@@ -36,14 +41,14 @@ function worldOf(exact: boolean): PolicyRows {
     placements: [{ scope: subscription, parent: team, displayName: '' }],
     roleAssignments: everyone.flatMap(({ grants, denials, id }) =>
       chosen(grants).flatMap((level) =>
-        [0, 1].map((i) =>
+        order(level).map((i) =>
           assignment(numbered(grants, denials, level) + i, levels[level] ?? '/', roleIds.reader, id),
         ),
       ),
     ),
     denyAssignments: everyone.flatMap(({ grants, denials, id }) =>
       chosen(denials).flatMap((level) =>
-        [0, 1].map((i) =>
+        order(level).map((i) =>
           deny(numbered(grants, denials, level) + i, {
             scope: levels[level] ?? '/',
             principals: [id],

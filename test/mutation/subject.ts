@@ -26,6 +26,7 @@ export interface Equivalent {
 }
 
 const saves = 'it only saves a search that would find nothing';
+const slower = 'what is undecided is decided by the other tiers, which are slower';
 const root = 'the root, which is 0, has neither anchor nor crown';
 
 /** They count as survivors in the score, but do not fail the run. An entry that no longer fits fails it. */
@@ -59,4 +60,7 @@ export const equivalents: readonly Equivalent[] = [
     replacement: 'false',
     reason: saves,
   },
+  { within: '#unlessDenied', original: 'column === unsureColumn', replacement: 'true', reason: slower },
+  { within: '#unlessDenied', original: 'bits === contained', replacement: 'false', reason: slower },
+  { within: '#unlessDenied', original: 'bits !== absent', replacement: 'true', reason: slower },
 ];
