@@ -43,6 +43,26 @@ describe('an action pattern', () => {
     expect(result).toMatchObject({ failed: false });
   });
 
+  test('is right about every short text, however its parts overlap', () => {
+    const texts = (units: string, longest: number): string[] => {
+      let all = [''];
+      for (let i = 0; i < longest; i++)
+        all = [...new Set([...all, ...all.flatMap((it) => units.split('').map((unit) => it + unit))])];
+      return all;
+    };
+    const actions = texts('ab', 6);
+    const wrong: string[] = [];
+    const check = (text: string): void => {
+      const oracle = new RegExp(`^${text.split('*').join('.*')}$`, 's');
+      const { matches } = compileActionPattern(text);
+      for (const action of actions)
+        if (matches(action) !== oracle.test(action)) wrong.push(`${text} ${action}`);
+    };
+    for (const text of texts('ab*', 5)) check(text);
+    for (const part of texts('ab', 6)) check(`*${part}*`);
+    expect(wrong).toEqual([]);
+  });
+
   test('is compiled once, as long as it is remembered among some thousands', () => {
     const first = compileActionPattern('remembered/*');
     expect(compileActionPattern('remembered/*')).toBe(first);

@@ -150,6 +150,29 @@ describe('what cannot be told', () => {
   });
 });
 
+describe('a comparison that takes too much work', () => {
+  const text = (length: number) => 'a'.repeat(length);
+  test.each([
+    ["@Resource[a] StringLike '*aab*'", 150_000, 'false'],
+    ["@Resource[a] StringLike '*aab*'", 300_000, 'error'],
+    ["@Resource[a] StringNotLike '*aab*'", 300_000, 'error'],
+    ["NOT @Resource[a] StringLike '*aab*'", 300_000, 'error'],
+    ["@Resource[a] ForAnyOfAnyValues:StringLike {'*aab*', '*aac*'}", 100_000, 'error'],
+    ["@Resource[a] StringEquals 'a'", 300_000, 'false'],
+    ["@Resource[a] StringEquals 'a'", 1_100_000, 'error'],
+  ])('%s cannot be told for %i characters', (condition, length, truth) => {
+    expect(evaluate(condition, { attributes: { '@Resource[a]': text(length) } })).toBe(truth);
+  });
+
+  test('is counted anew for each decision', () => {
+    const compiled = compileCondition("@Resource[a] StringLike '*aab*'");
+    if (compiled.kind === 'error') throw new Error(compiled.message);
+    const ask = (length: number) =>
+      compiled.condition.evaluate(contextOf({ attributes: { '@Resource[a]': text(length) } }));
+    expect([ask(300_000), ask(5), ask(150_000), ask(150_000)]).toEqual(['error', 'false', 'false', 'false']);
+  });
+});
+
 describe('values', () => {
   const holds = (text: string, value: AttributeValue) =>
     evaluate(text, { attributes: { '@Resource[a]': value } });
@@ -165,6 +188,19 @@ describe('values', () => {
     ["@Resource[a] StringEquals 'it\\'s'", "it's", 'true'],
   ])('%s for %j is %s', (text, value, truth) => {
     expect(holds(text, value)).toBe(truth);
+  });
+
+  test('may ask for attributes in any part, on either side', () => {
+    const compiled = compileCondition(
+      "!(Exists @Request[a]) AND (@Resource[b] StringEquals @Principal[Microsoft.Directory/CustomSecurityAttributes/Id:c] OR ActionMatches{'*'} OR SubOperationMatches{'x'})",
+    );
+    expect(
+      compiled.kind === 'ok' && compiled.condition.attributes.map(({ source, name }) => [source, name]),
+    ).toEqual([
+      ['request', 'a'],
+      ['resource', 'b'],
+      ['principal', 'microsoft.directory/customsecurityattributes/id:c'],
+    ]);
   });
 
   test('a tag key counts its case where it is marked', () => {

@@ -119,10 +119,9 @@ function comparison(operator: Operator, { quantifier, left, right }: Comparison,
     const ours = readerOf(left, operator.type);
     const [literal] = right.kind === 'literal' ? right.values : [];
     if (literal !== undefined) {
-      const passes = operator.compile?.(literal) ?? ((a: Scalar) => test(a, literal));
       return (context) => {
         const a = ours(context);
-        return a === null ? 'error' : passes(a) ? 'true' : 'false';
+        return a === null ? 'error' : test(a, literal) ? 'true' : 'false';
       };
     }
     const theirs = readerOf(right, operator.type);
