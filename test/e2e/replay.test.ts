@@ -128,6 +128,20 @@ test(
         ),
       ]);
     }
+    // Whatever chance brought: a denial that is met.
+    await admin(
+      'PUT',
+      `${cast.scopes.fieldNotes}${written}/denyAssignments/e0e0e0e0-0000-4000-8000-000000000001?${version}`,
+      {
+        properties: {
+          denyAssignmentName: 'freeze',
+          permissions: [{ actions: [], notActions: [], dataActions: [`${blobs}/read`], notDataActions: [] }],
+          principals: [{ id: cast.ci.id }],
+          excludePrincipals: [],
+        },
+      },
+    );
+    await ci.client.send('GET', `${account}/field-notes/a/1`, undefined, readingBlob);
     await foundation.ledger.integrate();
     cpSync(foundation.ledgerDirectory, copy, { recursive: true });
 

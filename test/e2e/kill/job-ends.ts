@@ -14,7 +14,9 @@ export function judge(job: AcknowledgedJob, row: JobRow | undefined, runsDirecto
   const runs = timesRun(join(runsDirectory, job.name));
   const error =
     row.error_json === null ? null : (JSON.parse(row.error_json) as { code: string; message: string });
-  const log = readFileSync(join(row.directory, 'user_logs/std_log.txt'), { encoding: 'utf8', flag: 'a+' });
+  const logFile = join(row.directory, 'user_logs/std_log.txt');
+  // A job that was canceled before it began has none.
+  const log = existsSync(logFile) ? readFileSync(logFile, 'utf8') : '';
   const facts = `${row.status}, exit ${row.exit_code}, ${row.error_json}, ran ${runs} times, log: ${log.slice(-500)}`;
   if (runs > 1) return wrong(`it ran more than once: ${facts}`);
   if (row.status === 'Failed' && error?.code === 'JobLost') {
