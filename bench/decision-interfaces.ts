@@ -10,6 +10,7 @@ import {
   shifted,
   skewedStream,
   uniformStream,
+  type Question,
   type Stream,
 } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
@@ -51,24 +52,17 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
   const uniform = uniformStream(workload, timed);
   let passes = 0;
   const another = (): Stream => shifted(uniform, 7_919 * ++passes);
-  // Strings come first: only afterwards does the engine know scopes at which nothing is assigned.
-  const strings = ratesOfMade(() => {
-    const stream = another();
-    return {
-      make: (from, to) => questionsOf(workload, stream, from, to).map(parsed),
-      ask: ({ principal, access }) => isAllowed(engine.snapshot, principal, access),
-    };
-  });
-  const [stringsP50, stringsP99] = quantilesOfMade(() => {
-    const stream = another();
-    return {
-      make: (from, to) => questionsOf(workload, stream, from, to).map(parsed),
-      ask: ({ principal, access }) => isAllowed(engine.snapshot, principal, access),
-    };
-  });
   const users = workload.users.map((id) => engine.principalHandle(id));
   const actions = workload.actions.map((action) => engine.actionHandle(action));
-  const handles = ratesOfMade(() => {
+  const asNumbers = placesOf(workload, engine);
+  const inStrings = (): Made<Question> => {
+    const stream = another();
+    return {
+      make: (from, to) => questionsOf(workload, stream, from, to).map(parsed),
+      ask: ({ principal, access }) => isAllowed(engine.snapshot, principal, access),
+    };
+  };
+  const inHandles = (): Made<HandleQuestion> => {
     const stream = another();
     return {
       make: (from, to) =>
@@ -79,33 +73,28 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
         })),
       ask: ({ user, action, scope }) => engine.allows(user, action, engine.place(scope)),
     };
-  });
-
-  const asNumbers = handlesOf(workload, engine);
-  const integers = rates(() => {
-    const stream = asNumbers(another());
-    return () => askAll(engine, stream);
+  };
+  const rates = inTurns({
+    integers: () => rateOf(engine, asNumbers(another())),
+    handles: () => rateOfMade(inHandles()),
+    strings: () => rateOfMade(inStrings()),
   });
   const [p50, p99] = quantiles(() => {
     const stream = asNumbers(another());
     return (i) => engine.allows(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);
   });
+  const [stringsP50, stringsP99] = quantilesOfMade(inStrings);
   const skewed = skewedStream(workload, timed);
   const repeating = asNumbers(repeatStream(workload, timed));
   return {
-    integers,
-    handles,
-    strings,
+    ...rates,
     p50,
     p99,
     stringsP50,
     stringsP99,
     allowed: allowedShare(engine, asNumbers(uniform)),
-    skewed: rates(() => {
-      const stream = asNumbers(shifted(skewed, 7_919 * ++passes));
-      return () => askAll(engine, stream);
-    }),
-    repeat: rates(() => () => askAll(engine, repeating)),
+    skewed: rounded(() => rateOf(engine, asNumbers(shifted(skewed, 7_919 * ++passes)))),
+    repeat: rounded(() => rateOf(engine, repeating)),
     compiledBytes: engine.compiledBytes(),
   };
 }
@@ -121,19 +110,29 @@ export function settle(workload: Workload, engine: OwnEngine, each = 10): void {
   }
 }
 
-/** The same questions as the engine's handles. */
-export function handlesOf(
+/** The same questions as the engine's handles; it knows all their scopes from now on. */
+export function handlesOf(workload: Workload, engine: OwnEngine): (stream: Stream) => Stream {
+  return inNumbers(workload, engine, (scope) => engine.scopeHandle(scope));
+}
+
+/** The same, but the engine goes on knowing only the scopes at which something is assigned. */
+function placesOf(workload: Workload, engine: OwnEngine): (stream: Stream) => Stream {
+  return inNumbers(workload, engine, (scope) => engine.place(scope));
+}
+
+function inNumbers(
   { users, actions, scopes }: Workload,
   engine: OwnEngine,
+  numberOf: (scope: string) => number,
 ): (stream: Stream) => Stream {
-  const userHandles = users.map((id) => engine.principalHandle(id));
-  const actionHandles = actions.map((action) => engine.actionHandle(action));
-  const scopeHandles = scopes.map((scope) => engine.scopeHandle(scope));
+  const userNumbers = users.map((id) => engine.principalHandle(id));
+  const actionNumbers = actions.map((action) => engine.actionHandle(action));
+  const scopeNumbers = scopes.map(numberOf);
   return (stream) => ({
     length: stream.length,
-    users: stream.users.map((i) => userHandles[i]!),
-    actions: stream.actions.map((i) => actionHandles[i]!),
-    scopes: stream.scopes.map((i) => scopeHandles[i]!),
+    users: stream.users.map((i) => userNumbers[i]!),
+    actions: stream.actions.map((i) => actionNumbers[i]!),
+    scopes: stream.scopes.map((i) => scopeNumbers[i]!),
   });
 }
 
@@ -151,14 +150,10 @@ function allowedShare(engine: OwnEngine, { users, actions, scopes, length }: Str
   return allowed / length;
 }
 
-/** The first two rounds only warm up. */
-function rates(prepare: () => () => number): Repeated {
-  return rounded(() => {
-    const run = prepare();
-    const start = coreSeconds();
-    const asked = run();
-    return asked / (coreSeconds() - start);
-  });
+interface HandleQuestion {
+  readonly user: number;
+  readonly action: number;
+  readonly scope: string;
 }
 
 interface Made<T> {
@@ -166,28 +161,39 @@ interface Made<T> {
   readonly ask: (question: T) => unknown;
 }
 
+function rateOf(engine: OwnEngine, stream: Stream): number {
+  const start = coreSeconds();
+  const asked = askAll(engine, stream);
+  return asked / (coreSeconds() - start);
+}
+
 /** Making is not timed. */
-function ratesOfMade<T>(prepare: () => Made<T>): Repeated {
-  return rounded(() => {
-    const { make, ask } = prepare();
-    let seconds = 0;
-    for (let from = 0; from < timedStrings; from += madeAtOnce) {
-      const questions = make(from, from + madeAtOnce);
-      const start = coreSeconds();
-      for (let i = 0; i < questions.length; i++) ask(questions[i]!);
-      seconds += coreSeconds() - start;
-    }
-    return timedStrings / seconds;
-  });
+function rateOfMade<T>({ make, ask }: Made<T>): number {
+  let seconds = 0;
+  for (let from = 0; from < timedStrings; from += madeAtOnce) {
+    const questions = make(from, from + madeAtOnce);
+    const start = coreSeconds();
+    for (let i = 0; i < questions.length; i++) ask(questions[i]!);
+    seconds += coreSeconds() - start;
+  }
+  return timedStrings / seconds;
 }
 
 function rounded(measure: () => number): Repeated {
-  const measured: number[] = [];
+  return inTurns({ only: measure }).only;
+}
+
+/** Each once a round, so that a busy neighbour troubles all of them alike. The first two rounds only warm up. */
+function inTurns<K extends string>(measures: Readonly<Record<K, () => number>>): Record<K, Repeated> {
+  const names = Object.keys(measures) as K[];
+  const measured = names.map((): number[] => []);
   for (let round = -2; round < rounds; round++) {
-    const figure = measure();
-    if (round >= 0) measured.push(figure);
+    for (const [i, name] of names.entries()) {
+      const figure = measures[name]();
+      if (round >= 0) measured[i]!.push(figure);
+    }
   }
-  return repeated(measured);
+  return Object.fromEntries(names.map((name, i) => [name, repeated(measured[i]!)])) as Record<K, Repeated>;
 }
 
 /** Without what reading the clock takes. */

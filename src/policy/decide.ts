@@ -26,7 +26,7 @@ const unnamed: ReadonlyMap<number, Verdict> = new Map([
 export function decide(snapshot: PolicySnapshot, principal: PrincipalId, access: Access): Verdict {
   try {
     if (snapshot.fault !== null) return policyUnavailable;
-    return verdictOf(snapshot.engine, outcomeOf(snapshot.engine, principal, access));
+    return verdictOf(snapshot.engine, snapshot.engine.decideNamed(principal, access));
   } catch {
     return policyUnavailable;
   }
@@ -64,20 +64,10 @@ export function isAllowedForAll(
 export function isAllowed(snapshot: PolicySnapshot, principal: PrincipalId, access: Access): boolean {
   try {
     const { engine, fault } = snapshot;
-    const index = fault === null ? engine.principals.index(principal) : -1;
-    if (index < 0) return false;
-    const action = engine.actions.number(access.action, access.dataAction);
-    return engine.allows(index, action, engine.place(access.scope), access);
+    return fault === null && engine.allowsNamed(principal, access);
   } catch {
     return false;
   }
-}
-
-function outcomeOf(engine: Engine, principal: PrincipalId, access: Access): number {
-  const index = engine.principals.index(principal);
-  if (index < 0) return unknownPrincipal;
-  const action = engine.actions.number(access.action, access.dataAction);
-  return engine.decide(index, action, engine.place(access.scope), access);
 }
 
 function verdictOf(engine: Engine, outcome: number): Verdict {

@@ -9,7 +9,7 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
-import { INSTRUMENTER_CONSTANTS, type InstrumenterContext } from '@stryker-mutator/api/core';
+import { INSTRUMENTER_CONSTANTS, type MutantCoverage } from '@stryker-mutator/api/core';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import {
   determineHitLimitReached,
@@ -44,7 +44,16 @@ const nobody = {
   reloadEnvironment: false,
 } as const;
 
-interface Context extends InstrumenterContext {
+/**
+ * What instrumented code reads at every step, by Stryker's names for it (InstrumenterContext). Nothing is ever deleted
+ * from it: V8 would look everything up by hashing from then on, and all tests would take several times as long.
+ */
+interface Context {
+  activeMutant: string | undefined;
+  currentTestId: string | undefined;
+  mutantCoverage: MutantCoverage | undefined;
+  hitCount: number | undefined;
+  hitLimit: number | undefined;
   /** Points of the instrumented code that the test at hand has passed, and may pass. */
   ticks: number;
   allowance: number;
@@ -52,6 +61,11 @@ interface Context extends InstrumenterContext {
 }
 
 const context: Context = {
+  activeMutant: undefined,
+  currentTestId: undefined,
+  mutantCoverage: undefined,
+  hitCount: undefined,
+  hitLimit: undefined,
   ticks: 0,
   allowance: Number.POSITIVE_INFINITY,
   tick() {
@@ -93,7 +107,7 @@ export class InProcessRunner implements TestRunner {
 
   async dryRun(options: DryRunOptions): Promise<DryRunResult> {
     this.#covering = true;
-    delete context.activeMutant;
+    context.activeMutant = undefined;
     const ticks: Record<string, number> = {};
     const result = await this.#run(await this.#load(), true, ticks);
     writeFileSync(this.#ticksFile, JSON.stringify(ticks));
@@ -113,10 +127,8 @@ export class InProcessRunner implements TestRunner {
     const { activeMutant, mutantActivation, hitLimit, testFilter, disableBail } = options;
     this.#covering = false;
     context.hitCount = 0;
-    if (hitLimit === undefined) delete context.hitLimit;
-    else context.hitLimit = hitLimit;
-    if (mutantActivation === 'static') context.activeMutant = activeMutant.id;
-    else delete context.activeMutant;
+    context.hitLimit = hitLimit;
+    context.activeMutant = mutantActivation === 'static' ? activeMutant.id : undefined;
     try {
       const tests = await this.#load();
       context.activeMutant = activeMutant.id;
@@ -166,7 +178,7 @@ export class InProcessRunner implements TestRunner {
       else results.push({ ...result, status: TestStatus.Failed, failureMessage: inspect(failure) });
       if (failure !== null && !toTheEnd) break;
     }
-    delete context.currentTestId;
+    context.currentTestId = undefined;
     return { status: DryRunStatus.Complete, tests: results };
   }
 

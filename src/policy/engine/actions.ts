@@ -31,7 +31,18 @@ export class Actions {
 
   /** The number of an action, in any case. */
   number(action: string, dataAction: boolean): number {
-    const kept = this.#keptNumbers.find(action, dataAction);
+    this.read(action, dataAction);
+    return this.found(action, dataAction);
+  }
+
+  /** Makes the action the one that `found` looks for; looks at nothing but the text. */
+  read(action: string, dataAction: boolean): void {
+    this.#keptNumbers.read(action, dataAction);
+  }
+
+  /** The number of the action that was read last. */
+  found(action: string, dataAction: boolean): number {
+    const kept = this.#keptNumbers.found(action, dataAction);
     return kept >= 0
       ? kept
       : (this.#numbers[dataAction ? 1 : 0].get(action) ?? this.#admit(action, dataAction));

@@ -154,8 +154,38 @@ export class Engine {
    * plus one when it is that scope itself. -1 when the text is not a scope.
    */
   place(scope: string): number {
-    const found = this.scopes.resolve(scope);
+    this.scopes.read(scope);
+    return this.#placeOf(scope);
+  }
+
+  #placeOf(scope: string): number {
+    const found = this.scopes.resolved(scope);
     return found < 0 ? -1 : found * 2 + (this.scopes.exact ? 1 : 0);
+  }
+
+  /** `allows` for names. */
+  allowsNamed(id: string, access: Access): boolean {
+    this.#read(id, access);
+    const principal = this.principals.found();
+    if (principal < 0) return false;
+    const action = this.actions.found(access.action, access.dataAction);
+    return this.allows(principal, action, this.#placeOf(access.scope), access);
+  }
+
+  /** `decide` for names. */
+  decideNamed(id: string, access: Access): number {
+    this.#read(id, access);
+    const principal = this.principals.found();
+    if (principal < 0) return unknownPrincipal;
+    const action = this.actions.found(access.action, access.dataAction);
+    return this.decide(principal, action, this.#placeOf(access.scope), access);
+  }
+
+  /** Reads all three before any of them is looked for, so that the ways to memory overlap. */
+  #read(id: string, { action, dataAction, scope }: Access): void {
+    this.principals.read(id);
+    this.actions.read(action, dataAction);
+    this.scopes.read(scope);
   }
 
   /** Bytes of compiled rights in use. */

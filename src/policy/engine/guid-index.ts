@@ -15,6 +15,8 @@ export class GuidIndex {
   #b = 0;
   #c = 0;
   #d = 0;
+  /** What was read last, where it was no GUID. */
+  #other: string | null = '';
 
   get size(): number {
     return this.#count + this.#others.size;
@@ -22,7 +24,18 @@ export class GuidIndex {
 
   /** What the id stands for, or -1. */
   get(id: string): number {
-    if (!this.#read(id)) return this.#others.get(id) ?? -1;
+    this.read(id);
+    return this.found();
+  }
+
+  /** Makes the id the one that `found` speaks of; looks at nothing but the text. */
+  read(id: string): void {
+    this.#other = this.#read(id) ? null : id;
+  }
+
+  /** What the id that was read stands for, or -1. */
+  found(): number {
+    if (this.#other !== null) return this.#others.get(this.#other) ?? -1;
     return (this.#entries[this.#find() + 4] ?? 0) - 1;
   }
 

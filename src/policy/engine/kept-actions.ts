@@ -10,12 +10,24 @@ export class KeptActions {
   readonly #names: (string | undefined)[] = [];
   readonly #spelled: (string | undefined)[] = [];
   readonly #planes: boolean[] = [];
+  #hash = 0;
 
   /** The number, or -1. */
   find(action: string, dataAction: boolean): number {
+    this.read(action, dataAction);
+    return this.found(action, dataAction);
+  }
+
+  /** Makes the action the one that `found` looks for; looks at nothing but the text. */
+  read(action: string, dataAction: boolean): void {
+    this.#hash = hashOf(action, dataAction);
+  }
+
+  /** The number of the action that was read last, or -1. */
+  found(action: string, dataAction: boolean): number {
     const table = this.#table;
     const mask = table.length - 1;
-    for (let i = hashOf(action, dataAction) & mask; ; i = (i + 1) & mask) {
+    for (let i = this.#hash & mask; ; i = (i + 1) & mask) {
       const number = (table[i] ?? 0) - 1;
       if (number < 0) return -1;
       if (this.#planes[number] !== dataAction) continue;

@@ -69,6 +69,16 @@ export class Principals {
     return this.#indexes.get(id);
   }
 
+  /** Makes the id the one that `found` speaks of; looks at nothing but the text. */
+  read(id: string): void {
+    this.#indexes.read(id);
+  }
+
+  /** The index of the principal whose id was read last. */
+  found(): number {
+    return this.#indexes.found();
+  }
+
   at(index: number): PrincipalNode | null {
     return this.#nodes[index] ?? null;
   }

@@ -99,7 +99,7 @@ export class ScopeTexts {
   #is(entry: number, length: number): boolean {
     const known = this.#texts[entry] ?? '';
     if (known.length !== length) return false;
-    return length === this.#text.length ? known === this.#text : this.#text.startsWith(known);
+    return known === (length === this.#text.length ? this.#text : this.#text.slice(0, length));
   }
 
   #put(entry: number): void {

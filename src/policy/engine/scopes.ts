@@ -66,8 +66,18 @@ export class Scopes {
 
   /** The nearest known scope at or above this text, sets `exact`; -1 when it is not a scope. */
   resolve(text: string): number {
-    if (text.length > 4_096) return -1;
+    this.read(text);
+    return this.resolved(text);
+  }
+
+  /** Makes the text the one that `resolved` speaks of; looks at nothing but the text. */
+  read(text: string): void {
     this.#texts.read(text);
+  }
+
+  /** What `resolve` answers for the text that was read last. */
+  resolved(text: string): number {
+    if (text.length > 4_096) return -1;
     const found = this.#texts.find(text.length);
     if (found >= 0) {
       this.exact = true;
