@@ -35,7 +35,7 @@ export interface EventQueries {
 }
 
 export function eventQueries({ db }: Store): EventQueries {
-  const rows = db.selectFrom('ledger_events').selectAll().orderBy('sequence');
+  const rows = db.selectFrom('placed_events').selectAll().orderBy('sequence');
   return {
     eventById: async (id) => {
       const row = await rows.where('event_id', '=', id).executeTakeFirst();
@@ -50,7 +50,7 @@ export function eventQueries({ db }: Store): EventQueries {
 
 const eventSchema = z.record(z.string(), z.unknown());
 
-function storedEvent(row: Selectable<Schema['ledger_events']>): StoredEvent {
+function storedEvent(row: Selectable<Schema['placed_events']>): StoredEvent {
   return {
     sequence: row.sequence,
     id: row.event_id as EventId,

@@ -7,6 +7,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0002-conditions-and-placements': { up: (db: Kysely<unknown>) => run(db, conditionStatements) },
   '0004-scopes-as-written': { up: (db: Kysely<unknown>) => run(db, writtenStatements) },
   '0005-links-between-changes': { up: (db: Kysely<unknown>) => run(db, changeLinkStatements) },
+  '0006-runs-of-leaves': { up: (db: Kysely<unknown>) => run(db, leafRunStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -154,4 +155,34 @@ const changeLinkStatements = [
       where json_extract(cast(entry as text), '$.unmapped.lockstep.kind') = 'change') as links
     where links.sequence = ledger_events.sequence`,
   `create index ledger_events_changes on ledger_events (sequence) where previous_change is not null`,
+];
+
+/** Rows are written once: where they stand in the tree is said by runs of them. */
+const leafRunStatements = [
+  `create table ledger_runs (
+    first_leaf integer primary key, first_sequence integer not null unique,
+    last_sequence integer not null unique) strict`,
+  `insert into ledger_runs (first_leaf, first_sequence, last_sequence)
+    select min(leaf_index), min(sequence), max(sequence) from ledger_events
+    where leaf_index is not null group by sequence - leaf_index`,
+  `create table ledger_events_written_once (
+    sequence integer primary key autoincrement, event_id text not null unique, time integer not null,
+    class_uid integer not null, decision_id text, job_id text, principal_id text, entry blob not null,
+    previous_change integer) strict`,
+  `insert into ledger_events_written_once
+    (sequence, event_id, time, class_uid, decision_id, job_id, principal_id, entry, previous_change)
+    select sequence, event_id, time, class_uid, decision_id, job_id, principal_id, entry, previous_change
+    from ledger_events order by sequence`,
+  `update sqlite_sequence set seq = (select seq from sqlite_sequence where name = 'ledger_events')
+    where name = 'ledger_events_written_once'`,
+  `drop table ledger_events`,
+  `alter table ledger_events_written_once rename to ledger_events`,
+  `create index ledger_events_decision on ledger_events (decision_id) where decision_id is not null`,
+  `create index ledger_events_job on ledger_events (job_id) where job_id is not null`,
+  `create index ledger_events_changes on ledger_events (sequence) where previous_change is not null`,
+  `create view placed_events as
+    select ledger_events.*, (
+      select first_leaf + sequence - first_sequence from ledger_runs
+      where first_sequence <= sequence and last_sequence >= sequence order by first_sequence desc limit 1
+    ) as leaf_index from ledger_events`,
 ];

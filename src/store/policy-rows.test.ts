@@ -129,7 +129,6 @@ test('what was written is what is loaded, at the version of the newest change', 
         job_id: null,
         principal_id: null,
         entry: new Uint8Array(),
-        leaf_index: null,
         previous_change,
       })
       .execute();

@@ -232,11 +232,13 @@ export interface Schema {
     principal_id: string | null;
     /** The canonical JSON that is the log's entry, UTF-8. */
     entry: Uint8Array;
-    /** Given by the sequencer. */
-    leaf_index: number | null;
     /** Of a change: sequence of the change before it, 0 for the first. Null for what changes nothing. */
     previous_change: number | null;
   };
+  /** Runs of rows that follow one another in the feed and, from `first_leaf` on, in the tree. */
+  ledger_runs: { first_leaf: number; first_sequence: number; last_sequence: number };
+  /** A view: the rows with their places in the tree, null until the sequencer has given them one. */
+  placed_events: Schema['ledger_events'] & { leaf_index: number | null };
   /** One row: the newest head that the sequencer has decided on. Written before a checkpoint is signed. */
   ledger_head: { id: number; size: number; root: string; published_size: number; updated_at: number };
 }

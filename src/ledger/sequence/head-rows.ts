@@ -23,7 +23,7 @@ export class HeadRows {
   readonly #store: Store;
   readonly #fault: Fault;
   readonly #statements: Record<
-    'head' | 'begin' | 'unsequenced' | 'place' | 'advance' | 'published' | 'entries' | 'placed',
+    'head' | 'begin' | 'unsequenced' | 'lengthen' | 'place' | 'advance' | 'published' | 'entries' | 'placed',
     StatementSync
   >;
 
@@ -38,20 +38,28 @@ export class HeadRows {
          on conflict (id) do nothing`,
       ),
       unsequenced: raw.prepare(
-        `select sequence, entry from ledger_events where leaf_index is null order by sequence limit ?`,
+        `select sequence, entry from ledger_events
+         where sequence > (select coalesce(max(last_sequence), 0) from ledger_runs) order by sequence limit ?`,
       ),
+      lengthen: raw.prepare(`update ledger_runs set last_sequence = ? where last_sequence = ?`),
       place: raw.prepare(
-        `update ledger_events set leaf_index = :leaf + sequence - :first
-         where sequence between :first and :last and leaf_index is null`,
+        `insert into ledger_runs (first_leaf, first_sequence, last_sequence) values (?, ?, ?)`,
       ),
       advance: raw.prepare(
         `update ledger_head set size = ?, root = ?, updated_at = ? where id = 1 and size = ? and root = ?`,
       ),
       published: raw.prepare(`update ledger_head set published_size = ? where id = 1 and published_size < ?`),
       entries: raw.prepare(
-        `select leaf_index, entry from ledger_events where leaf_index >= ? and leaf_index < ? order by leaf_index`,
+        `select first_leaf + sequence - first_sequence as leaf_index, entry
+         from ledger_runs cross join ledger_events
+         where first_leaf < :end and first_leaf + last_sequence - first_sequence >= :start
+           and sequence between first_sequence + max(0, :start - first_leaf)
+                            and min(last_sequence, first_sequence + :end - 1 - first_leaf)
+         order by first_leaf, sequence`,
       ),
-      placed: raw.prepare(`select coalesce(max(leaf_index) + 1, 0) as size from ledger_events`),
+      placed: raw.prepare(
+        `select coalesce(max(first_leaf + last_sequence - first_sequence) + 1, 0) as size from ledger_runs`,
+      ),
     };
   }
 
@@ -80,7 +88,7 @@ export class HeadRows {
   /** Entries `start` ≤ leaf index < `end`. Throws unless every one of them is there. */
   async entries(start: number, end: number): Promise<Uint8Array[]> {
     return this.#turn(() => {
-      const rows = this.#statements.entries.all(start, end);
+      const rows = this.#statements.entries.all({ start, end });
       return Array.from({ length: end - start }, (_, i) => {
         const row = rows[i];
         if (row === undefined || Number(row['leaf_index']) !== start + i) {
@@ -91,17 +99,18 @@ export class HeadRows {
     });
   }
 
-  /** Gives the rows their leaf indices and moves the head, in one transaction; another writer's head refuses it. */
+  /**
+   * Gives the rows their leaf indices and moves the head, in one transaction; another writer's head refuses it. The rows
+   * themselves are not touched: a run says where it begins and ends, in the feed and in the tree.
+   */
   async advance(from: Head, rows: readonly Unsequenced[], root: Uint8Array, now: number): Promise<void> {
     const size = from.size + rows.length;
     await this.#transaction('sequence.commit', () => {
       let leaf = from.size;
       for (const { first, last } of runsOf(rows)) {
-        const { changes } = this.#statements.place.run({ leaf, first, last });
+        const { changes } = this.#statements.lengthen.run(last, first - 1);
+        if (Number(changes) === 0) this.#statements.place.run(leaf, first, last);
         leaf += last - first + 1;
-        if (Number(changes) !== last - first + 1) {
-          throw new Error(`events ${first} to ${last} were given their places by another writer`);
-        }
       }
       const moved = this.#statements.advance.run(size, toBase64(root), now, from.size, toBase64(from.root));
       if (Number(moved.changes) !== 1) throw new Error('the head of the ledger was moved by another writer');

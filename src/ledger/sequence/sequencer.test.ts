@@ -190,7 +190,8 @@ describe('a start', () => {
   it('refuses a database that is older than what has been published', async () => {
     await grow(10);
     const { store } = await fixture.open();
-    store.raw.exec(`delete from ledger_events where leaf_index >= 5`);
+    store.raw.exec(`delete from ledger_events where sequence > 5`);
+    store.raw.exec(`update ledger_runs set last_sequence = 5`);
     store.raw.exec(`update ledger_head set size = 5`);
     await store.close();
     const kept = readFileSync(checkpointPath(), 'utf8');
@@ -221,7 +222,7 @@ describe('a start', () => {
   it('refuses rows that do not add up to the head of the database', async () => {
     await grow(10);
     const { store } = await fixture.open();
-    store.raw.exec(`update ledger_events set entry = x'00' where leaf_index = 3`);
+    store.raw.exec(`update ledger_events set entry = x'00' where sequence = 4`);
     await store.close();
     rmSync(join(fixture.logDirectory, 'tile'), { recursive: true });
     await expect(fixture.open()).rejects.toMatchObject({ code: 'ledger_unavailable' });
