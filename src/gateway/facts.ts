@@ -70,6 +70,38 @@ export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact
   };
 }
 
+export interface ListedParts {
+  /** Of the request: its own decision, not those that are counted here. */
+  readonly attribution: Attribution;
+  readonly surface: string;
+  readonly operation: string;
+  /** Where the list hangs. */
+  readonly scope: string;
+  readonly decisions: readonly Decision[];
+}
+
+/** How many of the things shown a record names; the others it counts. */
+const mostNamed = 100;
+
+/** The one record of all that a list decided on. */
+export function listedFact(parts: ListedParts): RequestFact {
+  const { decisions } = parts;
+  const shown = decisions.filter((decision) => decision.allowed);
+  const actions = [...new Set(decisions.map(({ access }) => access.action))].sort();
+  return {
+    kind: 'request.listed',
+    attribution: parts.attribution,
+    surface: parts.surface,
+    operation: boundedText(parts.operation, 512),
+    scope: boundedText(parts.scope, 4096),
+    asked: actions.map((action) => {
+      const under = decisions.filter(({ access }) => access.action === action);
+      return { action, looked: under.length, allowed: under.filter(({ allowed }) => allowed).length };
+    }),
+    allowed: shown.slice(0, mostNamed).map(({ access }) => boundedText(access.scope, 256)),
+  };
+}
+
 const mostAttributes = 64;
 
 /** As data, never as structure of a caller's choice: names come from adapters, values are bounded. */

@@ -10,7 +10,7 @@ import type { Access, Decision } from '../policy/types.ts';
 import type { Attribution } from '../store/changes.ts';
 import { cutError } from './denial.ts';
 import type { Admission } from './edge.ts';
-import { attributionOf, decidedFact } from './facts.ts';
+import { attributionOf, decidedFact, listedFact } from './facts.ts';
 import { genericSurface } from './generic-surface.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import { parseForm, parseJson } from './parse-body.ts';
@@ -194,6 +194,19 @@ export class InFlight {
         );
         this.#mustLive(session);
         return decision;
+      },
+      decideEach: async (accesses) => {
+        if (accesses.length === 0) return [];
+        const decisions = accesses.map((access) => allowed.decideAlso(access));
+        for (const decision of decisions) if (decision.allowed) session.alsoDecided(decision);
+        const { attribution, described } = allowed;
+        const { operation } = described;
+        const { scope } = allowed.decision.access;
+        await this.#record(
+          listedFact({ attribution, surface: this.surface.name, operation, scope, decisions }),
+        );
+        this.#mustLive(session);
+        return decisions;
       },
     };
   }

@@ -251,6 +251,59 @@ describe('deciding', () => {
   });
 });
 
+describe('a list', () => {
+  const list = (scopes: readonly string[]) =>
+    route({
+      method: 'GET',
+      path: '/list',
+      serve: async (exchange) => {
+        const decisions = await exchange.decideEach(
+          scopes.map((scope) => ({ action: 'Contoso.Things/read', dataAction: false, scope })),
+        );
+        return { status: 200, body: decisions.map(({ allowed }) => (allowed ? 'y' : 'n')).join('') };
+      },
+    });
+  const odd: Partial<GatewayParts> = {
+    decide: (_, { scope }) =>
+      /[13579]$/.test(scope)
+        ? { allowed: false, cause: { kind: 'missing-grant' }, decidedFor: alice }
+        : allow(),
+  };
+
+  it('is one record with counts, however much it looks at', async () => {
+    const scopes = Array.from({ length: 1_000 }, (_, index) => `/things/${index}`);
+    const gateway = await start([list(scopes)], odd);
+    const response = await gateway.fetch('/list', { headers: bearer });
+    expect(await response.text()).toBe('yn'.repeat(500));
+    const listed = gateway.facts.filter((fact) => fact.kind === 'request.listed');
+    expect(listed).toMatchObject([
+      { asked: [{ action: 'Contoso.Things/read', looked: 1_000, allowed: 500 }] },
+    ]);
+    expect(listed[0]?.allowed).toHaveLength(100);
+    expect(decided(gateway)).toHaveLength(1);
+    expect(listed[0]?.attribution).toEqual(decided(gateway)[0]?.attribution);
+  });
+
+  it('of nothing records nothing more', async () => {
+    const gateway = await start([list([])], odd);
+    expect(await (await gateway.fetch('/list', { headers: bearer })).text()).toBe('');
+    expect(gateway.facts.some((fact) => fact.kind === 'request.listed')).toBe(false);
+  });
+
+  it('is not answered when its record cannot be written', async () => {
+    const gateway = await start([list(['/things/0'])], {
+      ...odd,
+      record: (fact) =>
+        fact.kind === 'request.listed'
+          ? Promise.reject(new Error('the disk is full'))
+          : Promise.resolve(newEventId(0)),
+    });
+    const response = await gateway.fetch('/list', { headers: bearer });
+    expect(response.status).toBe(503);
+    expect((await problem(response)).message).not.toContain('disk');
+  });
+});
+
 describe('recording', () => {
   it('serves a change only after its record is durable', async () => {
     const durable = Promise.withResolvers<void>();

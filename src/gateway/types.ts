@@ -82,6 +82,12 @@ export interface Exchange {
   /** Another decision within the same request (batch, copy source); recorded with it. Never throws for a deny. */
   decideAlso(access: Access): Promise<Decision>;
   /**
+   * What a list may show: a decision on each thing that it could hold, in order, and one record of them all, so that
+   * looking at many things costs the ledger no more than looking at one. For lists only: what is *done* is decided with
+   * `decideAlso`. Never throws for a deny.
+   */
+  decideEach(accesses: readonly Access[]): Promise<readonly Decision[]>;
+  /**
    * Says that all that was decided for is done, and what is left is to tell of it: a change that ends the very right by
    * which it was made is then answered, not cut. To be called within the transaction, as the last thing.
    */

@@ -29,6 +29,23 @@ export type RequestFact =
       readonly altered?: true;
       readonly userAgent: string | null;
     }
+  /** What a list could show, decided thing by thing and told together. Durable before the answer's head leaves. */
+  | {
+      readonly kind: 'request.listed';
+      readonly attribution: Attribution;
+      readonly surface: string;
+      readonly operation: string;
+      /** Where the list hangs. */
+      readonly scope: string;
+      /** By action: how many things were looked at, and how many of them the caller may see. */
+      readonly asked: readonly {
+        readonly action: string;
+        readonly looked: number;
+        readonly allowed: number;
+      }[];
+      /** Scopes of the first hundred that the caller may see. */
+      readonly allowed: readonly string[];
+    }
   /** Appended when the exchange ends; not waited for. */
   | {
       readonly kind: 'request.ended';

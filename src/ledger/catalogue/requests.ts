@@ -14,6 +14,7 @@ import {
 } from './ocsf.ts';
 
 type RequestDecided = Extract<RequestFact, { kind: 'request.decided' }>;
+type RequestListed = Extract<RequestFact, { kind: 'request.listed' }>;
 type RequestEnded = Extract<RequestFact, { kind: 'request.ended' }>;
 type Authentication = Extract<RequestFact, { kind: 'authentication' }>;
 type Lifecycle = Extract<RequestFact, { kind: 'lifecycle' }>;
@@ -23,6 +24,8 @@ export function describeRequest(fact: RequestFact): Described {
   switch (fact.kind) {
     case 'request.decided':
       return decided(fact);
+    case 'request.listed':
+      return listed(fact);
     case 'request.ended':
       return ended(fact);
     case 'authentication':
@@ -59,6 +62,26 @@ function decided(fact: RequestDecided): Described {
       ...(Object.keys(fact.attributes).length === 0 ? {} : { attributes: fact.attributes }),
       ...(fact.subOperation === null ? {} : { subOperation: fact.subOperation }),
       ...(fact.altered === undefined ? {} : { altered: fact.altered }),
+    },
+  };
+}
+
+function listed(fact: RequestListed): Described {
+  const uids = fact.allowed.length === 0 ? [fact.scope] : fact.allowed;
+  return {
+    class: classes.apiActivity,
+    activity: activity(2, 'Read'),
+    attributes: {
+      api: { operation: fact.operation, service: { name: fact.surface } },
+      resources: uids.map((uid) => ({ uid, type: 'Scope' })),
+      src_endpoint: sourceEndpoint(fact.attribution.sourceAddress),
+    },
+    unmapped: {
+      surface: fact.surface,
+      operation: fact.operation,
+      scope: fact.scope,
+      asked: fact.asked.map(({ action, looked, allowed }) => ({ action, looked, allowed })),
+      allowed: fact.allowed,
     },
   };
 }

@@ -142,6 +142,15 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     attribution: attribution({ chain: lease.chain, leaseId: lease.id }),
   }),
   {
+    kind: 'request.listed',
+    attribution: attribution(),
+    surface: 'arm',
+    operation: 'Microsoft.Management/managementGroups/read',
+    scope: '/',
+    asked: [{ action: 'Microsoft.Management/managementGroups/read', looked: 3, allowed: 1 }],
+    allowed: ['/providers/microsoft.management/managementgroups/m'],
+  },
+  {
     kind: 'request.ended',
     attribution: attribution(),
     surface: 'arm',

@@ -830,6 +830,7 @@ async function send(
     form: () => new Map(),
     signal: new AbortController().signal,
     decideAlso: async (also) => decisionOn(also),
+    decideEach: async (accesses) => accesses.map(decisionOn),
     conclude: () => undefined,
   });
   return { status: reply.status, body: typeof reply.body === 'string' ? JSON.parse(reply.body) : undefined };

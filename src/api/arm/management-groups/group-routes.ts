@@ -177,10 +177,13 @@ async function show(exchange: Exchange, params: Params, parts: ManagementGroupPa
     throw failure('invalid_request', '$recurse asks for $expand=children beside it.');
   }
   const wanted = childFilter(query.get('$filter'));
-  const childrenOf = async (scope: string): Promise<object[]> => {
+  const looked = recurse ? hierarchy.beneath(group.scope) : hierarchy.childrenOf(group.scope);
+  const visible = new Set(expand.has('children') ? await visibleOf(exchange, looked) : []);
+  const childrenOf = (scope: string): object[] => {
     const out: object[] = [];
-    for (const child of await visibleOf(exchange, hierarchy.childrenOf(scope))) {
-      const own = recurse ? await childrenOf(child.scope) : null;
+    for (const child of hierarchy.childrenOf(scope)) {
+      if (!visible.has(child)) continue;
+      const own = recurse ? childrenOf(child.scope) : null;
       if (wanted(child)) out.push(childBody(child, own));
     }
     return out;
@@ -189,7 +192,7 @@ async function show(exchange: Exchange, params: Params, parts: ManagementGroupPa
     200,
     groupBody(hierarchy, group, {
       tenantId: parts.tenantId,
-      children: expand.has('children') ? await childrenOf(group.scope) : null,
+      children: expand.has('children') ? childrenOf(group.scope) : null,
       withAncestors: expand.has('ancestors'),
       withPath: expand.has('path'),
     }),

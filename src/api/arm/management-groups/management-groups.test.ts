@@ -319,6 +319,45 @@ describe('rights', () => {
     expect((await refused(move(top, tenantId, hers))).code).toBe('AuthorizationFailed');
   });
 
+  test('show what may be seen at the price of two events for each request, however many things are looked at', async () => {
+    const top = name('top');
+    await create(top);
+    for (const child of ['a', 'b', 'c', 'd']) await create(name(child), top);
+    const ada = await house.room.person('Ada');
+    await house.grant(ada, 'reader', scopeOf(top));
+    const nobody = await house.room.person('Nora');
+    const version = 'api-version=2021-04-01';
+    const requests: [Dispatcher.HttpMethod, string][] = [
+      ['GET', `/providers/Microsoft.Management/managementGroups?${version}`],
+      ['GET', `${idOf(top)}?$expand=children&$recurse=true&${version}`],
+      ['GET', `${idOf(top)}/descendants?${version}`],
+      ['POST', `/providers/Microsoft.Management/getEntities?${version}`],
+      ['GET', `/subscriptions?${version}`],
+    ];
+    for (const [method, path] of requests) {
+      for (const person of [ada, nobody]) {
+        const before = house.facts.length;
+        const { status } = await send(person, method, path);
+        const told = house.facts.slice(before).filter(({ kind }) => kind !== 'request.ended');
+        expect(told[0]).toMatchObject({ kind: 'request.decided', allowed: status === 200 });
+        expect(told).toHaveLength(status === 200 ? 2 : 1);
+        if (person === ada) expect(status).toBe(200);
+        if (status !== 200) continue;
+        expect(told[1]).toMatchObject({
+          kind: 'request.listed',
+          attribution: { decisionId: told[0]?.attribution.decisionId, chain: [{ id: person.id }] },
+        });
+      }
+    }
+    const listed = house.facts.findLast(
+      (fact) => fact.kind === 'request.listed' && fact.operation.endsWith('descendants/read'),
+    );
+    expect(listed).toMatchObject({
+      asked: [{ action: 'Microsoft.Management/managementGroups/read', looked: 4, allowed: 4 }],
+      allowed: ['a', 'b', 'c', 'd'].map((child) => scopeOf(name(child))),
+    });
+  });
+
   test('a group is made by who may write its parent, and by nobody else', async () => {
     const top = name('top');
     await create(top);

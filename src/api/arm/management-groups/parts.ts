@@ -38,18 +38,18 @@ export function requireGroup(hierarchy: Hierarchy, scope: string): ScopePlacemen
   throw refusal('not_found', 'NotFound', `The management group '${nameOf(scope)}' cannot be found.`);
 }
 
-/** Whether the caller may see what hangs at a scope; decided and recorded with the request. */
-export async function maySee(exchange: Exchange, scope: string): Promise<boolean> {
-  const action = isGroupScope(scope) ? actions.read : actions.readSubscription;
-  return (await exchange.decideAlso({ action, dataAction: false, scope })).allowed;
-}
-
-/** Of these, what the caller may see. */
+/** Of these, what the caller may see, in the same order; decided with the request and recorded as one event. */
 export async function visibleOf(
   exchange: Exchange,
   placements: Iterable<ScopePlacement>,
 ): Promise<ScopePlacement[]> {
-  const visible: ScopePlacement[] = [];
-  for (const placement of placements) if (await maySee(exchange, placement.scope)) visible.push(placement);
-  return visible;
+  const looked = [...placements];
+  const decisions = await exchange.decideEach(
+    looked.map(({ scope }) => ({
+      action: isGroupScope(scope) ? actions.read : actions.readSubscription,
+      dataAction: false,
+      scope,
+    })),
+  );
+  return looked.filter((_, index) => decisions[index]?.allowed === true);
 }

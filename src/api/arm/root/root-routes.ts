@@ -54,13 +54,17 @@ export function rootRoutes(parts: RootParts): Route[] {
       body: noBody,
       guard: () => ({ kind: 'authenticated', rule: 'list-own-subscriptions', scope: '/' }),
       serve: async (exchange) => {
-        const value: unknown[] = [];
-        for (const subscription of await subscriptions(store)) {
-          const scope = `/subscriptions/${subscription.id}`;
-          const decision = await exchange.decideAlso({ action: readSubscription, dataAction: false, scope });
-          if (decision.allowed || hasPartIn(parts, decision, scope))
-            value.push(subscriptionView(subscription, tenantId));
-        }
+        const all = await subscriptions(store);
+        const scopes = all.map(({ id }) => `/subscriptions/${id}`);
+        const decisions = await exchange.decideEach(
+          scopes.map((scope) => ({ action: readSubscription, dataAction: false, scope })),
+        );
+        const value = all
+          .filter((_, index) => {
+            const decision = decisions[index];
+            return decision !== undefined && (decision.allowed || hasPartIn(parts, decision));
+          })
+          .map((subscription) => subscriptionView(subscription, tenantId));
         return json(200, { value, count: { type: 'Total', value: value.length } });
       },
     },
@@ -181,8 +185,8 @@ async function subscriptions(store: Store): Promise<Subscription[]> {
 }
 
 /** As Azure has it, whoever holds a role somewhere in a subscription sees that it is there, unless it is denied them. */
-function hasPartIn(parts: RootParts, { cause, authorities }: Decision, scope: string): boolean {
-  return cause.kind === 'missing-grant' && authorities.every((id) => parts.holdsRoleWithin(id, scope));
+function hasPartIn(parts: RootParts, { cause, authorities, access }: Decision): boolean {
+  return cause.kind === 'missing-grant' && authorities.every((id) => parts.holdsRoleWithin(id, access.scope));
 }
 
 function subscriptionView({ id }: Subscription, tenantId: TenantId) {

@@ -199,6 +199,7 @@ export function exchangeOf(head: RequestHead, bytes: Buffer): Exchange {
     },
     signal: new AbortController().signal,
     decideAlso: never,
+    decideEach: never,
     conclude: never,
   };
 }
