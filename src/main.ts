@@ -4,6 +4,7 @@ import { knowsResource, standardResources } from './api/entra/resources.ts';
 import { callerFromCookie } from './composition/browser-caller.ts';
 import { serverCertificate } from './composition/certificate.ts';
 import { CurrentPolicy } from './composition/current-policy.ts';
+import { recordConfiguration } from './composition/configuration-record.ts';
 import { Enforcement } from './composition/enforcement.ts';
 import { administratorLink, administratorSignInName } from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
@@ -173,6 +174,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   };
 
   await lifecycle('start');
+  await recordConfiguration(foundation, by, config);
   const { key, cert } = certificate;
   const listener = await listenTls({
     host: config.listen.host,

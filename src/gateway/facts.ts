@@ -1,11 +1,12 @@
 import type { Caller } from '../identity/caller.ts';
-import type { RequestId, TenantId } from '../lib/ids.ts';
+import type { TenantId } from '../lib/ids.ts';
 import type { RequestFact } from '../ledger/events.ts';
 import { policyIdOf, type Decision } from '../policy/types.ts';
 import type { Json, JsonObject } from '../lib/canonical-json.ts';
 import type { AccessAttributes } from '../policy/types.ts';
 import type { ActorRef, AttributeValue, Attribution } from '../store/changes.ts';
 import { boundedText } from './bounded-text.ts';
+import { correlationOf } from './correlation.ts';
 import type { RequestHead } from './types.ts';
 
 const anonymous: readonly ActorRef[] = [{ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }];
@@ -13,16 +14,16 @@ const anonymous: readonly ActorRef[] = [{ kind: 'anonymous', id: 'anonymous', na
 /** To whom, and to which request and decision, everything of this exchange is attributed. */
 export function attributionOf(
   tenantId: TenantId,
-  requestId: RequestId,
-  sourceAddress: string,
+  head: RequestHead,
   caller: Caller | null,
   decision: Decision,
 ): Attribution {
   return {
     tenantId,
     chain: caller?.chain ?? anonymous,
-    requestId,
-    sourceAddress,
+    requestId: head.id,
+    correlationId: correlationOf(head),
+    sourceAddress: head.remoteAddress,
     sessionId: caller?.credential.sessionId ?? null,
     leaseId: caller?.credential.leaseId ?? null,
     tokenId: caller?.credential.tokenId ?? null,

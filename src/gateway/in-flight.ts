@@ -180,13 +180,7 @@ export class InFlight {
         const decision = allowed.decideAlso(access);
         if (decision.allowed) session.alsoDecided(decision);
         const { head } = this;
-        const attribution = attributionOf(
-          allowed.attribution.tenantId,
-          head.id,
-          head.remoteAddress,
-          allowed.caller,
-          decision,
-        );
+        const attribution = attributionOf(allowed.attribution.tenantId, head, allowed.caller, decision);
         const surface = this.surface.name;
         const { effect } = allowed.described;
         await this.#record(

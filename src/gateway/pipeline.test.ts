@@ -251,6 +251,42 @@ describe('deciding', () => {
   });
 });
 
+describe('correlation', () => {
+  const guid = '0A0A0A0A-1111-4222-8333-444444444444';
+  const serving = () => start([route({ method: 'GET', path: '/things' })]);
+
+  it.each([
+    ['client-request-id', guid, guid.toLowerCase()],
+    ['x-ms-correlation-request-id', guid, guid.toLowerCase()],
+    ['x-ms-client-request-id', 'upload-7.part:3', 'upload-7.part:3'],
+    ['client-request-id', 'two words', null],
+    ['client-request-id', '{"a":1}', null],
+    ['client-request-id', 'a'.repeat(129), null],
+  ])('%s: %s is recorded with every event of the request as %s', async (name, sent, kept) => {
+    const gateway = await serving();
+    await gateway.fetch('/things', { headers: { ...bearer, [name]: sent } });
+    await until(() => gateway.facts.some((fact) => fact.kind === 'request.ended'));
+    expect(gateway.facts.map(({ attribution }) => attribution.correlationId)).toEqual([kept, kept]);
+  });
+
+  it('is taken from the address of a browser that is on its way to sign in', async () => {
+    const gateway = await serving();
+    await gateway.fetch(`/things?client-request-id=${guid}`, { headers: bearer });
+    expect(decided(gateway)[0]?.attribution.correlationId).toBe(guid.toLowerCase());
+  });
+
+  it('never takes the place of our own id', async () => {
+    const gateway = await serving();
+    const first = await gateway.fetch('/things', { headers: bearer });
+    const id = first.headers.get('x-request-id') ?? '';
+    await gateway.fetch('/things', { headers: { ...bearer, 'client-request-id': id } });
+    const [one, two] = decided(gateway).map(({ attribution }) => attribution);
+    expect(one?.requestId).toBe(id);
+    expect(two?.requestId).not.toBe(id);
+    expect(two?.correlationId).toBe(id);
+  });
+});
+
 describe('a list', () => {
   const list = (scopes: readonly string[]) =>
     route({

@@ -74,7 +74,7 @@ async function carry(options: PipelineOptions, admission: Admission, flight: InF
   const judgement = obstacle ?? judging.conclude();
   const { decision } = judgement;
   const { caller } = judging;
-  const attribution = attributionOf(options.tenantId, head.id, head.remoteAddress, caller, decision);
+  const attribution = attributionOf(options.tenantId, head, caller, decision);
   const { operation, effect } = judgement.kind === 'allowed' ? judgement.described : judgement;
   const fact = decidedFact(head, { attribution, surface: judging.surface.name, operation, effect, decision });
   if (judgement.kind === 'denied') await flight.refuse(fact, judgement.error);

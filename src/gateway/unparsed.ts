@@ -49,7 +49,7 @@ export function refuseUnparsed(fault: Error, socket: Duplex, options: UnparsedOp
     snapshotVersion: options.snapshotVersion(),
     restsOnTime: false,
   } as const;
-  const attribution = attributionOf(options.tenantId, head.id, head.remoteAddress, null, decision);
+  const attribution = attributionOf(options.tenantId, head, null, decision);
   const fact = decidedFact(head, {
     attribution,
     surface: genericSurface.name,

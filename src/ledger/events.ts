@@ -60,11 +60,11 @@ export type RequestFact =
       /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `condition-ended`, `identity-ended`, `cut-by-operator`, … */
       readonly ending: string;
     }
-  /** A sign-in, a token issued or refused, a log-off. OCSF Authentication 3002. */
+  /** A sign-in, a token issued or refused; the end of a sign-in is a change. OCSF Authentication 3002. */
   | {
       readonly kind: 'authentication';
       readonly attribution: Attribution;
-      readonly activity: 'sign-in' | 'sign-out' | 'token-issue' | 'token-renewal';
+      readonly activity: 'sign-in' | 'token-issue' | 'token-renewal';
       readonly succeeded: boolean;
       /** Error code when it failed, else null. */
       readonly failureCode: string | null;
@@ -73,6 +73,7 @@ export type RequestFact =
       readonly method: string;
       readonly audience: string | null;
       readonly tokenId: string | null;
+      /** Of the token: seconds since the epoch. */
       readonly expiresAt: number | null;
       /** Facts without secrets: federated credential, issuer, presented claims that mattered. */
       readonly detail: Readonly<Record<string, string>>;

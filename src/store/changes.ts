@@ -10,10 +10,15 @@ import type { Schema } from './schema.ts';
  */
 export type Change =
   | { readonly kind: 'principal.created'; readonly principal: PrincipalRecord }
-  | { readonly kind: 'principal.updated'; readonly principal: PrincipalRecord }
+  | {
+      readonly kind: 'principal.updated';
+      readonly principal: PrincipalRecord;
+      /** Present when it was switched on or off, and nothing else. */
+      readonly switched?: true;
+    }
   | { readonly kind: 'principal.deleted'; readonly id: PrincipalId; readonly principalKind: PrincipalKind }
-  | { readonly kind: 'group.member-added'; readonly group: PrincipalId; readonly member: PrincipalId }
-  | { readonly kind: 'group.member-removed'; readonly group: PrincipalId; readonly member: PrincipalId }
+  | ({ readonly kind: 'group.member-added' } & Membership)
+  | ({ readonly kind: 'group.member-removed' } & Membership)
   | {
       readonly kind: 'credential.added';
       readonly principal: PrincipalId;
@@ -80,11 +85,27 @@ export type Change =
       readonly sha256: string | null;
       readonly etag: string;
     }
-  | { readonly kind: 'blob.deleted'; readonly scope: string };
+  | { readonly kind: 'blob.deleted'; readonly scope: string }
+  /** Found at a start: Lockstep runs under another configuration than before. */
+  | {
+      readonly kind: 'configuration.changed';
+      /** SHA-256, hex, of the canonical JSON of the whole configuration; null before the first start. */
+      readonly previous: string | null;
+      readonly digest: string;
+      /** The settings that differ, as `section.name`, sorted; their values are not recorded. */
+      readonly settings: readonly string[];
+    };
 
 export type ChangeKind = Change['kind'];
 
 export type PrincipalKind = 'user' | 'group' | 'application' | 'managed-identity' | 'job';
+
+export interface Membership {
+  readonly group: PrincipalId;
+  readonly member: PrincipalId;
+  /** Absent in records of before it was told. */
+  readonly memberKind?: PrincipalKind;
+}
 
 /** What the policy and the pipeline need to know of a principal; no secret, no profile. */
 export interface PrincipalRecord {
@@ -240,9 +261,13 @@ export interface Attribution {
   /** First the person or sponsor, last the one that acted. Never empty: `system` stands alone for Lockstep itself. */
   readonly chain: readonly ActorRef[];
   readonly requestId: RequestId | null;
+  /** What the caller says that this belongs to, so that their log and Entra's can be joined to ours: their word only. */
+  readonly correlationId: string | null;
   readonly sourceAddress: string | null;
+  /** The sign-in: `sid` of its tokens. */
   readonly sessionId: SessionId | null;
   readonly leaseId: LeaseId | null;
+  /** `uti` of the token: Entra's unique token identifier. */
   readonly tokenId: string | null;
   readonly decisionId: DecisionId | null;
   readonly policyId: string | null;
@@ -301,6 +326,7 @@ export function systemAttribution(tenantId: TenantId, part: string): Attribution
     tenantId,
     chain: [{ kind: 'system', id: part, name: `Lockstep ${part}` }],
     requestId: null,
+    correlationId: null,
     sourceAddress: null,
     sessionId: null,
     leaseId: null,

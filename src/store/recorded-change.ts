@@ -35,9 +35,10 @@ const attribute = z.union([
   z.array(z.number()).readonly(),
 ]);
 const condition = z.string().nullable().exactOptional();
+const principalKind = z.enum(['user', 'group', 'application', 'managed-identity', 'job']);
 const principal = z.strictObject({
   id: principalId,
-  kind: z.enum(['user', 'group', 'application', 'managed-identity', 'job']),
+  kind: principalKind,
   displayName: z.string(),
   enabled: z.boolean(),
   sponsorId: principalId.nullable(),
@@ -99,18 +100,22 @@ const placement = z.strictObject({
   parent: z.string().nullable(),
   displayName: z.string(),
 });
-const membership = { group: principalId, member: principalId };
+const membership = { group: principalId, member: principalId, memberKind: principalKind.exactOptional() };
 
 /** How each kind is recorded; null for one that carries no policy. A kind without a row does not compile. */
 const schemas: {
   readonly [Kind in ChangeKind]: z.ZodType<Extract<PolicyChange, { readonly kind: Kind }>> | null;
 } = {
   'principal.created': z.strictObject({ kind: z.literal('principal.created'), principal }),
-  'principal.updated': z.strictObject({ kind: z.literal('principal.updated'), principal }),
+  'principal.updated': z.strictObject({
+    kind: z.literal('principal.updated'),
+    principal,
+    switched: z.literal(true).exactOptional(),
+  }),
   'principal.deleted': z.strictObject({
     kind: z.literal('principal.deleted'),
     id: principalId,
-    principalKind: z.enum(['user', 'group', 'application', 'managed-identity', 'job']),
+    principalKind,
   }),
   'group.member-added': z.strictObject({ kind: z.literal('group.member-added'), ...membership }),
   'group.member-removed': z.strictObject({ kind: z.literal('group.member-removed'), ...membership }),
@@ -156,6 +161,7 @@ const schemas: {
   'container.deleted': null,
   'blob.written': null,
   'blob.deleted': null,
+  'configuration.changed': null,
 };
 const kindSchema = z.object({
   kind: z.custom<ChangeKind>(

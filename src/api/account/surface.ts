@@ -242,23 +242,9 @@ export function accountSurface(options: AccountOptions): Surface {
   }
 
   async function signOut(exchange: Exchange): Promise<Reply> {
-    const { user, sessionId } = await ownSession(exchange);
+    const { sessionId } = await ownSession(exchange);
     const form = ownForm(exchange, sessionId);
     await sessions.close(exchange.attribution, sessionId, 'signed-out');
-    await options.record({
-      kind: 'authentication',
-      attribution: exchange.attribution,
-      activity: 'sign-out',
-      succeeded: true,
-      failureCode: null,
-      principalId: user.id,
-      principalName: user.signInName,
-      method: 'session',
-      audience: null,
-      tokenId: null,
-      expiresAt: null,
-      detail: {},
-    });
     const onward = await interactive.afterSignOut(new URLSearchParams(form.get('request') ?? ''));
     return redirect(onward ?? '/signin/out', [clearCookie(sessionCookieName)]);
   }

@@ -3,6 +3,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { Attribution, PrincipalRecord, Tx } from '../../store/changes.ts';
 import { displayNameOf } from './names.ts';
 import {
+  findPrincipal,
   insertPrincipal,
   newPrincipalId,
   principalColumns,
@@ -56,7 +57,7 @@ export async function addMember(
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (inserted.numInsertedOrUpdatedRows === 0n) return;
-    record({ kind: 'group.member-added', group: group.id, member: member.id });
+    record({ kind: 'group.member-added', group: group.id, member: member.id, memberKind: member.kind });
   });
 }
 
@@ -69,6 +70,7 @@ export async function removeMember(
 ): Promise<void> {
   await parts.commit(by, async (tx, record) => {
     const group = await requirePrincipal(tx, groupId, ['group']);
+    const member = await findPrincipal(tx, memberId);
     const removed = await tx
       .deleteFrom('group_members')
       .where('group_id', '=', group.id)
@@ -76,7 +78,12 @@ export async function removeMember(
       .executeTakeFirst();
     if (removed.numDeletedRows === 0n)
       throw failure('not_found', `${memberId} is not a direct member of ${group.displayName}.`);
-    record({ kind: 'group.member-removed', group: group.id, member: memberId });
+    record({
+      kind: 'group.member-removed',
+      group: group.id,
+      member: memberId,
+      ...(member === null ? {} : { memberKind: member.kind }),
+    });
   });
 }
 

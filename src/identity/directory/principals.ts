@@ -134,7 +134,7 @@ export async function setEnabled(
       .set({ enabled: enabled ? 1 : 0 })
       .where('id', '=', principal.id)
       .execute();
-    record({ kind: 'principal.updated', principal });
+    record({ kind: 'principal.updated', principal, switched: true });
     if (enabled) return principal;
     const now = parts.clock.now();
     await endSessions(tx, record, { principalId: principal.id }, 'disabled', now);

@@ -6,11 +6,13 @@ import type {
   CredentialRecord,
   DenyAssignment,
   LeaseRecord,
+  Membership,
   PrincipalKind,
   RoleAssignment,
   SessionRecord,
 } from '../../store/changes.ts';
 import {
+  actingLink,
   activity,
   bucketObject,
   classes,
@@ -32,29 +34,36 @@ const rows: Rows = {
     principal.kind === 'group'
       ? group(activity(6, 'Create'), { uid: principal.id, name: principal.displayName })
       : account(activity(1, 'Create'), nameOf(principal), by),
-  'principal.updated': ({ principal }, by) =>
-    principal.kind === 'group'
-      ? group(otherActivity('Update'), { uid: principal.id, name: principal.displayName })
-      : account(principal.enabled ? otherActivity('Update') : activity(5, 'Disable'), nameOf(principal), by),
+  'principal.updated': ({ principal, switched }, by) => {
+    if (principal.kind === 'group')
+      return group(otherActivity('Update'), { uid: principal.id, name: principal.displayName });
+    const turned = principal.enabled ? activity(2, 'Enable') : activity(5, 'Disable');
+    return account(switched === true ? turned : otherActivity('Update'), nameOf(principal), by);
+  },
   'principal.deleted': ({ id, principalKind }, by) =>
     principalKind === 'group'
       ? group(activity(5, 'Delete'), { uid: id })
       : account(activity(6, 'Delete'), { kind: principalKind, id, name: id }, by),
   'group.member-added': (change, by) =>
-    group(activity(3, 'Add User'), { uid: change.group }, { user: userOfId(change.member, by.tenantId) }),
+    membership(change, activity(3, 'Add User'), activity(7, 'Add Subgroup'), by),
   'group.member-removed': (change, by) =>
-    group(activity(4, 'Remove User'), { uid: change.group }, { user: userOfId(change.member, by.tenantId) }),
+    membership(change, activity(4, 'Remove User'), activity(8, 'Remove Subgroup'), by),
   'credential.added': ({ principal, credential }, by) =>
     credentialEvent(
-      credential.kind === 'password' ? activity(3, 'Password Change') : otherActivity('Add Credential'),
+      credential.kind === 'password' ? passwordActivity(principal, by) : otherActivity('Add Credential'),
       principal,
       credential,
       by,
     ),
   'credential.removed': ({ principal, credential }, by) =>
     credentialEvent(otherActivity('Remove Credential'), principal, credential, by),
-  'role-definition.put': ({ definition }) =>
-    entity(activity(3, 'Update'), { uid: definition.id, name: definition.roleName, type: 'Role Definition' }),
+  'role-definition.put': ({ definition: { id, roleName, history } }) =>
+    entity(
+      history !== undefined && history.createdOn === history.updatedOn
+        ? activity(1, 'Create')
+        : activity(3, 'Update'),
+      { uid: id, name: roleName, type: 'Role Definition' },
+    ),
   'role-definition.deleted': ({ id }) => entity(activity(4, 'Delete'), { uid: id, type: 'Role Definition' }),
   'role-assignment.put': ({ assignment }, by) => privileges(activity(1, 'Assign Privileges'), assignment, by),
   'role-assignment.deleted': ({ assignment }, by) =>
@@ -64,7 +73,7 @@ const rows: Rows = {
   'scope.placed': ({ placement: { scope, displayName } }) =>
     entity(activity(3, 'Update'), { uid: scope, name: displayName, type: 'Scope' }),
   'scope.removed': ({ scope }) => entity(activity(4, 'Delete'), { uid: scope, type: 'Scope' }),
-  'session.opened': ({ session }, by) => sessionEvent(activity(1, 'Logon'), session, null, by),
+  'session.opened': ({ session }, by) => sessionEvent(otherActivity('Open Session'), session, null, by),
   'session.closed': ({ session, reason }, by) => sessionEvent(activity(2, 'Logoff'), session, reason, by),
   'token.revoked': ({ principal }, by) => ({
     class: classes.authentication,
@@ -92,6 +101,11 @@ const rows: Rows = {
   'container.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
   'blob.written': ({ scope }, by) => bucket(activity(5, 'Write'), scope, by),
   'blob.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
+  'configuration.changed': () => ({
+    class: classes.applicationLifecycle,
+    activity: activity(8, 'Update'),
+    attributes: { app: { name: 'Lockstep', vendor_name: 'Lockstep' } },
+  }),
 };
 
 /** How a change is told as an OCSF event. */
@@ -130,8 +144,29 @@ function credentialEvent(
   credential: CredentialRecord,
   by: Attribution,
 ): Described {
-  const user = { ...userOfId(principal, by.tenantId), credential_uid: credential.id };
+  const user = {
+    ...userOfId(principal, by.tenantId),
+    programmatic_credentials: [{ uid: credential.id, type: credential.kind }],
+  };
   return { class: classes.accountChange, activity: does, attributes: { user } };
+}
+
+/** OCSF tells a change by its holder from a reset by somebody else. */
+function passwordActivity(principal: string, by: Attribution): Activity {
+  return actingLink(by.chain).id === principal
+    ? activity(3, 'Password Change')
+    : activity(4, 'Password Reset');
+}
+
+function membership(
+  { group: uid, member, memberKind }: Membership,
+  ofUser: Activity,
+  ofGroup: Activity,
+  by: Attribution,
+): Described {
+  return memberKind === 'group'
+    ? group(ofGroup, { uid }, { subgroup: { uid: member } })
+    : group(ofUser, { uid }, { user: userOfId(member, by.tenantId) });
 }
 
 function group(does: Activity, target: JsonObject, more: JsonObject = {}): Described {
@@ -152,16 +187,18 @@ function denial(does: Activity, assignment: DenyAssignment): Described {
 }
 
 function privileges(does: Activity, assignment: RoleAssignment, by: Attribution): Described {
-  const granted = {
-    privileges: [assignment.roleDefinitionId],
-    resource: { uid: assignment.scope, type: 'Scope' },
-  };
+  const privileges = [assignment.roleDefinitionId];
+  const scope = { uid: assignment.scope, type: 'Scope' };
   return assignment.principalType === 'Group'
-    ? group(does, { uid: assignment.principalId }, granted)
+    ? group(does, { uid: assignment.principalId }, { privileges, resource: scope })
     : {
         class: classes.userAccess,
         activity: does,
-        attributes: { user: userOfId(assignment.principalId, by.tenantId), ...granted },
+        attributes: {
+          user: userOfId(assignment.principalId, by.tenantId),
+          privileges,
+          resources: [scope],
+        },
       };
 }
 

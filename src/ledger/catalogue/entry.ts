@@ -106,6 +106,7 @@ function eventOf(fact: Fact, described: Described, context: EntryContext): objec
 function attributionFacts(by: Attribution): JsonObject {
   return {
     chain: by.chain.map(({ kind, id, name }) => ({ kind, id, name })),
+    ...(by.correlationId === null ? {} : { correlationId: by.correlationId }),
     decisionId: by.decisionId,
     leaseId: by.leaseId,
     policyId: by.policyId,

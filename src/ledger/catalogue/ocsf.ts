@@ -102,7 +102,14 @@ export function actorObject(by: Attribution, decision: 'allow' | 'deny' | null):
   return {
     user: userObject(user, by.tenantId),
     ...(user.id === acting.id ? {} : { app_uid: acting.id, app_name: acting.name }),
-    ...(by.sessionId === null ? {} : { session: { uid: by.sessionId } }),
+    ...(by.sessionId === null && by.tokenId === null
+      ? {}
+      : {
+          session: {
+            ...(by.sessionId === null ? {} : { uid: by.sessionId }),
+            ...(by.tokenId === null ? {} : { credential_uid: by.tokenId }),
+          },
+        }),
     ...(by.policyId === null
       ? {}
       : {

@@ -157,7 +157,6 @@ function pathOnly(path: string): string {
 
 const authenticationActivities = {
   'sign-in': activity(1, 'Logon'),
-  'sign-out': activity(2, 'Logoff'),
   'token-issue': activity(4, 'Service Ticket Request'),
   'token-renewal': activity(5, 'Service Ticket Renew'),
 } as const;
@@ -174,14 +173,14 @@ function authentication(fact: Authentication): Described {
     attributes: {
       user,
       service: { name: fact.audience ?? 'Lockstep' },
-      auth_protocol: fact.method,
-      auth_protocol_id: 99,
-      ...(fact.expiresAt === null && fact.tokenId === null
+      ...protocolOf(fact),
+      ...(fact.expiresAt === null && fact.tokenId === null && by.sessionId === null
         ? {}
         : {
             session: {
+              ...(by.sessionId === null ? {} : { uid: by.sessionId }),
               ...(fact.tokenId === null ? {} : { credential_uid: fact.tokenId }),
-              ...(fact.expiresAt === null ? {} : { expiration_time: fact.expiresAt }),
+              ...(fact.expiresAt === null ? {} : { expiration_time: fact.expiresAt * 1_000 }),
             },
           }),
       ...(fact.failureCode === null ? {} : { status_detail: fact.failureCode }),
@@ -199,6 +198,13 @@ function authentication(fact: Authentication): Described {
       detail: fact.detail,
     },
   };
+}
+
+/** Tokens are given out by OAuth; how somebody proved who they are otherwise has no number of its own. */
+function protocolOf({ activity: does, method }: Authentication): JsonObject {
+  return does === 'token-issue'
+    ? { auth_protocol: 'OAUTH 2.0', auth_protocol_id: 6 }
+    : { auth_protocol: method, auth_protocol_id: 99 };
 }
 
 function lifecycle(fact: Lifecycle): Described {

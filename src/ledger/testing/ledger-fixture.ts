@@ -59,6 +59,7 @@ export function attribution(more: Partial<Attribution> = {}): Attribution {
     tenantId,
     chain: [{ kind: 'user', id: '22222222-2222-4222-8222-222222222222', name: 'Ada' }],
     requestId: 'req_test' as RequestId,
+    correlationId: null,
     sourceAddress: '127.0.0.1',
     sessionId: null,
     leaseId: null,

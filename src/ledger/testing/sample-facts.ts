@@ -70,7 +70,11 @@ const principal = {
 /** One of every kind of change; a kind without a sample does not compile. */
 export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { kind: Kind }> } = {
   'principal.created': { kind: 'principal.created', principal },
-  'principal.updated': { kind: 'principal.updated', principal: { ...principal, enabled: false } },
+  'principal.updated': {
+    kind: 'principal.updated',
+    principal: { ...principal, enabled: false },
+    switched: true,
+  },
   'principal.deleted': { kind: 'principal.deleted', id: ada, principalKind: 'user' },
   'group.member-added': { kind: 'group.member-added', group: team, member: ada },
   'group.member-removed': { kind: 'group.member-removed', group: team, member: ada },
@@ -128,6 +132,12 @@ export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { k
     etag: '"1"',
   },
   'blob.deleted': { kind: 'blob.deleted', scope: `${container}/blobs/data/penguins.csv` },
+  'configuration.changed': {
+    kind: 'configuration.changed',
+    previous: 'ab'.repeat(32),
+    digest: 'cd'.repeat(32),
+    settings: ['limits.blobBytes', 'tokens.jobSeconds'],
+  },
 };
 
 /** Requests in the variety that the catalogue tells apart. */
@@ -141,15 +151,6 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     scope: `${container}/blobs/data/penguins.csv`,
     attribution: attribution({ chain: lease.chain, leaseId: lease.id }),
   }),
-  {
-    kind: 'request.listed',
-    attribution: attribution(),
-    surface: 'arm',
-    operation: 'Microsoft.Management/managementGroups/read',
-    scope: '/',
-    asked: [{ action: 'Microsoft.Management/managementGroups/read', looked: 3, allowed: 1 }],
-    allowed: ['/providers/microsoft.management/managementgroups/m'],
-  },
   {
     kind: 'request.ended',
     attribution: attribution(),
@@ -201,6 +202,15 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     tokenId: 'uti-2',
     expiresAt: 1_770_000_000,
     detail: { issuer: 'https://ci.example.test' },
+  },
+  {
+    kind: 'request.listed',
+    attribution: attribution(),
+    surface: 'arm',
+    operation: 'Microsoft.Management/managementGroups/read',
+    scope: '/',
+    asked: [{ action: 'Microsoft.Management/managementGroups/read', looked: 3, allowed: 1 }],
+    allowed: ['/providers/microsoft.management/managementgroups/m'],
   },
   {
     kind: 'lifecycle',
