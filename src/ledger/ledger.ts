@@ -11,6 +11,10 @@ import type { RecordFact } from './events.ts';
 import { noFault, type Fault } from './faults.ts';
 import { Health, type LedgerHealth } from './health.ts';
 import type { NoteSigner } from './note.ts';
+import type { EventFilter } from './search/event-filter.ts';
+import { Indexer } from './search/indexer.ts';
+import { relatedIds } from './search/related-ids.ts';
+import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
 import { Sequencer } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries, type StoredEvent } from './stored-events.ts';
@@ -50,6 +54,11 @@ export interface Ledger extends EventQueries {
   guard(guard: CommitGuard): () => void;
   /** The key that the log is verified with, in C2SP's form. */
   readonly verifierKey: string;
+  /**
+   * Events that the filter lets pass, newest first; everything durable is looked through. With an id of any kind in
+   * `ids`, what belongs to it. Throws `ledger_unavailable` while the index of a large database is being built.
+   */
+  search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
   /** Sequence of the newest event; 0 for an empty ledger. */
   lastSequence(): number;
   /** Resolves once all that is durable now is under a published, signed checkpoint. */
@@ -74,11 +83,16 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const sequencer = new Sequencer({ store, directory, origin, signer, clock, health, fault });
   await sequencer.open();
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
+  const indexer = new Indexer(store, log);
+  indexer.schedule();
   const appender = new Appender({
     store,
     health,
     fault,
-    onAppended: () => timer.schedule(),
+    onAppended: () => {
+      timer.schedule();
+      indexer.schedule();
+    },
     entryOf: (fact, position) => {
       const time = clock.now();
       return entryOf(fact, { id: newEventId(time), time, origin, productVersion, position });
@@ -108,6 +122,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     record: appender.record,
     follow: (follower) => appender.follow(follower),
     guard: (guard) => appender.guard(guard),
+    search: (filter, searchOptions) => search(indexer, filter, searchOptions),
     verifierKey: signer.verifierKey,
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),
@@ -133,12 +148,32 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     health: () => health.read(),
     close: async () => {
       await appender.close();
+      await indexer.close();
       timer.stop();
       await sequencer.integrate().catch((error: unknown) => {
         log.error({ err: error }, 'the last events could not be published; they will be at the next start');
       });
     },
   };
+}
+
+/** So many events are indexed while a search waits. */
+const maxAwaited = 100_000;
+
+async function search(indexer: Indexer, filter: EventFilter, options: SearchOptions): Promise<FoundEvents> {
+  const behind = await indexer.behind();
+  if (behind > maxAwaited) {
+    indexer.schedule();
+    throw failure(
+      'ledger_unavailable',
+      `The search index is being built: ${behind} events are left. Try again soon.`,
+    );
+  }
+  const index = await indexer.caughtUp();
+  if (filter.ids === undefined) return searchEvents(index, filter, options);
+  const ids: string[] = [];
+  for (const id of filter.ids) ids.push(...(await relatedIds(index, id, options.signal)));
+  return searchEvents(index, { ...filter, ids }, options);
 }
 
 /** Publishes a while after an append, again and again while it fails. */

@@ -8,6 +8,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0004-scopes-as-written': { up: (db: Kysely<unknown>) => run(db, writtenStatements) },
   '0005-links-between-changes': { up: (db: Kysely<unknown>) => run(db, changeLinkStatements) },
   '0006-runs-of-leaves': { up: (db: Kysely<unknown>) => run(db, leafRunStatements) },
+  '0007-ledger-search': { up: (db: Kysely<unknown>) => run(db, searchStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -185,4 +186,14 @@ const leafRunStatements = [
       select first_leaf + sequence - first_sequence from ledger_runs
       where first_sequence <= sequence and last_sequence >= sequence order by first_sequence desc limit 1
     ) as leaf_index from ledger_events`,
+];
+
+const searchStatements = [
+  `create table ledger_search (id integer primary key check (id = 1), salt blob not null) strict`,
+  `insert into ledger_search (id, salt) values (1, randomblob(16))`,
+  `create table ledger_segments (
+    segment integer primary key, first_time integer not null, last_time integer not null, events integer not null,
+    times blob not null) strict`,
+  `create table ledger_postings (id integer primary key, places blob not null) strict`,
+  `create table ledger_rare_postings (id integer primary key, places blob not null) strict`,
 ];

@@ -239,6 +239,20 @@ export interface Schema {
   ledger_runs: { first_leaf: number; first_sequence: number; last_sequence: number };
   /** A view: the rows with their places in the tree, null until the sequencer has given them one. */
   placed_events: Schema['ledger_events'] & { leaf_index: number | null };
+  /** The search index, made from the rows of the feed and able to be made again. One row: its salt. */
+  ledger_search: { id: number; salt: Uint8Array };
+  /** Runs of sequence numbers that are indexed whole; `times` holds the earliest and latest second of each part. */
+  ledger_segments: {
+    segment: number;
+    first_time: number;
+    last_time: number;
+    events: number;
+    times: Uint8Array;
+  };
+  /** Where in a segment a word occurs; the id is segment × 2^32 + the word's key. */
+  ledger_postings: { id: number; places: Uint8Array };
+  /** The same for many words that occur a few times; the id is segment × 128 + the keys' remainder. */
+  ledger_rare_postings: { id: number; places: Uint8Array };
   /** One row: the newest head that the sequencer has decided on. Written before a checkpoint is signed. */
   ledger_head: { id: number; size: number; root: string; published_size: number; updated_at: number };
 }

@@ -1,0 +1,160 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Store } from '../../store/sqlite.ts';
+import { rareRows, type SealedSegment } from './open-segment.ts';
+import { decodePlaces, decodeRare, segmentWidth, type Places } from './postings.ts';
+import { SegmentTimes } from './segment-times.ts';
+
+/** Rows written in one transaction: bounds how long the event loop is held. */
+const rowsPerTurn = 512;
+const keys = 2 ** 32;
+
+/** A row of the feed. */
+export interface FeedRow {
+  readonly sequence: number;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly entry: Uint8Array;
+}
+
+/** A complete segment. */
+export interface SegmentSpan {
+  readonly segment: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
+}
+
+/** The statements of the search index. Synchronous, but for `seal`: to be used inside the database's turn. */
+export class IndexRows {
+  readonly #store: Store;
+  readonly #statements: Record<
+    | 'salt'
+    | 'segments'
+    | 'segment'
+    | 'times'
+    | 'common'
+    | 'rare'
+    | 'putSegment'
+    | 'putCommon'
+    | 'putRare'
+    | 'newest'
+    | 'after'
+    | 'row',
+    StatementSync
+  >;
+
+  constructor(store: Store) {
+    this.#store = store;
+    const { raw } = store;
+    this.#statements = {
+      salt: raw.prepare(`select salt from ledger_search where id = 1`),
+      segments: raw.prepare(
+        `select segment, first_time, last_time from ledger_segments where segment >= ? order by segment`,
+      ),
+      segment: raw.prepare(`select coalesce(max(segment), -1) as segment from ledger_segments`),
+      times: raw.prepare(`select times from ledger_segments where segment = ?`),
+      common: raw.prepare(`select places from ledger_postings where id = ?`),
+      rare: raw.prepare(`select places from ledger_rare_postings where id = ?`),
+      putSegment: raw.prepare(
+        `insert or replace into ledger_segments (segment, first_time, last_time, events, times) values (?, ?, ?, ?, ?)`,
+      ),
+      putCommon: raw.prepare(`insert or replace into ledger_postings (id, places) values (?, ?)`),
+      putRare: raw.prepare(`insert or replace into ledger_rare_postings (id, places) values (?, ?)`),
+      newest: raw.prepare(`select coalesce(max(sequence), 0) as sequence from ledger_events`),
+      after: raw.prepare(
+        `select sequence, time, entry from ledger_events where sequence > ? order by sequence limit ?`,
+      ),
+      row: raw.prepare(`select sequence, time, entry from ledger_events where sequence = ?`),
+    };
+  }
+
+  salt(): Uint8Array {
+    return bytesOf(this.#statements.salt.get()?.['salt']);
+  }
+
+  /** Segments from `first` on. */
+  segments(first: number): SegmentSpan[] {
+    return this.#statements.segments.all(first).map((row) => ({
+      segment: Number(row['segment']),
+      firstTime: Number(row['first_time']),
+      lastTime: Number(row['last_time']),
+    }));
+  }
+
+  /** Sequence up to which segments are complete. */
+  sealedThrough(): number {
+    return (Number(this.#statements.segment.get()?.['segment'] ?? -1) + 1) * segmentWidth - 1;
+  }
+
+  newestSequence(): number {
+    return Number(this.#statements.newest.get()?.['sequence'] ?? 0);
+  }
+
+  rowsAfter(sequence: number, limit: number): FeedRow[] {
+    return this.#statements.after.all(sequence, limit).map(feedRow);
+  }
+
+  row(sequence: number): FeedRow | null {
+    const row = this.#statements.row.get(sequence);
+    return row === undefined ? null : feedRow(row);
+  }
+
+  timesOf(segment: number): SegmentTimes {
+    return SegmentTimes.decode(bytesOf(this.#statements.times.get(segment)?.['times']));
+  }
+
+  addPlacesOf(segment: number, key: number, places: Places): void {
+    const common = this.#statements.common.get(segment * keys + key);
+    if (common !== undefined) {
+      decodePlaces(bytesOf(common['places']), places);
+      return;
+    }
+    const rare = this.#statements.rare.get(segment * rareRows + (key % rareRows));
+    if (rare !== undefined) decodeRare(bytesOf(rare['places']), key, places);
+  }
+
+  /** Stores a segment, in several turns; it counts only once its last row is there. Idempotent. */
+  async seal(sealed: SealedSegment): Promise<void> {
+    const { segment, events, times } = sealed;
+    for (let start = 0; start < sealed.common.length; start += rowsPerTurn) {
+      await this.#transaction(() => {
+        for (const { key, places } of sealed.common.slice(start, start + rowsPerTurn)) {
+          this.#statements.putCommon.run(segment * keys + key, places);
+        }
+      });
+    }
+    await this.#transaction(() => {
+      for (const { remainder, places } of sealed.rare) {
+        this.#statements.putRare.run(segment * rareRows + remainder, places);
+      }
+      this.#statements.putSegment.run(segment, times.first, times.last, events, times.encode());
+    });
+  }
+
+  /** In a turn of the database. */
+  async turn<T>(act: () => T): Promise<T> {
+    return this.#store.db.connection().execute(async () => act());
+  }
+
+  async #transaction(act: () => void): Promise<void> {
+    await this.turn(() => {
+      const { raw } = this.#store;
+      if (raw.isTransaction) raw.exec('rollback');
+      raw.exec('begin immediate');
+      try {
+        act();
+        raw.exec('commit');
+      } finally {
+        if (raw.isTransaction) raw.exec('rollback');
+      }
+    });
+  }
+}
+
+function feedRow(row: Readonly<Record<string, unknown>>): FeedRow {
+  return { sequence: Number(row['sequence']), time: Number(row['time']), entry: bytesOf(row['entry']) };
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new Error('the search index is damaged');
+}

@@ -1,0 +1,148 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Log } from '../../lib/log.ts';
+import type { Store } from '../../store/sqlite.ts';
+import { ledgerFailure } from '../storage-failure.ts';
+import { eventFacts } from './event-facts.ts';
+import { termsOf } from './event-filter.ts';
+import { IndexRows, type FeedRow, type SegmentSpan } from './index-rows.ts';
+import { OpenSegment } from './open-segment.ts';
+import { segmentWidth } from './postings.ts';
+import { TermKeys } from './term-keys.ts';
+
+/** Events read in one turn of the database, and indexed without leaving the event loop: bounds how long it is held. */
+const chunkRows = 128;
+/** How long news may wait before it is indexed, unless a search asks. */
+const idleMilliseconds = 250;
+
+/** What a search looks into: complete segments in the database, the newest one in memory. */
+export interface SearchIndex {
+  readonly rows: IndexRows;
+  readonly keys: TermKeys;
+  readonly open: OpenSegment;
+  /** In order. */
+  readonly sealed: readonly SegmentSpan[];
+}
+
+/**
+ * Keeps the search index just behind the feed, so that appending pays nothing for it. A complete segment is stored, the
+ * newest one is kept in memory and read again from the rows at the next start. One run at a time; after a failure the
+ * next run goes on from where the last one was.
+ */
+export class Indexer {
+  readonly #rows: IndexRows;
+  readonly #log: Log;
+  readonly #keyBits: number;
+  #keys: TermKeys | null = null;
+  #sealed: SegmentSpan[] = [];
+  #open = new OpenSegment(0);
+  #through = 0;
+  #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #failing = false;
+  #closed = false;
+
+  /** `keyBits` is for tests. */
+  constructor(store: Store, log: Log, keyBits = 32) {
+    this.#keyBits = keyBits;
+    this.#rows = new IndexRows(store);
+    this.#log = log;
+  }
+
+  /** Sequence up to which events can be found. */
+  get through(): number {
+    return this.#through;
+  }
+
+  /** There is news: it will be indexed soon. */
+  schedule(): void {
+    if (this.#timer !== null || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.caughtUp().then(
+        () => {
+          this.#failing = false;
+        },
+        (error: unknown) => {
+          if (!this.#failing && !this.#closed)
+            this.#log.error({ err: error }, 'events cannot be indexed for search');
+          this.#failing = true;
+        },
+      );
+    }, idleMilliseconds).unref();
+  }
+
+  /** Resolves once all that was durable when it was called can be found. */
+  async caughtUp(): Promise<SearchIndex> {
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = null;
+        this.#running = this.#run();
+        return this.#running;
+      });
+    await this.#next;
+    if (this.#keys === null || this.#closed) throw ledgerFailure(new Error('it is closed'));
+    return { rows: this.#rows, keys: this.#keys, open: this.#open, sealed: this.#sealed };
+  }
+
+  /** How many events are not indexed yet. */
+  async behind(): Promise<number> {
+    return this.#rows.turn(() => {
+      this.#begin();
+      return Math.max(0, this.#rows.newestSequence() - this.#through);
+    });
+  }
+
+  /** Ends a run that is under way at its next step; what it has not done is done at the next start. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await Promise.allSettled([this.#running, this.#next]);
+  }
+
+  async #run(): Promise<void> {
+    const newest = await this.#rows.turn(() => {
+      this.#begin();
+      return this.#rows.newestSequence();
+    });
+    while (this.#through < newest && !this.#closed) {
+      const rows = await this.#rows.turn(() => this.#rows.rowsAfter(this.#through, chunkRows));
+      if (rows.length === 0) return;
+      for (const row of rows) await this.#add(row);
+      await setImmediate();
+    }
+  }
+
+  /** On first use: what is stored, whoever stored it. */
+  #begin(): void {
+    if (this.#keys !== null) return;
+    this.#sealed = this.#rows.segments(0);
+    this.#through = this.#rows.sealedThrough();
+    this.#open = new OpenSegment(Math.floor((this.#through + 1) / segmentWidth));
+    this.#keys = new TermKeys(this.#rows.salt(), this.#keyBits);
+  }
+
+  async #add({ sequence, time, entry }: FeedRow): Promise<void> {
+    const segment = Math.floor(sequence / segmentWidth);
+    if (segment !== this.#open.segment) await this.#seal(segment);
+    const keys = this.#keys;
+    if (keys === null) return;
+    const terms = termsOf(eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))));
+    this.#open.add(
+      sequence,
+      time,
+      terms.map((term) => keys.of(term)),
+    );
+    this.#through = sequence;
+  }
+
+  async #seal(next: number): Promise<void> {
+    const { segment, events, times } = this.#open;
+    if (events > 0) {
+      await this.#rows.seal(this.#open.sealed());
+      this.#sealed = [...this.#sealed, { segment, firstTime: times.first, lastTime: times.last }];
+    }
+    this.#open = new OpenSegment(next);
+  }
+}

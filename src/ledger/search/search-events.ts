@@ -1,0 +1,135 @@
+import { setImmediate } from 'node:timers/promises';
+import { eventFacts } from './event-facts.ts';
+import { clausesOf, matches, type EventFilter } from './event-filter.ts';
+import type { FeedRow } from './index-rows.ts';
+import type { SearchIndex } from './indexer.ts';
+import { allPlaces, downwards, keepCommon, noPlaces, segmentWidth, type Places } from './postings.ts';
+import { keepBefore, SegmentTimes } from './segment-times.ts';
+
+/** The event loop is given back after about so long. */
+const sliceMilliseconds = 4;
+
+export interface SearchOptions {
+  /** Only events before this sequence; absent: from the newest on. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FoundEvents {
+  /** Newest first. */
+  readonly events: readonly FeedRow[];
+  /** Where to go on: the `before` of the next page; null when there is no more. */
+  readonly next: number | null;
+}
+
+/**
+ * Events that the filter lets pass, newest first. Words that are looked for are cut with one another before any event
+ * is read, so that two common ones which never meet cost no more than two that always do; every event that is read is
+ * compared with the filter itself.
+ */
+export async function searchEvents(
+  index: SearchIndex,
+  filter: EventFilter,
+  { before = Infinity, limit, signal }: SearchOptions,
+): Promise<FoundEvents> {
+  const search = new Search(index, filter, before, limit);
+  while (!search.done) {
+    signal?.throwIfAborted();
+    await index.rows.turn(() => search.goOn());
+    await setImmediate();
+  }
+  const events = search.found.slice(0, limit);
+  return { events, next: search.found.length > limit ? (events.at(-1)?.sequence ?? null) : null };
+}
+
+class Search {
+  readonly found: FeedRow[] = [];
+  done = false;
+  readonly #index: SearchIndex;
+  readonly #filter: EventFilter;
+  readonly #before: number;
+  readonly #limit: number;
+  /** Keys of the words of which an event must have one of each list. */
+  readonly #clauses: readonly (readonly number[])[];
+  readonly #steps: Generator<void>;
+
+  constructor(index: SearchIndex, filter: EventFilter, before: number, limit: number) {
+    this.#index = index;
+    this.#filter = filter;
+    this.#before = before;
+    this.#limit = limit;
+    this.#clauses = clausesOf(filter).map((terms) => terms.map((term) => index.keys.of(term)));
+    this.#steps = this.#walk();
+  }
+
+  /** Goes on for one slice of time. */
+  goOn(): void {
+    const started = performance.now();
+    while (performance.now() - started < sliceMilliseconds) {
+      if (this.#steps.next().done !== true) continue;
+      this.done = true;
+      return;
+    }
+  }
+
+  *#walk(): Generator<void> {
+    const { open, sealed } = this.#index;
+    yield* this.#read(open.segment, open.times, (key, places) => open.addPlacesOf(key, places));
+    for (let i = sealed.length - 1; i >= 0 && this.found.length <= this.#limit; i--) {
+      const span = sealed[i];
+      if (span === undefined || !this.#mayHold(span.segment, span.firstTime, span.lastTime)) continue;
+      yield* this.#read(span.segment, null, (key, places) =>
+        this.#index.rows.addPlacesOf(span.segment, key, places),
+      );
+    }
+  }
+
+  #mayHold(segment: number, firstTime: number, lastTime: number): boolean {
+    const { since = -Infinity, until = Infinity } = this.#filter;
+    return segment * segmentWidth < this.#before && lastTime >= since && firstTime < until;
+  }
+
+  *#read(
+    segment: number,
+    times: SegmentTimes | null,
+    addPlacesOf: (key: number, places: Places) => void,
+  ): Generator<void> {
+    const places = this.#places(segment, times, addPlacesOf);
+    yield;
+    if (places === null) return;
+    let read = 0;
+    for (const place of downwards(places)) {
+      if (this.found.length > this.#limit) return;
+      const row = this.#index.rows.row(segment * segmentWidth + place);
+      if (row !== null && this.#isWanted(row)) this.found.push(row);
+      if (++read % 16 === 0) yield;
+    }
+  }
+
+  /** Null when the segment holds nothing. */
+  #places(
+    segment: number,
+    times: SegmentTimes | null,
+    addPlacesOf: (key: number, places: Places) => void,
+  ): Places | null {
+    const places = allPlaces();
+    keepBefore(places, segment, this.#before);
+    for (const keys of this.#clauses) {
+      const clause = noPlaces();
+      for (const key of keys) addPlacesOf(key, clause);
+      if (!keepCommon(places, clause)) return null;
+    }
+    const { since, until } = this.#filter;
+    if (since !== undefined || until !== undefined || this.#clauses.length === 0) {
+      (times ?? this.#index.rows.timesOf(segment)).keepWithin(places, since ?? -Infinity, until ?? Infinity);
+    }
+    return places;
+  }
+
+  #isWanted({ time, entry }: FeedRow): boolean {
+    const { since = -Infinity, until = Infinity } = this.#filter;
+    if (time < since || time >= until) return false;
+    return matches(this.#filter, eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))), time);
+  }
+}
