@@ -214,8 +214,8 @@ function fill({ raw }: Store, count: number): void {
   const { decided, ended } = templates();
   const parts = [decided, ended].map((text) => text.split(new RegExp(`(${marks.join('|')})`)));
   const insert = raw.prepare(
-    `insert into ledger_events (event_id, time, class_uid, decision_id, job_id, principal_id, entry, leaf_index)
-     values (?, ?, 6003, ?, ?, ?, ?, ?)`,
+    `insert into ledger_events (event_id, time, class_uid, decision_id, job_id, principal_id, entry)
+     values (?, ?, 6003, ?, ?, ?, ?)`,
   );
   const values = new Map<string, string>();
   for (let i = 0; i < count;) {
@@ -236,7 +236,6 @@ function fill({ raw }: Store, count: number): void {
         values.get('@job') ?? null,
         values.get('@person') ?? null,
         Buffer.from(entry),
-        i,
       );
     }
     raw.exec('commit');

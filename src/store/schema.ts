@@ -251,7 +251,7 @@ export interface Schema {
   };
   /** Where in a segment a word occurs; the id is segment × 2^32 + the word's key. */
   ledger_postings: { id: number; places: Uint8Array };
-  /** The same for many words that occur a few times; the id is segment × 128 + the keys' remainder. */
+  /** The same for many words that occur a few times; the id is segment × 128 + the first seven bits of the keys. */
   ledger_rare_postings: { id: number; places: Uint8Array };
   /** One row: the newest head that the sequencer has decided on. Written before a checkpoint is signed. */
   ledger_head: { id: number; size: number; root: string; published_size: number; updated_at: number };

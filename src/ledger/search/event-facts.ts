@@ -25,64 +25,28 @@ export function eventFacts(event: unknown): EventFacts {
   const root = membersOf(event);
   const metadata = membersOf(root['metadata']);
   const facts = membersOf(membersOf(root['unmapped'])['lockstep']);
-  const change = membersOf(facts['change']);
-  const kind = textOf(change['kind']) ?? '';
-  const principal = membersOf(change['principal']);
-  const lease = membersOf(change['lease']);
-  const session = membersOf(change['session']);
-  const assignment = membersOf(change['assignment']);
-  const definition = membersOf(change['definition']);
-  const chain = listOf(facts['chain']).map(membersOf);
-  const own = kind === '' ? {} : { [kind.slice(0, kind.indexOf('.'))]: change['id'] };
+  const change = facts['change'] === undefined ? null : changeFacts(membersOf(facts['change']));
+  const persons: unknown[] = [facts['principalId'], facts['decidedFor']];
+  const jobs: unknown[] = [];
+  for (const one of listOf(facts['chain'])) {
+    const { kind, id } = membersOf(one);
+    persons.push(id);
+    if (kind === 'job') jobs.push(id);
+  }
+  const policyId = textOf(facts['policyId'])?.toLowerCase() ?? null;
   return {
     eventId: textOf(metadata['uid']) ?? '',
-    persons: lowered([
-      ...chain.map((link) => link['id']),
-      facts['principalId'],
-      facts['decidedFor'],
-      change['principal'],
-      principal['id'],
-      own['principal'],
-      change['group'],
-      change['member'],
-      change['job'],
-      session['principalId'],
-      lease['jobId'],
-      lease['ownerId'],
-      lease['submitterId'],
-      assignment['principalId'],
-      ...listOf(assignment['principals']),
-    ]),
-    resources: lowered([
-      facts['scope'],
-      change['scope'],
-      change['resourceId'],
-      own['resource'],
-      lease['jobScope'],
-      assignment['scope'],
-      membersOf(change['placement'])['scope'],
-    ]).filter((scope) => scope.startsWith('/')),
-    actions: lowered([
-      facts['operation'],
-      facts['action'],
-      ...actionsOf(facts, kind, metadata['event_code']),
-    ]),
-    decision: typeof facts['allowed'] === 'boolean' ? (facts['allowed'] ? 'allow' : 'deny') : null,
-    policies: policiesOf(
-      facts['policyId'],
-      kind,
-      assignment['id'],
-      definition['id'] ?? own['role-definition'],
+    persons: lowered(persons, change?.persons),
+    resources: lowered([facts['scope']], change?.resources).filter((scope) => scope.startsWith('/')),
+    actions: lowered(
+      [facts['operation'], facts['action']],
+      change === null ? [ownAction(facts, metadata['event_code'])] : [change.kind],
     ),
-    jobs: lowered([
-      ...chain.filter((link) => link['kind'] === 'job').map((link) => link['id']),
-      change['job'],
-      lease['jobId'],
-      principal['kind'] === 'job' ? principal['id'] : null,
-      change['principalKind'] === 'job' ? change['id'] : null,
-    ]),
-    sessions: texts([facts['sessionId'], session['id']]),
-    leases: texts([facts['leaseId'], lease['id']]),
+    decision: typeof facts['allowed'] === 'boolean' ? (facts['allowed'] ? 'allow' : 'deny') : null,
+    policies: lowered([policyId, policyId?.slice(policyId.indexOf(':') + 1)], change?.policies),
+    jobs: lowered(jobs, change?.jobs),
+    sessions: texts([facts['sessionId'], change?.session]),
+    leases: texts([facts['leaseId'], change?.lease]),
     decisions: texts([facts['decisionId']]),
     correlations: texts([
       metadata['correlation_uid'],
@@ -92,39 +56,91 @@ export function eventFacts(event: unknown): EventFacts {
       facts['uti'],
       facts['tokenId'],
       facts['issuedTokenId'],
-      change['tokenId'],
+      change?.token,
     ]),
   };
 }
 
-function actionsOf(facts: Members, changeKind: string, eventCode: unknown): string[] {
-  if (changeKind !== '') return [changeKind];
+interface ChangeFacts {
+  readonly kind: string;
+  readonly persons: readonly unknown[];
+  readonly resources: readonly unknown[];
+  readonly policies: readonly unknown[];
+  readonly jobs: readonly unknown[];
+  readonly session: unknown;
+  readonly lease: unknown;
+  readonly token: unknown;
+}
+
+/** The same of a recorded change: whom and what it is about. */
+function changeFacts(change: Members): ChangeFacts {
+  const kind = textOf(change['kind']) ?? '';
+  const about = kind.slice(0, kind.indexOf('.'));
+  const principal = membersOf(change['principal']);
+  const lease = membersOf(change['lease']);
+  const session = membersOf(change['session']);
+  const assignment = membersOf(change['assignment']);
+  const assignmentId = textOf(assignment['id']);
+  const definition = membersOf(change['definition']);
+  return {
+    kind,
+    persons: [
+      change['principal'],
+      principal['id'],
+      about === 'principal' ? change['id'] : null,
+      change['group'],
+      change['member'],
+      change['job'],
+      session['principalId'],
+      lease['jobId'],
+      lease['ownerId'],
+      lease['submitterId'],
+      assignment['principalId'],
+      ...listOf(assignment['principals']),
+    ],
+    resources: [
+      change['scope'],
+      change['resourceId'],
+      about === 'resource' ? change['id'] : null,
+      lease['jobScope'],
+      assignment['scope'],
+      membersOf(change['placement'])['scope'],
+    ],
+    policies: [
+      assignmentId,
+      assignmentId === null ? null : `${about.replace('-', '')}:${assignmentId}`,
+      about === 'role-definition' ? (definition['id'] ?? change['id']) : null,
+    ],
+    jobs: [
+      change['job'],
+      lease['jobId'],
+      principal['kind'] === 'job' ? principal['id'] : null,
+      change['principalKind'] === 'job' ? change['id'] : null,
+    ],
+    session: session['id'],
+    lease: lease['id'],
+    token: change['tokenId'],
+  };
+}
+
+/** Of what is neither a change nor a request: `authentication.sign-in`, `lifecycle.start`. */
+function ownAction(facts: Members, eventCode: unknown): string | null {
   const code = textOf(eventCode) ?? '';
+  if (code.startsWith('request.')) return null;
   const activity = textOf(facts['activity']);
-  if (activity !== null) return [`${code}.${activity}`];
-  return code.startsWith('request.') ? [] : [code];
+  return activity === null ? code : `${code}.${activity}`;
 }
 
-const changedPolicies: Readonly<Record<string, string>> = {
-  'role-assignment': 'roleassignment',
-  'deny-assignment': 'denyassignment',
-};
-
-function policiesOf(policyId: unknown, kind: string, assignmentId: unknown, definitionId: unknown): string[] {
-  const decidedBy = textOf(policyId)?.toLowerCase() ?? null;
-  const changed = textOf(assignmentId)?.toLowerCase() ?? null;
-  const prefix = changedPolicies[kind.slice(0, kind.indexOf('.'))];
-  return lowered([
-    decidedBy,
-    decidedBy === null ? null : decidedBy.slice(decidedBy.indexOf(':') + 1),
-    changed,
-    changed === null || prefix === undefined ? null : `${prefix}:${changed}`,
-    definitionId,
-  ]);
-}
-
-function lowered(values: readonly unknown[]): string[] {
-  return texts(values.map((value) => (typeof value === 'string' ? value.toLowerCase() : null)));
+/** Those that are texts, in lower case, each once. */
+function lowered(values: readonly unknown[], more: readonly unknown[] = []): string[] {
+  const out: string[] = [];
+  for (const list of [values, more]) {
+    for (const value of list) {
+      const text = typeof value === 'string' ? value.toLowerCase() : '';
+      if (text !== '' && !out.includes(text)) out.push(text);
+    }
+  }
+  return out;
 }
 
 /** Those that are texts, each once. */

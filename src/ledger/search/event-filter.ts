@@ -1,4 +1,5 @@
 import type { EventFacts } from './event-facts.ts';
+import { pathEnds } from './event-keys.ts';
 
 /** What is looked for: every member that is given must hold. */
 export interface EventFilter {
@@ -24,46 +25,30 @@ export interface EventFilter {
   readonly until?: number | undefined;
 }
 
-/** Scopes are looked up by as many of their segments; the rest is compared. */
-const indexedDepth = 24;
-
-/** The words of an event in the index: a letter for what it is, then the value. Every one of them once. */
-export function termsOf(facts: EventFacts): string[] {
-  const terms = new Set<string>();
-  const add = (letter: string, values: readonly string[]): void => {
-    for (const value of values) terms.add(letter + value);
-  };
-  add('p', facts.persons);
-  for (const scope of facts.resources) add('r', pathsTo(scope));
-  for (const action of facts.actions) add('a', patternsOf(action));
-  if (facts.decision !== null) terms.add(`d${facts.decision}`);
-  add('y', facts.policies);
-  add('j', facts.jobs);
-  add('s', facts.sessions);
-  add('l', facts.leases);
-  add('x', facts.decisions);
-  add('c', facts.correlations);
-  if (facts.eventId !== '') terms.add(`e${facts.eventId}`);
-  return [...terms];
+/** Of every clause an event that the filter lets pass has one of the words, or is one of the ids. */
+export interface Clause {
+  readonly words: readonly string[];
+  /** Ids of events and decisions. */
+  readonly ids: readonly string[];
 }
 
-/** Which words an event that the filter lets pass must have: one of each list. */
-export function clausesOf(filter: EventFilter): string[][] {
-  const { person, resource, action, decision, policy, job, session, correlation, ids } = filter;
-  const clauses: string[][] = [];
+export function clausesOf(filter: EventFilter): Clause[] {
+  const { person, policy, job, session, correlation, decision, ids } = filter;
+  const clauses: Clause[] = [];
   const add = (letter: string, value: string | undefined): void => {
-    if (value !== undefined) clauses.push([letter + value]);
+    if (value !== undefined) clauses.push({ words: [letter + value], ids: [] });
   };
-  add('p', person?.toLowerCase());
-  const scope = scopeOf(resource);
-  if (scope !== null) add('r', pathsTo(scope).at(-1));
-  add('a', actionOf(action) ?? undefined);
+  const scope = scopeOf(filter.resource);
+  if (scope !== null) add('r', scope.slice(0, pathEnds(scope).at(-1)));
+  // `x/*` is looked up as what begins with `x/`, which no action itself ends in.
+  add('a', actionOf(filter.action)?.replace(/\*$/, ''));
   add('d', decision);
+  add('p', person?.toLowerCase());
   add('y', policy?.toLowerCase());
   add('j', job?.toLowerCase());
   add('s', session);
   add('c', correlation);
-  if (ids !== undefined) clauses.push(ids.flatMap(termsOfAnyId));
+  if (ids !== undefined) clauses.push({ words: ids.flatMap(wordsOfAnyId), ids });
   return clauses;
 }
 
@@ -101,10 +86,10 @@ function belongs(facts: EventFacts, id: string): boolean {
   );
 }
 
-function termsOfAnyId(id: string): string[] {
+function wordsOfAnyId(id: string): string[] {
   const lower = id.toLowerCase();
   return [
-    ...['e', 's', 'l', 'x', 'c'].map((letter) => letter + id),
+    ...['s', 'l', 'c'].map((letter) => letter + id),
     ...['p', 'y', 'j'].map((letter) => letter + lower),
   ];
 }
@@ -122,35 +107,4 @@ function actionOf(action: string | undefined): string | null {
 
 function actionMatches(action: string, wanted: string): boolean {
   return wanted.endsWith('*') ? action.startsWith(wanted.slice(0, -1)) : action === wanted;
-}
-
-/** Every scope above it and itself, cut at the slashes, to the depth of the index. */
-function pathsTo(scope: string): string[] {
-  const paths: string[] = [];
-  for (
-    let at = scope.indexOf('/', 1);
-    at >= 0 && paths.length < indexedDepth - 1;
-    at = scope.indexOf('/', at + 1)
-  ) {
-    paths.push(scope.slice(0, at));
-  }
-  if (paths.length < indexedDepth - 1) paths.push(scope);
-  else {
-    const end = scope.indexOf('/', (paths.at(-1)?.length ?? 0) + 1);
-    paths.push(end < 0 ? scope : scope.slice(0, end));
-  }
-  return paths;
-}
-
-/** Parts of an action that are looked up by its beginning. */
-const indexedParts = 16;
-
-/** The action itself, and every `…*` that covers it. */
-function patternsOf(action: string): string[] {
-  const patterns = [action];
-  for (let at = 0; at < action.length && patterns.length <= indexedParts; at++) {
-    const unit = action[at];
-    if (unit === '/' || unit === '.') patterns.push(`${action.slice(0, at + 1)}*`);
-  }
-  return patterns;
 }

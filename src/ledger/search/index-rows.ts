@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Store } from '../../store/sqlite.ts';
-import { rareRows, type SealedSegment } from './open-segment.ts';
+import { rareRowOf, rareRows, type SealedSegment } from './open-segment.ts';
 import { decodePlaces, decodeRare, segmentWidth, type Places } from './postings.ts';
 import { SegmentTimes } from './segment-times.ts';
 
@@ -38,7 +38,8 @@ export class IndexRows {
     | 'putRare'
     | 'newest'
     | 'after'
-    | 'row',
+    | 'row'
+    | 'sequences',
     StatementSync
   >;
 
@@ -62,6 +63,10 @@ export class IndexRows {
       newest: raw.prepare(`select coalesce(max(sequence), 0) as sequence from ledger_events`),
       after: raw.prepare(
         `select sequence, time, entry from ledger_events where sequence > ? order by sequence limit ?`,
+      ),
+      sequences: raw.prepare(
+        `select sequence from ledger_events where event_id = ?1
+         union select sequence from ledger_events where decision_id = ?1`,
       ),
       row: raw.prepare(`select sequence, time, entry from ledger_events where sequence = ?`),
     };
@@ -93,6 +98,11 @@ export class IndexRows {
     return this.#statements.after.all(sequence, limit).map(feedRow);
   }
 
+  /** The event of this id, or those recorded under this decision. */
+  sequencesOf(id: string): number[] {
+    return this.#statements.sequences.all(id).map((row) => Number(row['sequence']));
+  }
+
   row(sequence: number): FeedRow | null {
     const row = this.#statements.row.get(sequence);
     return row === undefined ? null : feedRow(row);
@@ -108,7 +118,7 @@ export class IndexRows {
       decodePlaces(bytesOf(common['places']), places);
       return;
     }
-    const rare = this.#statements.rare.get(segment * rareRows + (key % rareRows));
+    const rare = this.#statements.rare.get(segment * rareRows + rareRowOf(key));
     if (rare !== undefined) decodeRare(bytesOf(rare['places']), key, places);
   }
 
@@ -123,8 +133,8 @@ export class IndexRows {
       });
     }
     await this.#transaction(() => {
-      for (const { remainder, places } of sealed.rare) {
-        this.#statements.putRare.run(segment * rareRows + remainder, places);
+      for (const { row, places } of sealed.rare) {
+        this.#statements.putRare.run(segment * rareRows + row, places);
       }
       this.#statements.putSegment.run(segment, times.first, times.last, events, times.encode());
     });

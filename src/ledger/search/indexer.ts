@@ -3,7 +3,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { ledgerFailure } from '../storage-failure.ts';
 import { eventFacts } from './event-facts.ts';
-import { termsOf } from './event-filter.ts';
+import { EventKeys } from './event-keys.ts';
 import { IndexRows, type FeedRow, type SegmentSpan } from './index-rows.ts';
 import { OpenSegment } from './open-segment.ts';
 import { segmentWidth } from './postings.ts';
@@ -13,6 +13,10 @@ import { TermKeys } from './term-keys.ts';
 const chunkRows = 128;
 /** How long news may wait before it is indexed, unless a search asks. */
 const idleMilliseconds = 250;
+/** While nobody searches, so much longer than it worked it rests: appending goes first. */
+const restFactor = 9;
+/** Further behind than this it does not rest, so that what a search must wait for stays bounded. */
+const maxRestingBehind = 50_000;
 
 /** What a search looks into: complete segments in the database, the newest one in memory. */
 export interface SearchIndex {
@@ -33,11 +37,15 @@ export class Indexer {
   readonly #log: Log;
   readonly #keyBits: number;
   #keys: TermKeys | null = null;
+  #eventKeys: EventKeys | null = null;
   #sealed: SegmentSpan[] = [];
   #open = new OpenSegment(0);
   #through = 0;
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
+  /** Searches that wait. */
+  #awaited = 0;
+  #wake: () => void = () => undefined;
   #timer: NodeJS.Timeout | null = null;
   #failing = false;
   #closed = false;
@@ -59,7 +67,7 @@ export class Indexer {
     if (this.#timer !== null || this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.caughtUp().then(
+      this.#catchUp().then(
         () => {
           this.#failing = false;
         },
@@ -74,6 +82,18 @@ export class Indexer {
 
   /** Resolves once all that was durable when it was called can be found. */
   async caughtUp(): Promise<SearchIndex> {
+    this.#awaited += 1;
+    this.#wake();
+    try {
+      await this.#catchUp();
+    } finally {
+      this.#awaited -= 1;
+    }
+    if (this.#keys === null || this.#closed) throw ledgerFailure(new Error('it is closed'));
+    return { rows: this.#rows, keys: this.#keys, open: this.#open, sealed: this.#sealed };
+  }
+
+  async #catchUp(): Promise<void> {
     this.#next ??= this.#running
       .catch(() => undefined)
       .then(() => {
@@ -82,8 +102,6 @@ export class Indexer {
         return this.#running;
       });
     await this.#next;
-    if (this.#keys === null || this.#closed) throw ledgerFailure(new Error('it is closed'));
-    return { rows: this.#rows, keys: this.#keys, open: this.#open, sealed: this.#sealed };
   }
 
   /** How many events are not indexed yet. */
@@ -97,6 +115,7 @@ export class Indexer {
   /** Ends a run that is under way at its next step; what it has not done is done at the next start. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#wake();
     if (this.#timer !== null) clearTimeout(this.#timer);
     await Promise.allSettled([this.#running, this.#next]);
   }
@@ -107,11 +126,24 @@ export class Indexer {
       return this.#rows.newestSequence();
     });
     while (this.#through < newest && !this.#closed) {
+      const started = performance.now();
       const rows = await this.#rows.turn(() => this.#rows.rowsAfter(this.#through, chunkRows));
       if (rows.length === 0) return;
       for (const row of rows) await this.#add(row);
-      await setImmediate();
+      await this.#rest((performance.now() - started) * restFactor, newest - this.#through);
     }
+  }
+
+  async #rest(milliseconds: number, behind: number): Promise<void> {
+    if (this.#awaited > 0 || this.#closed || behind > maxRestingBehind) return setImmediate();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds).unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => undefined;
   }
 
   /** On first use: what is stored, whoever stored it. */
@@ -121,19 +153,14 @@ export class Indexer {
     this.#through = this.#rows.sealedThrough();
     this.#open = new OpenSegment(Math.floor((this.#through + 1) / segmentWidth));
     this.#keys = new TermKeys(this.#rows.salt(), this.#keyBits);
+    this.#eventKeys = new EventKeys(this.#keys);
   }
 
   async #add({ sequence, time, entry }: FeedRow): Promise<void> {
     const segment = Math.floor(sequence / segmentWidth);
     if (segment !== this.#open.segment) await this.#seal(segment);
-    const keys = this.#keys;
-    if (keys === null) return;
-    const terms = termsOf(eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))));
-    this.#open.add(
-      sequence,
-      time,
-      terms.map((term) => keys.of(term)),
-    );
+    const facts = eventFacts(JSON.parse(Buffer.from(entry).toString('utf8')));
+    this.#open.add(sequence, time, this.#eventKeys?.of(facts) ?? []);
     this.#through = sequence;
   }
 

@@ -1,4 +1,4 @@
-import { addPlace, encodePlaces, encodeRare, segmentWidth, type Places, type RarePlace } from './postings.ts';
+import { addPlace, encodePlaces, encodeRare, segmentWidth, type Places } from './postings.ts';
 import { SegmentTimes } from './segment-times.ts';
 
 /** Words that occur at least so often in a segment have a row of their own. */
@@ -13,7 +13,7 @@ export interface SealedSegment {
   readonly times: SegmentTimes;
   /** By key, in order. */
   readonly common: readonly { readonly key: number; readonly places: Uint8Array }[];
-  readonly rare: readonly { readonly remainder: number; readonly places: Uint8Array }[];
+  readonly rare: readonly { readonly row: number; readonly places: Uint8Array }[];
 }
 
 /** The newest segment, in memory until it is complete. */
@@ -50,21 +50,36 @@ export class OpenSegment {
 
   sealed(): SealedSegment {
     const common: { key: number; places: Uint8Array }[] = [];
-    const rare = Array.from({ length: rareRows }, (): RarePlace[] => []);
+    const rare: number[] = [];
     for (const [key, known] of this.#places) {
-      const places = typeof known === 'number' ? [known] : known;
-      if (places.length >= commonFrom) common.push({ key, places: encodePlaces(places) });
-      else for (const place of places) rare[key % rareRows]?.push({ key, place });
+      if (typeof known === 'number') rare.push(key * segmentWidth + known);
+      else if (known.length < commonFrom) for (const place of known) rare.push(key * segmentWidth + place);
+      else common.push({ key, places: encodePlaces(known) });
     }
     return {
       segment: this.segment,
       events: this.events,
       times: this.times,
       common: common.sort((a, b) => a.key - b.key),
-      rare: rare.map((places, remainder) => ({
-        remainder,
-        places: encodeRare(places.sort((a, b) => a.key - b.key || a.place - b.place)),
-      })),
+      rare: rareRowsOf(Float64Array.from(rare).sort()),
     };
   }
+}
+
+/** Which of the rows of rare words a key is in. */
+export function rareRowOf(key: number): number {
+  return Math.floor(key / (2 ** 32 / rareRows));
+}
+
+/** `sorted` holds key × width of a segment + place. */
+function rareRowsOf(sorted: Float64Array): SealedSegment['rare'] {
+  const rows: { row: number; places: Uint8Array }[] = [];
+  for (let start = 0; start < sorted.length;) {
+    const row = rareRowOf(Math.floor((sorted[start] ?? 0) / segmentWidth));
+    let end = start;
+    while (end < sorted.length && rareRowOf(Math.floor((sorted[end] ?? 0) / segmentWidth)) === row) end += 1;
+    rows.push({ row, places: encodeRare(sorted.subarray(start, end)) });
+    start = end;
+  }
+  return rows;
 }

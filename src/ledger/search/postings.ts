@@ -78,18 +78,16 @@ export function decodePlaces(bytes: Uint8Array, places: Places): void {
   }
 }
 
-/** One place of one rare word. */
-export interface RarePlace {
-  readonly key: number;
-  readonly place: number;
-}
-
-/** Many rare words together: their keys in order, four bytes each, then the places, two bytes each. */
-export function encodeRare(sorted: readonly RarePlace[]): Uint8Array {
-  const bytes = Buffer.alloc(sorted.length * 6);
-  sorted.forEach(({ key, place }, i) => {
-    bytes.writeUInt32LE(key, i * 4);
-    bytes.writeUInt16LE(place, sorted.length * 4 + i * 2);
+/**
+ * Many rare words together: their keys in order, four bytes each, then the places, two bytes each. `sorted` holds
+ * key × width of a segment + place.
+ */
+export function encodeRare(sorted: Float64Array): Uint8Array {
+  const bytes = new Uint8Array(sorted.length * 6);
+  const view = new DataView(bytes.buffer);
+  sorted.forEach((value, i) => {
+    view.setUint32(i * 4, Math.floor(value / segmentWidth), true);
+    view.setUint16(sorted.length * 4 + i * 2, value % segmentWidth, true);
   });
   return bytes;
 }

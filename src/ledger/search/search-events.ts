@@ -3,7 +3,15 @@ import { eventFacts } from './event-facts.ts';
 import { clausesOf, matches, type EventFilter } from './event-filter.ts';
 import type { FeedRow } from './index-rows.ts';
 import type { SearchIndex } from './indexer.ts';
-import { allPlaces, downwards, keepCommon, noPlaces, segmentWidth, type Places } from './postings.ts';
+import {
+  addPlace,
+  allPlaces,
+  downwards,
+  keepCommon,
+  noPlaces,
+  segmentWidth,
+  type Places,
+} from './postings.ts';
 import { keepBefore, SegmentTimes } from './segment-times.ts';
 
 /** The event loop is given back after about so long. */
@@ -33,7 +41,7 @@ export async function searchEvents(
   filter: EventFilter,
   { before = Infinity, limit, signal }: SearchOptions,
 ): Promise<FoundEvents> {
-  const search = new Search(index, filter, before, limit);
+  const search = await index.rows.turn(() => new Search(index, filter, before, limit));
   while (!search.done) {
     signal?.throwIfAborted();
     await index.rows.turn(() => search.goOn());
@@ -50,8 +58,8 @@ class Search {
   readonly #filter: EventFilter;
   readonly #before: number;
   readonly #limit: number;
-  /** Keys of the words of which an event must have one of each list. */
-  readonly #clauses: readonly (readonly number[])[];
+  /** Of each an event has one of the keys, or is one of the sequences. */
+  readonly #clauses: readonly { readonly keys: readonly number[]; readonly sequences: readonly number[] }[];
   readonly #steps: Generator<void>;
 
   constructor(index: SearchIndex, filter: EventFilter, before: number, limit: number) {
@@ -59,7 +67,10 @@ class Search {
     this.#filter = filter;
     this.#before = before;
     this.#limit = limit;
-    this.#clauses = clausesOf(filter).map((terms) => terms.map((term) => index.keys.of(term)));
+    this.#clauses = clausesOf(filter).map(({ words, ids }) => ({
+      keys: words.map((word) => index.keys.of(word)),
+      sequences: ids.flatMap((id) => index.rows.sequencesOf(id)),
+    }));
     this.#steps = this.#walk();
   }
 
@@ -115,9 +126,12 @@ class Search {
   ): Places | null {
     const places = allPlaces();
     keepBefore(places, segment, this.#before);
-    for (const keys of this.#clauses) {
+    for (const { keys, sequences } of this.#clauses) {
       const clause = noPlaces();
       for (const key of keys) addPlacesOf(key, clause);
+      for (const sequence of sequences) {
+        if (Math.floor(sequence / segmentWidth) === segment) addPlace(clause, sequence % segmentWidth);
+      }
       if (!keepCommon(places, clause)) return null;
     }
     const { since, until } = this.#filter;
