@@ -15,13 +15,19 @@ import type { EventFilter } from './search/event-filter.ts';
 import { Indexer } from './search/indexer.ts';
 import { relatedIds } from './search/related-ids.ts';
 import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
-import { Sequencer } from './sequence/sequencer.ts';
+import { LogFiles } from './sequence/log-files.ts';
+import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries, type StoredEvent } from './stored-events.ts';
 import { inclusionProof } from './tlog/proof.ts';
 import { formatReceipt } from './tlog/receipt.ts';
+import { formatPolicy, trustOnly, type Policy } from './verify/policy.ts';
 import { subtreesOf } from './verify/read-tile.ts';
 import { verifyReceipt } from './verify/verify-receipt.ts';
+import { Witnessing, type WitnessingState } from './witness/witnessing.ts';
+
+/** So long a receipt, and a stop, wait for the witnesses. */
+const witnessMilliseconds = 3_000;
 
 export interface LedgerOptions {
   readonly store: Store;
@@ -30,6 +36,10 @@ export interface LedgerOptions {
   /** The log's name in its checkpoints, and the name of its key: `lockstep.local/<tenant>`. */
   readonly origin: string;
   readonly signer: NoteSigner;
+  /** Keys that have signed before and sign no more: what they have signed goes on to be believed. */
+  readonly retiredKeys?: readonly string[];
+  /** Who has to cosign a checkpoint before it is published; its logs are ours. Absent: nobody. */
+  readonly witnesses?: Pick<Policy, 'witnesses' | 'groups' | 'quorum'> | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly productVersion: string;
@@ -52,18 +62,29 @@ export interface Ledger extends EventQueries {
   follow(follower: Follower): () => void;
   /** Asks the guard before every commit; what it throws undoes the transaction. The answer ends it. */
   guard(guard: CommitGuard): () => void;
-  /** The key that the log is verified with, in C2SP's form. */
+  /** The key that the log is verified with, in C2SP's form; the newest of them. */
   readonly verifierKey: string;
   /**
    * Events that the filter lets pass, newest first; everything durable is looked through. With an id of any kind in
    * `ids`, what belongs to it. Throws `ledger_unavailable` while the index of a large database is being built.
    */
   search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
+  /** All keys that sign: more than one while a key takes the place of another. */
+  readonly verifierKeys: readonly string[];
+  /** Keys that have signed once: for receipts from then. */
+  readonly retiredKeys: readonly string[];
+  /** What to verify the log by: its keys, its witnesses, their quorum. c2sp.org/tlog-policy. */
+  readonly policy: string;
+  /** How far the witnesses have cosigned; null for a log without. */
+  witnessing(): WitnessingState | null;
   /** Sequence of the newest event; 0 for an empty ledger. */
   lastSequence(): number;
-  /** Resolves once all that is durable now is under a published, signed checkpoint. */
+  /** Resolves once all that is durable now is under a signed checkpoint; witnesses are not waited for. */
   integrate(): Promise<void>;
-  /** A self-contained c2sp.org/tlog-proof@v1 of one event. Waits for its checkpoint. Throws `not_found`. */
+  /**
+   * A self-contained c2sp.org/tlog-proof@v1 of one event. Waits for its checkpoint. Throws `not_found`, and
+   * `not_witnessed` when too few witnesses have cosigned it within some seconds.
+   */
   receipt(eventId: EventId): Promise<string>;
   health(): LedgerHealth;
   /** Refuses new work, then makes everything durable and publishes it. */
@@ -80,8 +101,39 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   await mkdir(directory, { recursive: true });
   const fault = options.fault ?? noFault;
   const health = new Health(clock);
-  const sequencer = new Sequencer({ store, directory, origin, signer, clock, health, fault });
+  const { retiredKeys = [], witnesses } = options;
+  const policy: Policy = { ...trustOnly([...signer.verifierKeys, ...retiredKeys]), ...witnesses };
+  const source = directorySource(directory);
+  const files = new LogFiles(directory, noFault);
+  const witnessing = witnesses?.witnesses.length
+    ? new Witnessing(
+        {
+          policy,
+          source,
+          clock,
+          log,
+          publish: (note) => files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(note) }]),
+        },
+        await files.readNote('checkpoint'),
+      )
+    : null;
+  const sequencer = new Sequencer({
+    store,
+    directory,
+    origin,
+    signer,
+    retiredKeys,
+    clock,
+    health,
+    fault,
+    ...(witnessing !== null && {
+      checkpointPath: 'checkpoint.signed',
+      onPublished: (head: Published) => witnessing.offer(head),
+    }),
+  });
   await sequencer.open();
+  if (witnessing === null) await publishUnwitnessed(files, sequencer.published());
+  const published = () => (witnessing ?? sequencer).published();
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
   const indexer = new Indexer(store, log);
   indexer.schedule();
@@ -99,7 +151,6 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     },
   });
   const queries = eventQueries(store);
-  const source = directorySource(directory);
 
   const placed = async (id: EventId): Promise<StoredEvent & { readonly leafIndex: number }> => {
     for (const attempt of ['as it stands', 'integrated']) {
@@ -107,8 +158,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const event = await queries.eventById(id);
       if (event === null) throw failure('not_found', `There is no event ${id}.`);
       const { leafIndex } = event;
-      if (leafIndex !== null && leafIndex < (sequencer.published()?.size ?? 0))
-        return { ...event, leafIndex };
+      if (leafIndex === null || leafIndex >= (sequencer.published()?.size ?? 0)) continue;
+      await witnessing?.reach(leafIndex + 1, witnessMilliseconds);
+      if (leafIndex < (published()?.size ?? 0)) return { ...event, leafIndex };
+      throw notWitnessed(id, witnessing?.state() ?? null);
     }
     throw new LockstepError({
       code: 'ledger_unavailable',
@@ -124,19 +177,23 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     guard: (guard) => appender.guard(guard),
     search: (filter, searchOptions) => search(indexer, filter, searchOptions),
     verifierKey: signer.verifierKey,
+    verifierKeys: signer.verifierKeys,
+    retiredKeys,
+    policy: formatPolicy({ ...policy, logs: trustOnly(signer.verifierKeys).logs }),
+    witnessing: () => witnessing?.state() ?? null,
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),
     receipt: async (id) => {
       const event = await placed(id);
-      const published = sequencer.published();
-      if (published === null) throw new LockstepError({ code: 'ledger_unavailable' });
+      const checkpoint = published();
+      if (checkpoint === null) throw new LockstepError({ code: 'ledger_unavailable' });
       const text = formatReceipt({
         extra: event.entry,
         index: event.leafIndex,
-        proof: await inclusionProof(event.leafIndex, published.size, subtreesOf(source, published.size)),
-        checkpoint: published.note,
+        proof: await inclusionProof(event.leafIndex, checkpoint.size, subtreesOf(source, checkpoint.size)),
+        checkpoint: checkpoint.note,
       });
-      const verdict = verifyReceipt(text, event.entry, signer.verifierKey);
+      const verdict = verifyReceipt(text, event.entry, policy);
       if (!verdict.ok) {
         throw new LockstepError({
           code: 'internal',
@@ -153,6 +210,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       await sequencer.integrate().catch((error: unknown) => {
         log.error({ err: error }, 'the last events could not be published; they will be at the next start');
       });
+      await witnessing?.close(witnessMilliseconds);
     },
   };
 }
@@ -174,6 +232,26 @@ async function search(indexer: Indexer, filter: EventFilter, options: SearchOpti
   const ids: string[] = [];
   for (const id of filter.ids) ids.push(...(await relatedIds(index, id, options.signal)));
   return searchEvents(index, { ...filter, ids }, options);
+}
+
+/** A log that has had witnesses and has none now: what is signed is published as it is. */
+async function publishUnwitnessed(files: LogFiles, published: Published | null): Promise<void> {
+  if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
+  await files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(published.note) }]);
+  await files.remove(['checkpoint.signed']);
+}
+
+function notWitnessed(id: EventId, state: WitnessingState | null): LockstepError {
+  const problems = state?.witnesses.flatMap(({ name, problem }) =>
+    problem === null ? [] : `${name}: ${problem}`,
+  );
+  return new LockstepError({
+    code: 'not_witnessed',
+    publicMessage:
+      `Event ${id} is recorded, but too few witnesses have cosigned a checkpoint that holds it yet. ` +
+      'Ask for the receipt again later.',
+    internalMessage: `event ${id} is not witnessed: ${problems?.join('; ') ?? 'no witness has answered'}`,
+  });
 }
 
 /** Publishes a while after an append, again and again while it fails. */

@@ -20,7 +20,11 @@ describe('a signed note', () => {
   it('opens with its key and gives the text back', () => {
     const { signingKey, verifierKey } = generateNoteKey('log.test/a');
     const note = createSigner(signingKey).sign('a\n\nb\n');
-    expect(openNote(note, [verifierKey])).toEqual({ ok: true, text: 'a\n\nb\n', signedBy: ['log.test/a'] });
+    expect(openNote(note, [verifierKey])).toMatchObject({
+      ok: true,
+      text: 'a\n\nb\n',
+      signatures: [{ name: 'log.test/a', verifierKey, time: null }],
+    });
   });
 
   it('is refused under another key, even one of the same name', () => {

@@ -121,6 +121,12 @@ export const errorTable = {
     'LedgerUnavailable',
     'The ledger cannot write, so nothing is served.',
   ),
+  not_witnessed: row(
+    503,
+    'temporarily_unavailable',
+    'CheckpointNotWitnessed',
+    'Too few witnesses have cosigned the log yet; what happened is recorded.',
+  ),
   draining: row(
     503,
     'temporarily_unavailable',

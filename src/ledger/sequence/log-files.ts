@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Fault } from '../faults.ts';
 import { isMissing } from '../sources/directory-source.ts';
@@ -53,6 +53,16 @@ export class LogFiles {
       touched.add(dirname(target));
     } catch (error) {
       await rm(scratch, { force: true });
+      throw error;
+    }
+  }
+
+  /** A signed note; null where there is none. */
+  async readNote(path: string): Promise<string | null> {
+    try {
+      return await readFile(join(this.directory, path), 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return null;
       throw error;
     }
   }

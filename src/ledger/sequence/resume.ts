@@ -4,7 +4,7 @@ import type { Checkpoint } from '../tlog/checkpoint.ts';
 import { Frontier } from '../tlog/frontier.ts';
 import { sameBytes } from '../tlog/hash.ts';
 import { tileAt, tilePath, tilesOf, tileWidth } from '../tlog/tile.ts';
-import { openCheckpoint } from '../verify/open-checkpoint.ts';
+import { openSigned } from '../verify/open-checkpoint.ts';
 import { readTile, TileProblem } from '../verify/read-tile.ts';
 import { GrowingLog } from './growing-log.ts';
 import type { Head, HeadRows } from './head-rows.ts';
@@ -20,9 +20,16 @@ export interface Resumed {
 export interface ResumeOptions {
   readonly rows: HeadRows;
   readonly files: LogFiles;
-  readonly verifierKey: string;
+  readonly verifierKeys: readonly string[];
   readonly now: number;
 }
+
+/**
+ * Where signed checkpoints lie: the one that is published, and, in a log with witnesses, the newest that is signed. Both
+ * count, since the second may already be with a witness.
+ */
+const checkpointPaths = ['checkpoint', 'checkpoint.signed'] as const;
+export type CheckpointPath = (typeof checkpointPaths)[number];
 
 /** More than one interrupted run can leave: then the log's directory is being made anew. */
 const maxUnpublished = 32_768;
@@ -40,7 +47,7 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   if (placed !== head.size) {
     throw refuse(`its head counts ${head.size} entries, but its rows have ${placed} places`);
   }
-  const published = await readPublished(files, options.verifierKey);
+  const published = await readPublished(files, options.verifierKeys);
   if (published !== null && published.checkpoint.size > head.size) {
     throw refuse(
       `a checkpoint of ${published.checkpoint.size} entries has been published, but the database holds ${head.size}: ` +
@@ -57,17 +64,22 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   };
 }
 
+/** The larger of the checkpoints that have been signed; throws when any of them is not of this log. */
 async function readPublished(
   files: LogFiles,
-  verifierKey: string,
+  verifierKeys: readonly string[],
 ): Promise<{ note: string; checkpoint: Checkpoint } | null> {
-  const bytes = await directorySource(files.directory).read('checkpoint');
-  if (bytes === null) return null;
-  const note = Buffer.from(bytes).toString('utf8');
-  const opened = openCheckpoint(note, verifierKey);
-  if (!opened.ok)
-    throw refuse(`what is published in ${files.directory} is not of this log: ${opened.reason}`);
-  return { note, checkpoint: opened.checkpoint };
+  let newest: { note: string; checkpoint: Checkpoint } | null = null;
+  for (const path of checkpointPaths) {
+    const note = await files.readNote(path);
+    if (note === null) continue;
+    const opened = openSigned(note, verifierKeys);
+    if (!opened.ok)
+      throw refuse(`what is published in ${files.directory} is not of this log: ${opened.reason}`);
+    const { checkpoint } = opened;
+    if (newest === null || checkpoint.size > newest.checkpoint.size) newest = { note, checkpoint };
+  }
+  return newest;
 }
 
 /** Null when the tiles are not complete or do not lead to the published root and on to the head's. */

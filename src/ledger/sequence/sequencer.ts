@@ -6,7 +6,7 @@ import type { NoteSigner } from '../note.ts';
 import { formatCheckpoint } from '../tlog/checkpoint.ts';
 import { HeadRows } from './head-rows.ts';
 import { LogFiles } from './log-files.ts';
-import { resume, type Resumed } from './resume.ts';
+import { resume, type CheckpointPath, type Resumed } from './resume.ts';
 
 /** Rows placed in one transaction: bounds how long the event loop is held. */
 const chunkRows = 512;
@@ -21,6 +21,12 @@ export interface SequencerOptions {
   readonly clock: Clock;
   readonly health: Health;
   readonly fault: Fault;
+  /** Keys that no longer sign, but have signed what is published. */
+  readonly retiredKeys?: readonly string[];
+  /** Where a signed checkpoint goes; what has not been witnessed is not shown as the log's. Default `checkpoint`. */
+  readonly checkpointPath?: CheckpointPath;
+  /** Called with every checkpoint that is signed and durable. */
+  readonly onPublished?: (published: Published) => void;
 }
 
 export interface Published {
@@ -91,9 +97,9 @@ export class Sequencer {
   }
 
   async #resume(): Promise<Resumed> {
-    const { signer, clock } = this.#options;
-    const { verifierKey } = signer;
-    return resume({ rows: this.#rows, files: this.#files, verifierKey, now: clock.now() });
+    const { signer, retiredKeys = [], clock } = this.#options;
+    const verifierKeys = [...signer.verifierKeys, ...retiredKeys];
+    return resume({ rows: this.#rows, files: this.#files, verifierKeys, now: clock.now() });
   }
 
   /** Step (a), in chunks. */
@@ -115,16 +121,18 @@ export class Sequencer {
   async #publish(state: Resumed): Promise<Resumed> {
     const { head, published } = state;
     this.#published = published;
+    if (published !== null) this.#options.onPublished?.(published);
     if (published?.size === head.size) {
       if (head.publishedSize < head.size) await this.#rows.published(head.size);
       return { ...state, head: { ...head, publishedSize: head.size } };
     }
     const { files, obsolete } = state.log.takeFiles();
     await this.#files.write('tile', files);
-    const { origin, signer } = this.#options;
+    const { origin, signer, checkpointPath = 'checkpoint', onPublished } = this.#options;
     const note = signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
-    await this.#files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(note) }]);
+    await this.#files.write('checkpoint', [{ path: checkpointPath, bytes: Buffer.from(note) }]);
     this.#published = { note, size: head.size };
+    onPublished?.(this.#published);
     await this.#rows.published(head.size);
     await this.#files.remove(obsolete);
     return { ...state, head: { ...head, publishedSize: head.size }, published: this.#published };

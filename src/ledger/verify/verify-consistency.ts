@@ -1,29 +1,39 @@
 import { consistencyProof, provesConsistency } from '../tlog/proof.ts';
-import { openCheckpoint, refusal, type Refusal } from './open-checkpoint.ts';
+import { openCheckpoint, openSigned, type Cosignature, type Trust } from './open-checkpoint.ts';
+import { refusal, type Refusal } from './refusal.ts';
 import { subtreesOf, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
 export type ConsistencyVerdict =
-  | { readonly ok: true; readonly oldSize: number; readonly newSize: number; readonly proof: Uint8Array[] }
+  | {
+      readonly ok: true;
+      readonly origin: string;
+      readonly oldSize: number;
+      readonly newSize: number;
+      readonly proof: Uint8Array[];
+      readonly cosignatures: readonly Cosignature[];
+    }
   | Refusal;
 
 /**
  * Checks that a log has only grown since `olderNote`, a checkpoint kept from before: nothing removed, nothing
- * altered, nothing put in between. Reads O(log size) tiles. A finding is a value with its reason.
+ * altered, nothing put in between. The older one needs a signature of the log only: it may be from before the policy. Reads O(log size) tiles. A finding is a value with its reason.
  */
 export async function verifyConsistency(
   source: TileSource,
   olderNote: string,
-  verifierKey: string,
+  trust: Trust,
 ): Promise<ConsistencyVerdict> {
-  const older = openCheckpoint(olderNote, verifierKey);
+  const older = openSigned(olderNote, trust);
   if (!older.ok) return older;
   const note = await source.read('checkpoint');
   if (note === null) return refusal('there is no checkpoint');
-  const newer = openCheckpoint(Buffer.from(note).toString('utf8'), verifierKey);
+  const newer = openCheckpoint(Buffer.from(note).toString('utf8'), trust);
   if (!newer.ok) return newer;
   const from = older.checkpoint;
   const to = newer.checkpoint;
+  if (to.origin !== from.origin)
+    return refusal(`the log is ${to.origin}, the older checkpoint of ${from.origin}`);
   if (to.size < from.size) return refusal(`the log has shrunk from ${from.size} to ${to.size} entries`);
   let proof: Uint8Array[];
   try {
@@ -37,5 +47,6 @@ export async function verifyConsistency(
       `the log of ${to.size} entries does not contain the one of ${from.size} that was signed before`,
     );
   }
-  return { ok: true, oldSize: from.size, newSize: to.size, proof };
+  const { size: newSize, origin } = to;
+  return { ok: true, origin, oldSize: from.size, newSize, proof, cosignatures: newer.cosignatures };
 }

@@ -1,12 +1,20 @@
 import { Frontier, type TileContent } from '../tlog/frontier.ts';
 import { sameBytes } from '../tlog/hash.ts';
 import { tilePath, tileWidth, tileAt } from '../tlog/tile.ts';
-import { openCheckpoint, refusal, type Refusal } from './open-checkpoint.ts';
+import { openCheckpoint, type Cosignature, type Trust } from './open-checkpoint.ts';
+import { refusal, type Refusal } from './refusal.ts';
 import { readTile, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
 export type LogVerdict =
-  { readonly ok: true; readonly origin: string; readonly size: number; readonly root: Uint8Array } | Refusal;
+  | {
+      readonly ok: true;
+      readonly origin: string;
+      readonly size: number;
+      readonly root: Uint8Array;
+      readonly cosignatures: readonly Cosignature[];
+    }
+  | Refusal;
 
 export interface VerifyLogOptions {
   /** Called now and then with how many entries have been checked. */
@@ -17,18 +25,18 @@ export interface VerifyLogOptions {
 }
 
 /**
- * Checks a whole log against the one thing that is trusted, its verifier key: the checkpoint's signature, every
+ * Checks a whole log against the one thing that is trusted, its keys or a policy: the checkpoint's signatures, every
  * entry against its leaf hash, every tile on every level, and the root. Memory does not grow with the log.
  * A finding is a value with its reason; only the source's own failures (network, file system) and an abort throw.
  */
 export async function verifyLog(
   source: TileSource,
-  verifierKey: string,
+  trust: Trust,
   options: VerifyLogOptions = {},
 ): Promise<LogVerdict> {
   const note = await source.read('checkpoint');
   if (note === null) return refusal('there is no checkpoint');
-  const opened = openCheckpoint(Buffer.from(note).toString('utf8'), verifierKey);
+  const opened = openCheckpoint(Buffer.from(note).toString('utf8'), trust);
   if (!opened.ok) return opened;
   const { origin, size, root } = opened.checkpoint;
   try {
@@ -38,7 +46,7 @@ export async function verifyLog(
     if (error instanceof TileProblem) return refusal(error.message);
     throw error;
   }
-  return { ok: true, origin, size, root };
+  return { ok: true, origin, size, root, cosignatures: opened.cosignatures };
 }
 
 /** Hashes every entry, comparing every tile on the way; the root of it all. */
