@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { directorySource } from '../ledger/sources/directory-source.ts';
+import { httpSource } from '../ledger/sources/http-source.ts';
 import type { TileSource } from '../ledger/verify/tile-source.ts';
 import { CliError } from './cli-error.ts';
 import type { Client } from './connection/client.ts';
@@ -9,6 +10,8 @@ export interface LogSource {
   readonly log: TileSource;
   readonly where: string;
   readonly serverKey: () => Promise<string>;
+  /** All keys that sign at the moment. */
+  readonly serverKeys: () => Promise<readonly string[]>;
 }
 
 /** The log in a directory, at an address, or of the server. Throws CliError `not-found` for no such directory. */
@@ -17,28 +20,45 @@ export async function sourceOf(call: Invocation, source: string | undefined): Pr
     const client = await call.client();
     const { ledger } = await client.discovery();
     return {
-      log: served(client, ledger.path),
+      log: served(client, ledger.path, 'admin'),
       where: client.server + ledger.path,
       serverKey: () => Promise.resolve(ledger.verifierKey),
+      serverKeys: () => Promise.resolve(ledger.verifierKeys ?? [ledger.verifierKey]),
     };
   }
   const serverKey = () => {
-    throw new CliError('usage', 'Give the log’s verifier key with --key: nothing else is trusted here.');
+    throw new CliError(
+      'usage',
+      'Say whom to trust, with --key or --policy: a log is not asked about itself.',
+    );
   };
-  if (/^https?:/.test(source)) {
+  const given = { where: source, serverKey, serverKeys: serverKey };
+  if (source.startsWith('http:')) {
+    return { ...given, log: httpSource(source, { signal: call.context.signal }) };
+  }
+  if (source.startsWith('https:')) {
     const client = await call.client(source);
-    return { log: served(client, new URL(source).pathname.replace(/\/$/, '')), where: source, serverKey };
+    return { ...given, log: served(client, new URL(source).pathname.replace(/\/$/, ''), 'open') };
   }
   if (!existsSync(source)) throw new CliError('not-found', `There is no directory ${source}.`);
-  return { log: directorySource(source), where: source, serverKey };
+  return { ...given, log: directorySource(source) };
 }
 
-function served(client: Client, prefix: string): TileSource {
+/**
+ * Hashes are open to anyone, a Lockstep's entries to whoever may read events. Any web server can serve a log, so at an
+ * address that was named nothing is sent of who we are until it is asked for.
+ */
+function served(client: Client, prefix: string, entriesAs: 'admin' | 'open'): TileSource {
+  let face = entriesAs;
   return {
     read: async (path) => {
-      // Hashes are open to anyone, entries to whoever may read events.
-      const face = path.startsWith('tile/entries/') ? 'admin' : 'open';
-      const answer = await client.attempt(face, 'GET', `${prefix}/${path}`);
+      const isEntries = path.startsWith('tile/entries/');
+      let answer = await client.attempt(isEntries ? face : 'open', 'GET', `${prefix}/${path}`);
+      if (isEntries && face === 'open' && (answer.status === 401 || answer.status === 403)) {
+        await answer.body.dump();
+        face = 'admin';
+        answer = await client.attempt(face, 'GET', `${prefix}/${path}`);
+      }
       if (answer.status === 404 || answer.status === 410) {
         await answer.body.dump();
         return null;

@@ -19,6 +19,7 @@ import { addServe } from './commands/serve.ts';
 import { addSessions } from './commands/sessions.ts';
 import { addToken } from './commands/token.ts';
 import { addUser } from './commands/user.ts';
+import { addWitness } from './commands/witness.ts';
 import { addWhoami } from './commands/whoami.ts';
 
 /**
@@ -74,6 +75,7 @@ export function createProgram(context: CliContext, silent = false): Command {
     addPolicy,
     addSessions,
     addLedger,
+    addWitness,
     addUser,
     addGroup,
     addApp,

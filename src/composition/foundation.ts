@@ -7,6 +7,7 @@ import type { Config } from '../config/load.ts';
 import { Directory } from '../identity/directory/directory.ts';
 import { openLedger, type Ledger } from '../ledger/ledger.ts';
 import { createSigner, generateNoteKey } from '../ledger/note.ts';
+import { witnessesOf } from './witnesses.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
 import { newGuid, type TenantId } from '../lib/ids.ts';
@@ -84,16 +85,18 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
     if (identity === null) throw new NotInitialisedError(config.home);
     const tenantId = identity.tenantId as TenantId;
     const ledgerDirectory = join(config.home, 'ledger');
+    const signer = createSigner(sealer.open(identity.ledgerSigningKeySealed, ledgerKeyContext));
     const ledger = await openLedger({
       store,
       directory: ledgerDirectory,
       origin: identity.ledgerOrigin,
-      signer: createSigner(sealer.open(identity.ledgerSigningKeySealed, ledgerKeyContext)),
+      signer,
       clock,
       log,
       productVersion,
       tenantId,
       publishIntervalMilliseconds: config.ledger.publishMilliseconds,
+      witnesses: witnessesOf(config.ledger.witnessPolicy, signer.verifierKeys),
     });
     return {
       clock,

@@ -5,12 +5,16 @@ import { nearestKey } from './nearest-key.ts';
 import { configSchema, type ParsedConfig } from './schema.ts';
 
 /** What travels inward: compiled, with every path absolute and every secret resolved; frozen. */
-export type Config = Omit<ParsedConfig, 'connections'> & {
+export type Config = Omit<ParsedConfig, 'connections' | 'ledger'> & {
   /** Where all state lives: $LOCKSTEP_HOME, default ./.lockstep. */
   readonly home: string;
   /** The file that was read, or null when there is none and the defaults hold. */
   readonly file: string | null;
   readonly connections: Readonly<Record<string, Connection>>;
+  readonly ledger: Readonly<Omit<ParsedConfig['ledger'], 'witnessPolicy'>> & {
+    /** What the file holds; null for a log without witnesses. */
+    readonly witnessPolicy: { readonly file: string; readonly text: string } | null;
+  };
 };
 
 export type Connection = Omit<ParsedConfig['connections'][string], 'credential'> & {
@@ -168,9 +172,11 @@ function compile(
       },
     ]),
   );
+  const witnessPolicy = readPolicy(parsed.ledger.witnessPolicy, base, problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
   return deepFreeze({
     ...parsed,
+    ledger: { ...parsed.ledger, witnessPolicy },
     ...(parsed.tls && {
       tls: { certificate: resolve(base, parsed.tls.certificate), key: resolve(base, parsed.tls.key) },
     }),
@@ -179,6 +185,22 @@ function compile(
     file: found ? file : null,
     connections,
   });
+}
+
+function readPolicy(
+  named: string | undefined,
+  base: string,
+  problems: ConfigProblem[],
+): Config['ledger']['witnessPolicy'] {
+  if (named === undefined) return null;
+  const file = resolve(base, named);
+  try {
+    return { file, text: readFileSync(file, 'utf8') };
+  } catch (cause) {
+    const message = `the file ${named} cannot be read: ${(cause as Error).message}`;
+    problems.push({ path: 'ledger.witnessPolicy', message });
+    return null;
+  }
 }
 
 function resolveSecret(

@@ -170,6 +170,12 @@ export const configSchema = z.strictObject({
         .max(60_000)
         .default(200)
         .describe('How often a new checkpoint is signed, if there is news.'),
+      witnessPolicy: z
+        .string()
+        .optional()
+        .describe(
+          'File that names the witnesses and their quorum (c2sp.org/tlog-policy). Only checkpoints that meet it are published. Default: no witnesses.',
+        ),
     })
     .prefault({})
     .describe('The log.'),

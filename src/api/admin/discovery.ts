@@ -12,12 +12,14 @@ export interface DiscoveryFacts {
   readonly workspaceId: string;
   readonly storageAccountId: string;
   readonly verifierKey: string;
+  readonly verifierKeys: readonly string[];
+  readonly retiredKeys: readonly string[];
 }
 
 export const discoveryPath = '/lockstep/v1/discovery';
 
 export function discoveryRoutes(facts: DiscoveryFacts): Route[] {
-  const { verifierKey, ...rest } = facts;
+  const { verifierKey, verifierKeys, retiredKeys, ...rest } = facts;
   const body = JSON.stringify({
     product: 'lockstep',
     ...rest,
@@ -27,7 +29,7 @@ export function discoveryRoutes(facts: DiscoveryFacts): Route[] {
       directory: 'https://graph.microsoft.com',
       storage: 'https://storage.azure.com',
     },
-    ledger: { verifierKey, path: '/ledger' },
+    ledger: { verifierKey, verifierKeys, retiredKeys, path: '/ledger', policy: '/ledger/policy' },
   });
   return [
     {

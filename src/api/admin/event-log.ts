@@ -5,14 +5,30 @@ import type { Follower } from '../../store/changes.ts';
 /** What the admin API needs of the ledger. */
 export interface EventLog {
   readonly verifierKey: string;
+  readonly verifierKeys: readonly string[];
+  readonly retiredKeys: readonly string[];
   lastSequence(): number;
   eventById(id: EventId): Promise<LoggedEvent | null>;
   eventsByDecision(id: DecisionId): Promise<readonly LoggedEvent[]>;
   eventsAfter(sequence: number, limit: number): Promise<readonly LoggedEvent[]>;
   receipt(id: EventId): Promise<string>;
   follow(follower: Follower): () => void;
+  witnessing(): Witnessing | null;
   health():
     { readonly state: 'ok' } | { readonly state: 'failing'; readonly since: number; readonly error: string };
+}
+
+/** How far the witnesses of the log have cosigned. */
+export interface Witnessing {
+  readonly size: number;
+  readonly behind: number;
+  readonly unmetSince: number | null;
+  readonly witnesses: readonly {
+    readonly name: string;
+    readonly size: number;
+    readonly time: number | null;
+    readonly problem: string | null;
+  }[];
 }
 
 /** A row of the ledger; `entry` is the canonical JSON that the log holds. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { productVersion } from '../../lib/version.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { ownRule } from '../own-actions.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, Witnessing } from './event-log.ts';
 import { isoTime, noBody, ok } from './replies.ts';
 
 export interface StatusParts {
@@ -35,6 +35,7 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
             state: health.state,
             lastSequence: ledger.lastSequence(),
             ...(health.state === 'failing' && { since: isoTime(health.since) }),
+            witnessed: witnessed(ledger.witnessing()),
           },
           liveSessions: live.list().length,
         };
@@ -42,4 +43,22 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
       },
     },
   ];
+}
+
+/** Null for a log without witnesses. */
+function witnessed(state: Witnessing | null) {
+  if (state === null) return null;
+  const { size, behind, unmetSince, witnesses } = state;
+  return {
+    quorum: unmetSince === null ? 'met' : 'not-met',
+    ...(unmetSince !== null && { since: isoTime(unmetSince) }),
+    size,
+    behind,
+    witnesses: witnesses.map(({ name, size: own, time, problem }) => ({
+      name,
+      size: own,
+      cosignedAt: time === null ? null : isoTime(time * 1000),
+      problem,
+    })),
+  };
 }

@@ -54,6 +54,8 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
       workspaceId: workspaceId(workspace),
       storageAccountId: storageAccountId(workspace, options.storageAccount),
       verifierKey: ledger.verifierKey,
+      verifierKeys: ledger.verifierKeys,
+      retiredKeys: ledger.retiredKeys,
     }),
     ...statusRoutes(options),
     ...meRoutes(options),

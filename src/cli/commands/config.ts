@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { ConfigError, loadConfig } from '../../config/load.ts';
+import { parsePolicy } from '../../ledger/verify/policy.ts';
 import type { CliContext } from '../context.ts';
 import { CliError } from '../cli-error.ts';
 import { invocation } from '../invocation.ts';
@@ -23,6 +24,12 @@ export function addConfig(program: Command, context: CliContext): void {
           ...(home === undefined ? {} : { home }),
           ...(file === undefined ? {} : { file }),
         });
+        const policy = read.ledger.witnessPolicy;
+        const parsed = policy === null ? null : parsePolicy(policy.text);
+        if (policy !== null && parsed?.ok === false) {
+          const message = `${policy.file} is not a policy: ${parsed.reason}.`;
+          throw new ConfigError(read.file ?? read.home, [{ path: 'ledger.witnessPolicy', message }]);
+        }
         const where = read.file ?? `no file in ${read.home}; the defaults hold`;
         call.result({ file: read.file, problems: [] }, `${call.style.good('ok')}  ${where}`);
       } catch (error) {

@@ -2,20 +2,24 @@ import { createInterface } from 'node:readline';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { policyOf } from '../../ledger/verify/open-checkpoint.ts';
 import { verifyLog } from '../../ledger/verify/verify-log.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
-import { keyOf, sourceOf } from '../log-source.ts';
+import { sourceOf } from '../log-source.ts';
+import { addTrust, cosignedBy, trustOf, trustShape, type TrustOptions } from '../log-trust.ts';
 import { count, duration, moment } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { shortScope } from '../scopes.ts';
+import { addConsistency } from './consistency.ts';
 import { replay } from './replay.ts';
+import { addWitnesses } from './witnesses.ts';
 
-const verifySchema = z.object({ key: z.string().optional(), receipt: z.string().optional() });
+const verifySchema = z.object({ ...trustShape, receipt: z.string().optional() });
 const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
 const receiptSchema = z.object({ out: z.string().optional() });
 const tailSchema = z.object({
@@ -28,19 +32,22 @@ export function addLedger(program: Command, context: CliContext): void {
     .command('ledger')
     .description('The log of everything that happened, and its proofs.');
 
-  ledger
+  const verify = ledger
     .command('verify')
-    .description('Check a whole log, or with --receipt one event of it. Trusts nothing but the key.')
-    .argument('[source]', 'Directory or address of the log. Default: that of the server.')
-    .option('--key <vkey>', 'Verifier key, or a file that holds it. Default: what the server says it is.')
-    .option('--receipt <file>', 'Check this receipt, offline: nothing but the file and --key is needed.')
+    .description('Check a whole log, or with --receipt one event of it. Trusts nothing but keys or a policy.')
+    .argument('[source]', 'Directory or address of the log. Default: that of the server.');
+  addTrust(verify, 'Default: what the server says.')
+    .option('--receipt <file>', 'Check this receipt, offline: nothing but the file and the keys is needed.')
     .action(async (source: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { key, receipt } = call.options(verifySchema);
-      if (receipt === undefined) await verifyWhole(call, source, key ?? null);
-      else if (source === undefined) verifyOne(call, receipt, key ?? null);
+      const { receipt, ...trust } = call.options(verifySchema);
+      if (receipt === undefined) await verifyWhole(call, source, trust);
+      else if (source === undefined) verifyOne(call, receipt, trust);
       else throw new CliError('usage', 'Name a source or --receipt, not both.');
     });
+
+  addConsistency(ledger, context);
+  addWitnesses(ledger, context);
 
   ledger
     .command('replay')
@@ -105,14 +112,19 @@ export function addLedger(program: Command, context: CliContext): void {
     });
 }
 
-async function verifyWhole(call: Invocation, source: string | undefined, key: string | null): Promise<void> {
-  const { log, where, serverKey } = await sourceOf(call, source);
-  const verifierKey = key === null ? await serverKey() : keyOf(key);
+async function verifyWhole(
+  call: Invocation,
+  source: string | undefined,
+  options: TrustOptions,
+): Promise<void> {
+  const { log, where, serverKeys } = await sourceOf(call, source);
+  const told = trustOf(options);
+  const trust = told ?? (await serverKeys());
   const started = Date.now();
   const bar = progress(call.context.stderr, call.context.terminal.redraw && !call.json, 'verifying', (n) =>
     count(n, 'entry', 'entries'),
   );
-  const verdict = await verifyLog(log, verifierKey, {
+  const verdict = await verifyLog(log, trust, {
     onProgress: (checked, size) => bar.at(checked, size),
     signal: call.context.signal,
   });
@@ -120,16 +132,26 @@ async function verifyWhole(call: Invocation, source: string | undefined, key: st
   if (!verdict.ok)
     throw new CliError('not-verified', `The log at ${where} does not verify: ${verdict.reason}.`);
   const root = Buffer.from(verdict.root).toString('base64');
-  if (key === null)
+  if (told === null)
     call.note('The key came from the server itself; keep it, and give it with --key from now on.');
+  const { logs } = policyOf(trust);
+  const verifierKey = logs[0]?.verifierKey ?? '';
   call.result(
-    { verified: true, origin: verdict.origin, size: verdict.size, root, verifierKey },
+    {
+      verified: true,
+      origin: verdict.origin,
+      size: verdict.size,
+      root,
+      verifierKey,
+      witnesses: verdict.cosignatures.map(({ witness }) => witness),
+    },
     facts(
       [
         [call.style.good('verified'), count(verdict.size, 'entry', 'entries')],
         ['log', verdict.origin],
         ['root', root],
-        ['key', verifierKey],
+        ...logs.map((one): readonly [string, string] => ['key', one.verifierKey]),
+        ['cosigned by', cosignedBy(verdict.cosignatures)],
         ['took', duration(Date.now() - started)],
       ],
       call.style,
@@ -137,24 +159,36 @@ async function verifyWhole(call: Invocation, source: string | undefined, key: st
   );
 }
 
-function verifyOne(call: Invocation, file: string, key: string | null): void {
-  if (key === null)
-    throw new CliError('usage', 'Give the log’s verifier key with --key: nothing else is trusted here.');
+function verifyOne(call: Invocation, file: string, options: TrustOptions): void {
+  const trust = trustOf(options);
+  if (trust === null)
+    throw new CliError(
+      'usage',
+      'Say whom to trust, with --key or --policy: a log is not asked about itself.',
+    );
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     throw new CliError('usage', `${file} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  const verdict = verifyReceipt(text, null, keyOf(key));
+  const verdict = verifyReceipt(text, null, trust);
   if (!verdict.ok) throw new CliError('not-verified', `${file} does not verify: ${verdict.reason}.`);
   const event: unknown = JSON.parse(Buffer.from(verdict.entry).toString('utf8'));
   call.result(
-    { verified: true, origin: verdict.origin, index: verdict.index, size: verdict.size, event },
+    {
+      verified: true,
+      origin: verdict.origin,
+      index: verdict.index,
+      size: verdict.size,
+      witnesses: verdict.cosignatures.map(({ witness }) => witness),
+      event,
+    },
     facts(
       [
         [call.style.good('verified'), `entry ${verdict.index} of ${verdict.size}`],
         ['log', verdict.origin],
+        ['cosigned by', cosignedBy(verdict.cosignatures)],
         ...shownEvent(event),
       ],
       call.style,

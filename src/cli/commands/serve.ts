@@ -4,6 +4,7 @@ import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../lib/log.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
+import { stopAsked } from '../stop-asked.ts';
 
 const schema = z.object({
   home: z.string().optional(),
@@ -42,13 +43,4 @@ export function addServe(program: Command, context: CliContext): void {
       call.note('Draining; Ctrl-C again stops at once.');
       await server.drain();
     });
-}
-
-/** Resolves on Ctrl-C or SIGTERM. */
-function stopAsked(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    process.once('SIGTERM', () => resolve());
-  });
 }

@@ -13,7 +13,12 @@ export const discoverySchema = z.object({
   storageAccountId: z.string(),
   /** Audience of each surface's tokens. */
   resources: z.object({ admin: z.string(), arm: z.string(), directory: z.string(), storage: z.string() }),
-  ledger: z.object({ verifierKey: z.string(), path: z.string() }),
+  ledger: z.object({
+    verifierKey: z.string(),
+    /** Of servers since keys can be exchanged. */
+    verifierKeys: z.array(z.string()).optional(),
+    path: z.string(),
+  }),
 });
 
 export type Discovery = z.infer<typeof discoverySchema>;

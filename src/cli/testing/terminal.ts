@@ -79,18 +79,22 @@ export interface Server {
   readonly caFile: string;
   /** Signs the first administrator in, once. */
   readonly signIn: string;
-  stop(): Promise<number | null>;
+  /** With `keepHome` its state stays, for another `serve` on it. */
+  stop(options?: { readonly keepHome: boolean }): Promise<number | null>;
 }
 
-/** `lockstep serve` as a process of its own, on a fresh home and a free port. */
-export async function serve(): Promise<Server> {
-  const home = mkdtempSync(join(tmpdir(), 'lockstep-server-'));
+/** `lockstep serve` as a process of its own, on a fresh home (or the one given) and a free port. */
+export async function serve(
+  options: { readonly home?: string; readonly ledger?: object } = {},
+): Promise<Server> {
+  const home = options.home ?? mkdtempSync(join(tmpdir(), 'lockstep-server-'));
   const toolchain = { path: [join(process.execPath, '..'), '/usr/bin', '/bin'] };
   const config = {
     listen: { port: 0 },
     log: { level: 'error' },
     local: { environments: { node: toolchain } },
     limits: { drainSeconds: 1 },
+    ledger: options.ledger ?? {},
   };
   writeFileSync(join(home, 'config.json'), JSON.stringify(config));
   const child = new Terminal({ LOCKSTEP_HOME: home }).start('serve', '--init', '--link', '--json');
@@ -111,10 +115,10 @@ export async function serve(): Promise<Server> {
     home,
     signIn,
     caFile: join(home, 'tls', 'authority.pem'),
-    async stop() {
+    async stop({ keepHome } = { keepHome: false }) {
       child.kill('SIGTERM');
       const code = await exited;
-      rmSync(home, { recursive: true, force: true });
+      if (!keepHome) rmSync(home, { recursive: true, force: true });
       return code;
     },
   };

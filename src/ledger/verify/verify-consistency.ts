@@ -11,6 +11,8 @@ export type ConsistencyVerdict =
       readonly oldSize: number;
       readonly newSize: number;
       readonly proof: Uint8Array[];
+      /** The newer checkpoint: what to keep for the next time. */
+      readonly note: string;
       readonly cosignatures: readonly Cosignature[];
     }
   | Refusal;
@@ -26,9 +28,10 @@ export async function verifyConsistency(
 ): Promise<ConsistencyVerdict> {
   const older = openSigned(olderNote, trust);
   if (!older.ok) return older;
-  const note = await source.read('checkpoint');
-  if (note === null) return refusal('there is no checkpoint');
-  const newer = openCheckpoint(Buffer.from(note).toString('utf8'), trust);
+  const published = await source.read('checkpoint');
+  if (published === null) return refusal('there is no checkpoint');
+  const note = Buffer.from(published).toString('utf8');
+  const newer = openCheckpoint(note, trust);
   if (!newer.ok) return newer;
   const from = older.checkpoint;
   const to = newer.checkpoint;
@@ -48,5 +51,5 @@ export async function verifyConsistency(
     );
   }
   const { size: newSize, origin } = to;
-  return { ok: true, origin, oldSize: from.size, newSize, proof, cosignatures: newer.cosignatures };
+  return { ok: true, origin, oldSize: from.size, newSize, proof, note, cosignatures: newer.cosignatures };
 }
