@@ -52,7 +52,15 @@ test('two witnesses watch a server; a stranger checks log, receipt and growth by
   for (const name of ['audit', 'legal']) {
     const witnessHome = join(second.directory, name);
     const made = (await second.json(
-      ...['witness', 'init', `example.test/${name}`, '--home', witnessHome, '--log', key, '--port', '0'],
+      'witness',
+      'init',
+      `example.test/${name}`,
+      '--home',
+      witnessHome,
+      '--log',
+      key,
+      '--port',
+      '0',
     )) as { verifierKey: string };
     expect((await second.lockstep('witness', 'init', 'other', '--home', witnessHome)).code).toBe(2);
     const one = await startWitness(second, witnessHome);
