@@ -112,7 +112,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
           source,
           clock,
           log,
-          publish: (note) => files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(note) }]),
+          publish: (note) => sequencer.replaceCheckpoint(note),
         },
         await files.readNote('checkpoint'),
       )
@@ -132,7 +132,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     }),
   });
   await sequencer.open();
-  if (witnessing === null) await publishUnwitnessed(files, sequencer.published());
+  if (witnessing === null) await publishUnwitnessed(sequencer, files);
   const published = () => (witnessing ?? sequencer).published();
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
   const indexer = new Indexer(store, log);
@@ -207,7 +207,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       await appender.close();
       await indexer.close();
       timer.stop();
-      await sequencer.integrate().catch((error: unknown) => {
+      await sequencer.close().catch((error: unknown) => {
         log.error({ err: error }, 'the last events could not be published; they will be at the next start');
       });
       await witnessing?.close(witnessMilliseconds);
@@ -235,9 +235,10 @@ async function search(indexer: Indexer, filter: EventFilter, options: SearchOpti
 }
 
 /** A log that has had witnesses and has none now: what is signed is published as it is. */
-async function publishUnwitnessed(files: LogFiles, published: Published | null): Promise<void> {
+async function publishUnwitnessed(sequencer: Sequencer, files: LogFiles): Promise<void> {
+  const published = sequencer.published();
   if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
-  await files.write('checkpoint', [{ path: 'checkpoint', bytes: Buffer.from(published.note) }]);
+  await sequencer.replaceCheckpoint(published.note);
   await files.remove(['checkpoint.signed']);
 }
 

@@ -9,6 +9,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-links-between-changes': { up: (db: Kysely<unknown>) => run(db, changeLinkStatements) },
   '0006-runs-of-leaves': { up: (db: Kysely<unknown>) => run(db, leafRunStatements) },
   '0007-ledger-search': { up: (db: Kysely<unknown>) => run(db, searchStatements) },
+  '0008-lease-of-the-sequencer': { up: (db: Kysely<unknown>) => run(db, leaseStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -196,4 +197,8 @@ const searchStatements = [
     times blob not null) strict`,
   `create table ledger_postings (id integer primary key, places blob not null) strict`,
   `create table ledger_rare_postings (id integer primary key, places blob not null) strict`,
+const leaseStatements = [
+  `create table ledger_lease (
+    id integer primary key check (id = 1), holder text not null, epoch integer not null,
+    until integer not null) strict`,
 ];

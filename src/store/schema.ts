@@ -237,6 +237,8 @@ export interface Schema {
   };
   /** Runs of rows that follow one another in the feed and, from `first_leaf` on, in the tree. */
   ledger_runs: { first_leaf: number; first_sequence: number; last_sequence: number };
+  /** One row: who may sequence and publish. Of each epoch one holder only; `until` in milliseconds since the epoch. */
+  ledger_lease: { id: number; holder: string; epoch: number; until: number };
   /** A view: the rows with their places in the tree, null until the sequencer has given them one. */
   placed_events: Schema['ledger_events'] & { leaf_index: number | null };
   /** The search index, made from the rows of the feed and able to be made again. One row: its salt. */

@@ -3,6 +3,7 @@ import type { Store } from '../../store/sqlite.ts';
 import type { Fault, StorageStep } from '../faults.ts';
 import { fromBase64, toBase64 } from '../tlog/base64.ts';
 import { emptyRoot } from '../tlog/hash.ts';
+import { Lease, type Held } from './lease.ts';
 
 /** What the sequencer has decided on: persisted before any checkpoint of it is signed. */
 export interface Head {
@@ -18,18 +19,33 @@ export interface Unsequenced {
   readonly entry: Uint8Array;
 }
 
-/** The sequencer's statements. Each method takes one turn of the database and does not leave it half-way. */
+/**
+ * The sequencer's statements. Each method takes one turn of the database and does not leave it half-way; what changes
+ * anything requires the lease, and throws LeaseLost without it.
+ */
 export class HeadRows {
   readonly #store: Store;
   readonly #fault: Fault;
+  readonly #lease: Lease;
   readonly #statements: Record<
-    'head' | 'begin' | 'unsequenced' | 'lengthen' | 'place' | 'advance' | 'published' | 'entries' | 'placed',
+    | 'head'
+    | 'begin'
+    | 'covered'
+    | 'newest'
+    | 'unsequenced'
+    | 'lengthen'
+    | 'place'
+    | 'advance'
+    | 'published'
+    | 'entries'
+    | 'placed',
     StatementSync
   >;
 
   constructor(store: Store, fault: Fault) {
     this.#store = store;
     this.#fault = fault;
+    this.#lease = new Lease(store);
     const { raw } = store;
     this.#statements = {
       head: raw.prepare(`select size, root, published_size from ledger_head where id = 1`),
@@ -37,6 +53,13 @@ export class HeadRows {
         `insert into ledger_head (id, size, root, published_size, updated_at) values (1, 0, ?, 0, ?)
          on conflict (id) do nothing`,
       ),
+      covered: raw.prepare(
+        `select published_size as size,
+           (select first_sequence + published_size - 1 - first_leaf from ledger_runs
+            where first_leaf < published_size order by first_leaf desc limit 1) as sequence
+         from ledger_head where id = 1`,
+      ),
+      newest: raw.prepare(`select max(sequence) as sequence from ledger_events`),
       unsequenced: raw.prepare(
         `select sequence, entry from ledger_events
          where sequence > (select coalesce(max(last_sequence), 0) from ledger_runs) order by sequence limit ?`,
@@ -48,7 +71,9 @@ export class HeadRows {
       advance: raw.prepare(
         `update ledger_head set size = ?, root = ?, updated_at = ? where id = 1 and size = ? and root = ?`,
       ),
-      published: raw.prepare(`update ledger_head set published_size = ? where id = 1 and published_size < ?`),
+      published: raw.prepare(
+        `update ledger_head set published_size = ? where id = 1 and published_size <= ?`,
+      ),
       entries: raw.prepare(
         `select first_leaf + sequence - first_sequence as leaf_index, entry
          from ledger_runs cross join ledger_events
@@ -61,6 +86,31 @@ export class HeadRows {
         `select coalesce(max(first_leaf + last_sequence - first_sequence) + 1, 0) as size from ledger_runs`,
       ),
     };
+  }
+
+  /** Null if the lease is ours. */
+  async lead(now: number): Promise<Held | null> {
+    return this.#inTransaction(() => this.#lease.lead(now));
+  }
+
+  /** Lets another sequencer take over at once. */
+  async release(): Promise<void> {
+    await this.#inTransaction(() => {
+      this.#lease.release();
+    });
+  }
+
+  /** Entries under the newest checkpoint known to be published, and the last row of the feed that it covers. */
+  async covered(): Promise<{ readonly size: number; readonly sequence: number }> {
+    return this.#turn(() => {
+      const row = this.#statements.covered.get() ?? {};
+      return { size: Number(row['size'] ?? 0), sequence: Number(row['sequence'] ?? 0) };
+    });
+  }
+
+  /** Sequence of the newest row; 0 for none. */
+  async newest(): Promise<number> {
+    return this.#turn(() => Number(this.#statements.newest.get()?.['sequence'] ?? 0));
   }
 
   /** The head, made on first use, and how far rows have been placed. */
@@ -117,22 +167,50 @@ export class HeadRows {
     });
   }
 
-  async published(size: number): Promise<void> {
+  /**
+   * Notes what is published. `publish` puts it in its place: no other holder of the lease can do so at the same time, and
+   * none that has lost it ever does.
+   */
+  async published(size: number, publish: () => void): Promise<void> {
     await this.#transaction('published.commit', () => {
-      this.#statements.published.run(size, size);
+      if (Number(this.#statements.published.run(size, size).changes) !== 1) {
+        throw new Error(`more than ${size} entries have been published`);
+      }
+      publish();
+    });
+  }
+
+  /** For a step that changes nothing here, but must not be taken without the lease. */
+  async whileLeading(act: () => void): Promise<void> {
+    await this.#inTransaction(() => {
+      this.#lease.require();
+      act();
     });
   }
 
   async #transaction(step: StorageStep, act: () => void): Promise<void> {
-    await this.#turn(() => {
+    await this.#inTransaction(
+      () => {
+        this.#lease.require();
+        act();
+        this.#fault(step, 'before');
+      },
+      () => {
+        this.#fault(step, 'after');
+      },
+    );
+  }
+
+  async #inTransaction<T>(act: () => T, committed: () => void = () => undefined): Promise<T> {
+    return this.#turn(() => {
       const { raw } = this.#store;
       if (raw.isTransaction) raw.exec('rollback');
       raw.exec('begin immediate');
       try {
-        act();
-        this.#fault(step, 'before');
+        const result = act();
         raw.exec('commit');
-        this.#fault(step, 'after');
+        committed();
+        return result;
       } catch (error) {
         if (raw.isTransaction) raw.exec('rollback');
         throw error;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { renameSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Fault } from '../faults.ts';
@@ -11,6 +12,9 @@ export interface LogFile {
   readonly bytes: Uint8Array;
 }
 
+/** What is published, and what has been signed but not yet witnessed by enough. */
+export type CheckpointPath = 'checkpoint' | 'checkpoint.signed';
+
 const filesAtOnce = 16;
 
 /** The directory that a log is published in: every file appears whole or not at all, and stays. */
@@ -22,34 +26,63 @@ export class LogFiles {
   constructor(directory: string, fault: Fault) {
     this.directory = directory;
     this.#fault = fault;
-    this.#scratch = join(directory, '.tmp');
+    this.#scratch = join(directory, '.tmp', randomBytes(8).toString('hex'));
   }
 
-  /** Makes the directory and clears away what an interrupted write left. */
+  /** Makes the directory and clears away what interrupted writes left. For whoever holds the lease. */
   async prepare(): Promise<void> {
-    await rm(this.#scratch, { recursive: true, force: true });
+    await rm(join(this.directory, '.tmp'), { recursive: true, force: true });
     await mkdir(this.#scratch, { recursive: true });
+  }
+
+  /** Clears away what `prepare` made. */
+  async leave(): Promise<void> {
+    await rm(this.#scratch, { recursive: true, force: true });
   }
 
   /**
    * Writes the files so that all are on the disk, under their names, when it returns. Idempotent. Many are written at
    * once, so that the disk can make them durable together.
    */
-  async write(kind: 'tile' | 'checkpoint', files: readonly LogFile[]): Promise<void> {
+  async write(files: readonly LogFile[]): Promise<void> {
     const touched = new Set<string>();
     for (let start = 0; start < files.length; start += filesAtOnce) {
-      await inParallel(files.slice(start, start + filesAtOnce), (file) => this.#place(kind, file, touched));
+      await inParallel(files.slice(start, start + filesAtOnce), (file) => this.#place(file, touched));
     }
-    await this.#around(`${kind}.sync`, () => inParallel([...touched], syncDirectory));
+    await this.#around('tile.sync', () => inParallel([...touched], syncDirectory));
   }
 
-  async #place(kind: 'tile' | 'checkpoint', file: LogFile, touched: Set<string>): Promise<void> {
+  /**
+   * Makes a checkpoint durable beside the one that stands, and lets `publish` decide when it takes its place: what it is
+   * given does so in one step. It stands for good when this returns.
+   */
+  async replaceCheckpoint(
+    path: CheckpointPath,
+    note: string,
+    publish: (takePlace: () => void) => Promise<void>,
+  ): Promise<void> {
+    const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
+    try {
+      await this.#around('checkpoint.write', () => writeDurably(scratch, Buffer.from(note)));
+      await publish(() => {
+        this.#fault('checkpoint.rename', 'before');
+        renameSync(scratch, join(this.directory, path));
+        this.#fault('checkpoint.rename', 'after');
+      });
+    } catch (error) {
+      await rm(scratch, { force: true });
+      throw error;
+    }
+    await this.#around('checkpoint.sync', () => syncDirectory(this.directory));
+  }
+
+  async #place(file: LogFile, touched: Set<string>): Promise<void> {
     const target = join(this.directory, file.path);
     const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
     try {
-      await this.#around(`${kind}.write`, () => writeDurably(scratch, file.bytes));
+      await this.#around('tile.write', () => writeDurably(scratch, file.bytes));
       await this.#makeDirectory(dirname(target), touched);
-      await this.#around(`${kind}.rename`, () => rename(scratch, target));
+      await this.#around('tile.rename', () => rename(scratch, target));
       touched.add(dirname(target));
     } catch (error) {
       await rm(scratch, { force: true });

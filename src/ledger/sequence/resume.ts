@@ -8,7 +8,7 @@ import { openSigned } from '../verify/open-checkpoint.ts';
 import { readTile, TileProblem } from '../verify/read-tile.ts';
 import { GrowingLog } from './growing-log.ts';
 import type { Head, HeadRows } from './head-rows.ts';
-import type { LogFile, LogFiles } from './log-files.ts';
+import type { CheckpointPath, LogFile, LogFiles } from './log-files.ts';
 
 export interface Resumed {
   readonly log: GrowingLog;
@@ -28,8 +28,7 @@ export interface ResumeOptions {
  * Where signed checkpoints lie: the one that is published, and, in a log with witnesses, the newest that is signed. Both
  * count, since the second may already be with a witness.
  */
-const checkpointPaths = ['checkpoint', 'checkpoint.signed'] as const;
-export type CheckpointPath = (typeof checkpointPaths)[number];
+const checkpointPaths: readonly CheckpointPath[] = ['checkpoint', 'checkpoint.signed'];
 
 /** More than one interrupted run can leave: then the log's directory is being made anew. */
 const maxUnpublished = 32_768;
@@ -65,7 +64,7 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
 }
 
 /** The larger of the checkpoints that have been signed; throws when any of them is not of this log. */
-async function readPublished(
+export async function readPublished(
   files: LogFiles,
   verifierKeys: readonly string[],
 ): Promise<{ note: string; checkpoint: Checkpoint } | null> {
@@ -146,7 +145,7 @@ async function fromRows(
       const there = await source.read(file.path);
       if (there === null || !sameBytes(there, file.bytes)) missing.push(file);
     }
-    await files.write('tile', missing);
+    await files.write(missing);
   }
   return log;
 }

@@ -1,17 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
+import { LockstepError } from '../../lib/errors.ts';
 import type { Store } from '../../store/sqlite.ts';
 import type { Fault } from '../faults.ts';
 import type { Health } from '../health.ts';
 import type { NoteSigner } from '../note.ts';
 import { formatCheckpoint } from '../tlog/checkpoint.ts';
 import { HeadRows } from './head-rows.ts';
-import { LogFiles } from './log-files.ts';
-import { resume, type CheckpointPath, type Resumed } from './resume.ts';
+import { LeaseLost, type Held } from './lease.ts';
+import { LogFiles, type CheckpointPath } from './log-files.ts';
+import { readPublished, resume, type Resumed } from './resume.ts';
 
 /** Rows placed in one transaction: bounds how long the event loop is held. */
 const chunkRows = 512;
 /** Chunks under one checkpoint: bounds what waits in memory to be written. */
 const chunksPerCheckpoint = 16;
+/** How often it is looked whether another process has published, and for how long. */
+const waitMilliseconds = 20;
+const patienceMilliseconds = 10_000;
 
 export interface SequencerOptions {
   readonly store: Store;
@@ -39,6 +45,8 @@ export interface Published {
  * Turns the feed into the log: (a) rows get their leaf index and the new head is durable, in one transaction;
  * (b) tiles and bundles are on the disk; (c) only then a checkpoint is signed and takes the place of the last one.
  * One run at a time. After any failure the next run begins from what is stored, not from what was in memory.
+ * Of several processes on one database the one that holds the lease does so; the others wait for it, and take over when
+ * it is gone or its lease has run out.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
@@ -56,10 +64,32 @@ export class Sequencer {
     this.#files = new LogFiles(options.directory, options.fault);
   }
 
-  /** Resumes and publishes what was left unpublished. Throws `ledger_unavailable` when the log cannot be continued. */
+  /**
+   * Resumes and publishes what was left unpublished, unless another process is at it. Throws `ledger_unavailable` when
+   * the log cannot be continued.
+   */
   async open(): Promise<void> {
-    await this.#files.prepare();
-    await this.integrate();
+    const held = await this.#rows.lead(this.#options.clock.now());
+    if (held === null) await this.integrate();
+    else this.#published = await this.#readPublished();
+  }
+
+  /** Publishes what is outstanding and lets another process take over at once. */
+  async close(): Promise<void> {
+    try {
+      await this.integrate();
+    } finally {
+      this.#state = null;
+      await this.#rows.release();
+      await this.#files.leave();
+    }
+  }
+
+  /** Puts a checkpoint that has been cosigned in the place of the last one, unless another process leads by now. */
+  async replaceCheckpoint(note: string): Promise<void> {
+    await this.#files.replaceCheckpoint('checkpoint', note, async (takePlace) =>
+      this.#rows.whileLeading(takePlace),
+    );
   }
 
   /** The newest checkpoint known to be published. */
@@ -80,8 +110,15 @@ export class Sequencer {
   }
 
   async #run(): Promise<void> {
-    const { health } = this.#options;
+    const { health, clock } = this.#options;
     try {
+      const wanted = await this.#rows.newest();
+      const patience = Date.now() + patienceMilliseconds;
+      for (let held; (held = await this.#rows.lead(clock.now())) !== null; await sleep(waitMilliseconds)) {
+        this.#state = null;
+        if (await this.#isCovered(wanted)) return;
+        if (Date.now() > patience) throw stalled(held);
+      }
       let state = this.#state ?? (await this.#resume());
       this.#state = null;
       for (let more = true; more;) {
@@ -91,15 +128,40 @@ export class Sequencer {
       this.#state = state;
       health.worked('publish');
     } catch (error) {
+      if (error instanceof LeaseLost) return this.#run();
       health.failed('publish', error);
       throw error;
     }
   }
 
+  /** Whether the process that holds the lease has published the row, and this one can see it. */
+  async #isCovered(sequence: number): Promise<boolean> {
+    const covered = await this.#rows.covered();
+    if (covered.sequence < sequence) return false;
+    if ((this.#published?.size ?? -1) < covered.size) this.#published = await this.#readPublished();
+    this.#options.health.worked('publish');
+    return (this.#published?.size ?? -1) >= covered.size;
+  }
+
+  async #readPublished(): Promise<Published | null> {
+    const published = await readPublished(this.#files, this.#verifierKeys);
+    return published === null ? null : { note: published.note, size: published.checkpoint.size };
+  }
+
+  get #verifierKeys(): readonly string[] {
+    const { signer, retiredKeys = [] } = this.#options;
+    return [...signer.verifierKeys, ...retiredKeys];
+  }
+
   async #resume(): Promise<Resumed> {
-    const { signer, retiredKeys = [], clock } = this.#options;
-    const verifierKeys = [...signer.verifierKeys, ...retiredKeys];
-    return resume({ rows: this.#rows, files: this.#files, verifierKeys, now: clock.now() });
+    const { clock } = this.#options;
+    await this.#files.prepare();
+    return resume({
+      rows: this.#rows,
+      files: this.#files,
+      verifierKeys: this.#verifierKeys,
+      now: clock.now(),
+    });
   }
 
   /** Step (a), in chunks. */
@@ -123,18 +185,26 @@ export class Sequencer {
     this.#published = published;
     if (published !== null) this.#options.onPublished?.(published);
     if (published?.size === head.size) {
-      if (head.publishedSize < head.size) await this.#rows.published(head.size);
+      if (head.publishedSize < head.size) await this.#rows.published(head.size, () => undefined);
       return { ...state, head: { ...head, publishedSize: head.size } };
     }
     const { files, obsolete } = state.log.takeFiles();
-    await this.#files.write('tile', files);
+    await this.#files.write(files);
     const { origin, signer, checkpointPath = 'checkpoint', onPublished } = this.#options;
     const note = signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
-    await this.#files.write('checkpoint', [{ path: checkpointPath, bytes: Buffer.from(note) }]);
+    await this.#files.replaceCheckpoint(checkpointPath, note, async (takePlace) =>
+      this.#rows.published(head.size, takePlace),
+    );
     this.#published = { note, size: head.size };
     onPublished?.(this.#published);
-    await this.#rows.published(head.size);
     await this.#files.remove(obsolete);
     return { ...state, head: { ...head, publishedSize: head.size }, published: this.#published };
   }
+}
+
+function stalled({ holder, until }: Held): LockstepError {
+  return new LockstepError({
+    code: 'ledger_unavailable',
+    internalMessage: `${holder} holds the lease on the ledger until ${new Date(until).toISOString()} and does not publish`,
+  });
 }
