@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Kysely, SqliteDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openSqliteStore } from './sqlite.ts';
+import { migrations } from './migrations.ts';
+import type { Schema } from './schema.ts';
+import { kyselyDatabase, openSqliteStore } from './sqlite.ts';
 
 let home: string;
 beforeEach(() => {
@@ -11,24 +15,21 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-/** What a database was before leaves were told by runs. */
-async function databaseOfBefore(path: string): Promise<DatabaseSync> {
-  const store = await openSqliteStore({ path });
-  await store.close();
-  const raw = new DatabaseSync(path);
-  raw.exec(`drop view placed_events; drop table ledger_runs; drop table ledger_events;
-    delete from kysely_migration where name = '0006-runs-of-leaves';
-    create table ledger_events (
-      sequence integer primary key autoincrement, event_id text not null unique, time integer not null,
-      class_uid integer not null, decision_id text, job_id text, principal_id text,
-      entry blob not null, leaf_index integer unique, previous_change integer) strict;
-    create index ledger_events_unsequenced on ledger_events (sequence) where leaf_index is null`);
-  return raw;
+/** What a database was at this migration. */
+async function databaseOf(path: string, name: string): Promise<DatabaseSync> {
+  const db = new Kysely<Schema>({
+    dialect: new SqliteDialect({ database: kyselyDatabase(new DatabaseSync(path)) }),
+  });
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateTo(name);
+  expect(error).toBeUndefined();
+  await db.destroy();
+  return new DatabaseSync(path);
 }
 
 it('turns the leaf of each row into runs of rows, gaps and unplaced ones included', async () => {
   const path = join(home, 'lockstep.db');
-  const raw = await databaseOfBefore(path);
+  const raw = await databaseOf(path, '0005-links-between-changes');
   const insert = raw.prepare(
     `insert into ledger_events (sequence, event_id, time, class_uid, entry, leaf_index, previous_change)
      values (?, ?, 0, 6003, x'7b7d', ?, ?)`,

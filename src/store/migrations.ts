@@ -197,6 +197,8 @@ const searchStatements = [
     times blob not null) strict`,
   `create table ledger_postings (id integer primary key, places blob not null) strict`,
   `create table ledger_rare_postings (id integer primary key, places blob not null) strict`,
+];
+
 const leaseStatements = [
   `create table ledger_lease (
     id integer primary key check (id = 1), holder text not null, epoch integer not null,

@@ -57,7 +57,7 @@ async function migrate(db: Kysely<Schema>, raw: DatabaseSync): Promise<void> {
 }
 
 /** Kysely's SQLite dialect speaks better-sqlite3's interface; node:sqlite differs in spelling only. */
-function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
+export function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
   return {
     close: () => {
       raw.close();
