@@ -207,10 +207,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       await appender.close();
       await indexer.close();
       timer.stop();
-      await sequencer.close().catch((error: unknown) => {
+      await sequencer.integrate().catch((error: unknown) => {
         log.error({ err: error }, 'the last events could not be published; they will be at the next start');
       });
       await witnessing?.close(witnessMilliseconds);
+      await sequencer.leave().catch((error: unknown) => {
+        log.warn({ err: error }, 'the lease on the ledger could not be given back; it runs out by itself');
+      });
     },
   };
 }

@@ -74,15 +74,11 @@ export class Sequencer {
     else this.#published = await this.#readPublished();
   }
 
-  /** Publishes what is outstanding and lets another process take over at once. */
-  async close(): Promise<void> {
-    try {
-      await this.integrate();
-    } finally {
-      this.#state = null;
-      await this.#rows.release();
-      await this.#files.leave();
-    }
+  /** Lets another process take over at once. */
+  async leave(): Promise<void> {
+    this.#state = null;
+    await this.#rows.release();
+    await this.#files.leave();
   }
 
   /** Puts a checkpoint that has been cosigned in the place of the last one, unless another process leads by now. */
