@@ -504,6 +504,55 @@ test('the log verifies over the wire, from its directory and by receipt; one cha
   expect(broken.stderr).toContain('does not verify');
 });
 
+test('events are found by a job’s name, by person and action, and by an id alone; not by whoever may not', async () => {
+  const lines = (text: string) => text.split('\n').filter((line) => line !== '');
+  const found = async (...args: readonly string[]) => {
+    const { code, stdout } = await admin.lockstep('ledger', 'search', ...args, '--json');
+    expect(code).toBe(0);
+    return lines(stdout).map((line) => JSON.parse(line) as FoundLine);
+  };
+  const ofJob = await found('--job', 'first', '--all');
+  const codes = ofJob.map(({ event }) => event.metadata.event_code);
+  expect(codes).toContain('lease.opened');
+  expect(codes).toContain('lease.ended');
+  expect(await found('--job', 'first', '--limit', '3')).toEqual(ofJob.slice(0, 3));
+  expect(await found('--job', 'first', '--until', '2020-01-01')).toEqual([]);
+  const opened = ofJob.find(({ event }) => event.metadata.event_code === 'lease.opened')?.event;
+  const { decisionId } = opened?.unmapped.lockstep ?? { decisionId: '' };
+  const submission = await found(decisionId);
+  expect(submission.map(({ event }) => event.metadata.event_code)).toContain('request.decided');
+  expect((await found(opened?.metadata.uid ?? '')).map(({ event }) => event.metadata.uid)).toEqual(
+    expect.arrayContaining(submission.map(({ event }) => event.metadata.uid)),
+  );
+
+  const denied = await bea.lockstep('ledger', 'search', '--since', '1h');
+  expect(denied).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('Lockstep.Access/events/read') as string,
+  });
+  const shown = await admin.lockstep(
+    'ledger',
+    'search',
+    '--action',
+    'Lockstep.Access/events/*',
+    '--decision',
+    'deny',
+  );
+  expect(shown.stdout).toMatch(/^WHEN +WHO +WHAT/);
+  expect(shown.stdout).toContain('denied  Lockstep.Access/events/read');
+  const tail = await admin.lockstep('ledger', 'tail', '--lines', '1', '--decision', 'deny', '--json');
+  expect(lines(tail.stdout)).toHaveLength(1);
+  expect((await admin.lockstep('ledger', 'search', '--since', 'yesterday')).code).toBe(2);
+  expect((await admin.lockstep('ledger', 'search', '--person', 'nobody@lab.example')).code).toBe(5);
+});
+
+interface FoundLine {
+  readonly event: {
+    readonly metadata: { readonly uid: string; readonly event_code: string };
+    readonly unmapped: { readonly lockstep: { readonly decisionId: string } };
+  };
+}
+
 test('decisions are made again from the log, all of a copy or one by its id', async () => {
   const denied = await bea.lockstep('ledger', 'tail');
   const id = /dec_[0-9a-z]{26}/.exec(denied.stderr)?.[0] ?? '';

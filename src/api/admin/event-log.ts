@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { DecisionId, EventId } from '../../lib/ids.ts';
+import type { EventFilter } from '../../ledger/search/event-filter.ts';
+import type { FoundEvents, SearchOptions } from '../../ledger/search/search-events.ts';
 import type { Follower } from '../../store/changes.ts';
 
 /** What the admin API needs of the ledger. */
@@ -11,6 +13,7 @@ export interface EventLog {
   eventById(id: EventId): Promise<LoggedEvent | null>;
   eventsByDecision(id: DecisionId): Promise<readonly LoggedEvent[]>;
   eventsAfter(sequence: number, limit: number): Promise<readonly LoggedEvent[]>;
+  search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
   receipt(id: EventId): Promise<string>;
   follow(follower: Follower): () => void;
   witnessing(): Witnessing | null;
@@ -34,6 +37,8 @@ export interface Witnessing {
 /** A row of the ledger; `entry` is the canonical JSON that the log holds. */
 export interface LoggedEvent {
   readonly sequence: number;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
   readonly entry: Uint8Array;
 }
 

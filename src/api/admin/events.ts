@@ -1,20 +1,31 @@
 import { Readable } from 'node:stream';
 import type { Route } from '../../gateway/routes.ts';
-import type { Exchange } from '../../gateway/types.ts';
+import type { Exchange, Reply } from '../../gateway/types.ts';
+import { eventFacts } from '../../ledger/search/event-facts.ts';
+import { matches, type EventFilter } from '../../ledger/search/event-filter.ts';
 import { failure } from '../../lib/errors.ts';
 import type { EventId } from '../../lib/ids.ts';
+import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownAction, ownRule } from '../own-actions.ts';
-import { parseEvent, type EventLog } from './event-log.ts';
+import { parseEvent, type EventLog, type LoggedEvent } from './event-log.ts';
+import { readEventQuery, type EventQuery } from './event-query.ts';
 import { ownId } from './own.ts';
 import { callerOf, noBody } from './replies.ts';
 
 const mostAtOnce = 1000;
+/** Events compared with a filter without leaving the event loop. */
+const mostCompared = 100;
 /** How often a follower looks for events that no change announced (reads are events too). */
 const pollMilliseconds = 500;
 
+export interface EventParts {
+  readonly ledger: EventLog;
+  readonly snapshot: PolicySnapshot;
+}
+
 /** The ledger's events for people and programs that may see everybody's, and receipts for those concerned. */
-export function eventRoutes({ ledger }: { readonly ledger: EventLog }): Route[] {
+export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
   return [
     {
       method: 'GET',
@@ -22,17 +33,11 @@ export function eventRoutes({ ledger }: { readonly ledger: EventLog }): Route[] 
       effect: 'read',
       body: noBody,
       guard: () => ownAction('events/read'),
-      serve(exchange) {
-        const { query } = exchange.head;
-        const after = wholeNumber(query, 'after', 0);
-        const limit = wholeNumber(query, 'limit', 100);
-        const follow = query.get('follow') === 'true';
-        const lines = follow ? following(ledger, after, exchange) : upTo(ledger, after, limit);
-        return Promise.resolve({
-          status: 200,
-          headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' },
-          body: Readable.from(lines, { objectMode: false }),
-        });
+      async serve(exchange) {
+        const asked = readEventQuery(exchange.head.query, snapshot);
+        if (asked.kind === 'search') return found(ledger, asked, exchange);
+        const { after, limit, follow, filter } = asked;
+        return lines(follow ? following(ledger, after, filter, exchange) : upTo(ledger, after, limit));
       },
     },
     {
@@ -58,6 +63,30 @@ export function eventRoutes({ ledger }: { readonly ledger: EventLog }): Route[] 
   ];
 }
 
+/** One page, newest first; where there is more, `Link` leads on (RFC 8288). */
+async function found(
+  ledger: EventLog,
+  { filter, limit, before, cursorAt }: Extract<EventQuery, { kind: 'search' }>,
+  exchange: Exchange,
+): Promise<Reply> {
+  const { events, next } = await ledger.search(filter, { limit, before, signal: exchange.signal });
+  const query = new URLSearchParams(exchange.head.query);
+  if (next !== null) query.set('cursor', cursorAt(next));
+  const link = next === null ? {} : { link: `</admin/v1/events?${query}>; rel="next"` };
+  return lines(events.map(line), link);
+}
+
+function lines(
+  of: Iterable<string> | AsyncIterable<string>,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', ...headers },
+    body: Readable.from(of, { objectMode: false }),
+  };
+}
+
 async function* upTo(ledger: EventLog, after: number, limit: number): AsyncGenerator<string> {
   let sequence = after;
   let left = limit;
@@ -71,7 +100,12 @@ async function* upTo(ledger: EventLog, after: number, limit: number): AsyncGener
 }
 
 /** Goes on until the client leaves, loses the right (the stream is cut then) or the server drains. */
-async function* following(ledger: EventLog, after: number, { signal }: Exchange): AsyncGenerator<string> {
+async function* following(
+  ledger: EventLog,
+  after: number,
+  filter: EventFilter | null,
+  { signal }: Exchange,
+): AsyncGenerator<string> {
   let sequence = after;
   let wake: () => void = () => undefined;
   const unfollow = ledger.follow(() => wake());
@@ -79,8 +113,8 @@ async function* following(ledger: EventLog, after: number, { signal }: Exchange)
   signal.addEventListener('abort', stop);
   try {
     while (!signal.aborted) {
-      const rows = await ledger.eventsAfter(sequence, mostAtOnce);
-      for (const row of rows) yield line(row);
+      const rows = await ledger.eventsAfter(sequence, filter === null ? mostAtOnce : mostCompared);
+      for (const row of rows) if (filter === null || isWanted(filter, row)) yield line(row);
       sequence = rows.at(-1)?.sequence ?? sequence;
       if (rows.length > 0) continue;
       await new Promise<void>((resolve) => {
@@ -102,9 +136,6 @@ function line(row: { readonly sequence: number; readonly entry: Uint8Array }): s
   return `{"sequence":${row.sequence},"event":${Buffer.from(row.entry).toString('utf8')}}\n`;
 }
 
-function wholeNumber(query: URLSearchParams, name: string, fallback: number): number {
-  const text = query.get(name);
-  if (text === null) return fallback;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw failure('invalid_request', `${name} must be a whole number.`, { target: name });
+function isWanted(filter: EventFilter, { time, entry }: LoggedEvent): boolean {
+  return matches(filter, eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))), time);
 }

@@ -315,6 +315,78 @@ interface LoggedEvent {
   readonly unmapped: { readonly lockstep: { readonly chain: readonly { readonly name: string }[] } };
 }
 
+function foundIn(answer: Answer): { sequence: number; event: LoggedEvent }[] {
+  const lines = answer.text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as { sequence: number; event: LoggedEvent });
+}
+
+test('a search finds by any combination, newest first and page by page, people by name; nobody else may', async () => {
+  await call(malloryToken, 'GET', '/admin/v1/me');
+  const denied = await call(malloryToken, 'GET', '/admin/v1/events?person=mallory@lab.example');
+  expect(denied.status).toBe(403);
+  const denial = 'person=MALLORY@lab.example&decision=deny&action=Lockstep.Access/events/*';
+  const [newest] = foundIn(await call(auditorToken, 'GET', `/admin/v1/events?${denial}`));
+  expect(newest?.event).toMatchObject({
+    unmapped: { lockstep: { decisionId: errorOf(denied).decisionId, allowed: false } },
+  });
+  expect(await call(auditorToken, 'GET', `/admin/v1/events?${denial}&person=x`)).toMatchObject({
+    status: 400,
+  });
+
+  const everything = `/admin/v1/events?person=${mallory.id}&limit=`;
+  const whole = foundIn(await call(auditorToken, 'GET', `${everything}1000`)).map(({ sequence }) => sequence);
+  expect(whole).toEqual(whole.toSorted((a, b) => b - a));
+  const pages: number[] = [];
+  let path = `${everything}2`;
+  for (;;) {
+    const { headers, body } = await request(lockstep.url + path, {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${auditorToken}` },
+    });
+    const page = foundIn({ status: 200, text: await body.text(), json: {} });
+    expect(page.length).toBeLessThanOrEqual(2);
+    pages.push(...page.map(({ sequence }) => sequence));
+    const next = /^<(.*)>; rel="next"$/.exec(String(headers['link'] ?? ''))?.[1];
+    if (next === undefined) break;
+    path = next;
+  }
+  expect(pages).toEqual(whole);
+  const cursor = new URL(path, lockstep.url).searchParams.get('cursor') ?? '';
+  expect(cursor).not.toBe('');
+  const other = await call(auditorToken, 'GET', `/admin/v1/events?person=${auditor.id}&cursor=${cursor}`);
+  expect(other).toMatchObject({ status: 400, text: expect.stringContaining('another search') as string });
+
+  const byDecision = foundIn(
+    await call(auditorToken, 'GET', `/admin/v1/events?id=${errorOf(denied).decisionId}`),
+  );
+  expect(byDecision.map(({ sequence }) => sequence)).toContain(newest?.sequence);
+  const none = await call(auditorToken, 'GET', '/admin/v1/events?until=2020-01-01');
+  expect(none).toMatchObject({ status: 200, text: '' });
+});
+
+test.each([
+  ['persn=x', 'persn is not known here'],
+  ['person=nobody@lab.example', 'There is no person named nobody@lab.example'],
+  ['job=no-such-job', 'There is no job named no-such-job'],
+  ['decision=maybe', 'decision must be allow or deny'],
+  ['resource=subscriptions/s', 'resource must be a scope'],
+  ['resource=/subscriptions/*', 'without `*`'],
+  ['action=*/read', 'action must be an operation'],
+  ['since=7d', 'since must be a day or a time'],
+  ['since=2027-02-31T99:00:00Z', 'since is no time of the calendar'],
+  ['since=2027-02-02&until=2027-02-01', 'since must lie before until'],
+  ['decision=deny&limit=1001', 'limit must be from 1 to 1000'],
+  ['decision=deny&limit=0', 'limit must be from 1 to 1000'],
+  ['decision=deny&cursor=eA', 'cursor is not one that was given out here'],
+  ['decision=deny&after=3', 'follow=true only'],
+  ['follow=true&cursor=eA', 'cursor is for a search'],
+  ['__proto__=1', '__proto__ is not known here'],
+])('a search for %s is refused and says why', async (query, why) => {
+  const answer = await call(auditorToken, 'GET', `/admin/v1/events?${query}`);
+  expect([400, 404]).toContain(answer.status);
+  expect(answer.text).toContain(why);
+});
+
 test('a follower sees what happens, is listed, can be cut by another only with the right, and ends with its role', async () => {
   const controller = new AbortController();
   const { body } = await request(

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -6,27 +5,22 @@ import { policyOf } from '../../ledger/verify/open-checkpoint.ts';
 import { verifyLog } from '../../ledger/verify/verify-log.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
 import { CliError } from '../cli-error.ts';
-import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { sourceOf } from '../log-source.ts';
 import { addTrust, cosignedBy, trustOf, trustShape, type TrustOptions } from '../log-trust.ts';
-import { count, duration, moment } from '../output/amounts.ts';
+import { count, duration } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
-import { shortScope } from '../scopes.ts';
 import { addConsistency } from './consistency.ts';
+import { addLedgerEvents } from './ledger-events.ts';
 import { replay } from './replay.ts';
+import { shownEvent } from './shown-event.ts';
 import { addWitnesses } from './witnesses.ts';
 
 const verifySchema = z.object({ ...trustShape, receipt: z.string().optional() });
 const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
 const receiptSchema = z.object({ out: z.string().optional() });
-const tailSchema = z.object({
-  follow: z.boolean(),
-  lines: z.coerce.number('must be a number').int().min(0).max(100_000),
-});
-
 export function addLedger(program: Command, context: CliContext): void {
   const ledger = program
     .command('ledger')
@@ -99,17 +93,7 @@ export function addLedger(program: Command, context: CliContext): void {
       );
     });
 
-  ledger
-    .command('tail')
-    .description('Print the newest events. Needs Lockstep.Access/events/read.')
-    .option('--follow', 'Go on as they happen, until Ctrl-C.', false)
-    .option('--lines <number>', 'How many to begin with.', '20')
-    .action(async (_options: unknown, command: Command) => {
-      const call = invocation(context, command);
-      const { follow, lines } = call.options(tailSchema);
-      const client = await call.client();
-      await tail(call, client, follow, lines);
-    });
+  addLedgerEvents(ledger, context);
 }
 
 async function verifyWhole(
@@ -194,85 +178,4 @@ function verifyOne(call: Invocation, file: string, options: TrustOptions): void 
       call.style,
     ),
   );
-}
-
-const eventSchema = z.looseObject({
-  time: z.number(),
-  activity_name: z.string().optional(),
-  class_name: z.string().optional(),
-  metadata: z.looseObject({ uid: z.string(), event_code: z.string().optional() }),
-  unmapped: z
-    .looseObject({
-      lockstep: z.looseObject({
-        chain: z.array(z.object({ name: z.string() })).optional(),
-        decisionId: z.string().nullish(),
-        policyId: z.string().nullish(),
-        operation: z.string().optional(),
-        scope: z.string().optional(),
-        allowed: z.boolean().optional(),
-        ending: z.string().optional(),
-        activity: z.string().optional(),
-        failureCode: z.string().nullish(),
-      }),
-    })
-    .optional(),
-});
-
-type ShownEvent = z.infer<typeof eventSchema>;
-
-function shownEvent(value: unknown): (readonly [string, string | null])[] {
-  const parsed = eventSchema.safeParse(value);
-  if (!parsed.success) return [];
-  const event = parsed.data;
-  const own = event.unmapped?.lockstep;
-  return [
-    ['event', event.metadata.uid],
-    ['when', moment(event.time)],
-    ['what', whatHappened(event)],
-    ['who', own?.chain?.map((link) => link.name).join(' → ') ?? null],
-    ['scope', own?.scope ?? null],
-    ['policy', own?.policyId ?? null],
-    ['decision', own?.decisionId ?? null],
-  ];
-}
-
-function whatHappened({ metadata, unmapped, class_name, activity_name }: ShownEvent): string {
-  const own = unmapped?.lockstep;
-  const code = metadata.event_code ?? `${class_name ?? ''} ${activity_name ?? ''}`.trim();
-  if (code === 'request.decided')
-    return `${own?.allowed === true ? 'allowed' : 'denied'}  ${own?.operation ?? ''}`;
-  if (code === 'request.ended') return `${own?.ending ?? 'ended'}  ${own?.operation ?? ''}`;
-  if (code === 'authentication')
-    return `${own?.activity ?? code}${own?.failureCode ? ` refused (${own.failureCode})` : ''}`;
-  return code;
-}
-
-async function tail(call: Invocation, client: Client, follow: boolean, lines: number): Promise<void> {
-  const { signal } = call.context;
-  const status = z.looseObject({ ledger: z.looseObject({ lastSequence: z.number() }) });
-  const { lastSequence } = (await client.json('admin', 'GET', '/admin/v1/status', status)).ledger;
-  const places = await client.discovery();
-  const answer = await client.send('admin', 'GET', '/admin/v1/events', {
-    query: {
-      after: String(Math.max(0, lastSequence - lines)),
-      limit: String(lines),
-      ...(follow ? { follow: 'true' } : {}),
-    },
-    signal,
-  });
-  const lineSchema = z.object({ sequence: z.number(), event: eventSchema });
-  try {
-    for await (const text of createInterface({ input: answer.body })) {
-      const { event } = lineSchema.parse(JSON.parse(text));
-      const own = event.unmapped?.lockstep;
-      const scope = own?.scope === undefined ? '' : shortScope(own.scope, places);
-      const who = own?.chain?.at(-1)?.name ?? '';
-      const row = [moment(event.time), who.padEnd(20), whatHappened(event), scope].join('  ').trimEnd();
-      if (call.json) call.context.stdout.write(text + '\n');
-      else call.line(null, `${row}  ${call.style.dim(event.metadata.uid)}`);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw new CliError('failure', 'The stream of events was cut.', { cause: error });
-  }
-  if (follow && !signal.aborted) throw new CliError('failure', 'The stream of events ended.');
 }

@@ -1,0 +1,217 @@
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { CliError } from '../cli-error.ts';
+import type { Answer, Client } from '../connection/client.ts';
+import type { Discovery } from '../connection/discovery.ts';
+import type { CliContext } from '../context.ts';
+import { invocation, type Invocation } from '../invocation.ts';
+import { moment } from '../output/amounts.ts';
+import { table } from '../output/table.ts';
+import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
+import { readTime } from '../time-text.ts';
+import { eventSchema, whatHappened } from './shown-event.ts';
+
+const filterSchema = z.object({
+  person: z.string().optional(),
+  resource: z.string().optional(),
+  action: z.string().optional(),
+  decision: z.enum(['allow', 'deny'], 'must be allow or deny').optional(),
+  policy: z.string().optional(),
+  job: z.string().optional(),
+  session: z.string().optional(),
+  correlation: z.string().optional(),
+  since: z.string().optional(),
+  until: z.string().optional(),
+});
+type Filter = z.infer<typeof filterSchema>;
+
+const searchSchema = filterSchema.extend({
+  limit: z.coerce.number('must be a number').int().min(1).max(100_000),
+  all: z.boolean(),
+});
+const tailSchema = filterSchema.extend({
+  follow: z.boolean(),
+  lines: z.coerce.number('must be a number').int().min(0).max(100_000),
+});
+const lineSchema = z.object({ sequence: z.number(), event: eventSchema });
+type Line = z.infer<typeof lineSchema> & { readonly text: string };
+
+/** Most that the server gives in one page of a search. */
+const page = 1_000;
+
+export function addLedgerEvents(ledger: Command, context: CliContext): void {
+  withFilters(
+    ledger
+      .command('search')
+      .description(
+        'Find events, newest first, in all that was ever recorded. Needs Lockstep.Access/events/read.',
+      )
+      .argument(
+        '[id]',
+        'Everything that belongs to a decision, an event, a job, a lease, a session, a request or a token (uti).',
+      ),
+  )
+    .option('--limit <number>', 'How many at most.', '50')
+    .option('--all', 'All there are, instead.', false)
+    .action(async (id: string | undefined, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const { limit, all, ...filter } = call.options(searchSchema);
+      await search(call, id ?? null, filter, all ? Infinity : limit);
+    });
+
+  withFilters(
+    ledger.command('tail').description('Print the newest events. Needs Lockstep.Access/events/read.'),
+  )
+    .option('--follow', 'Go on as they happen, until Ctrl-C.', false)
+    .option('--lines <number>', 'How many to begin with.', '20')
+    .action(async (_options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const { follow, lines, ...filter } = call.options(tailSchema);
+      await tail(call, filter, follow, lines);
+    });
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option(
+      '--person <name>',
+      'Who acted, on whose account, or whom it concerned: sign-in name or object id.',
+    )
+    .option('--resource <scope>', `At this scope and beneath. ${scopeHelp}`)
+    .option('--action <operation>', 'Operation or kind of change; ends in /* or .* for all that begin so.')
+    .option('--decision <outcome>', 'allow or deny.')
+    .option('--policy <id>', 'Id of the assignment that decided or was changed.')
+    .option('--job <name>', 'Name or id of a job: what it did and what was done with it.')
+    .option('--session <id>', 'Id of a sign-in.')
+    .option('--correlation <id>', 'Id of a request, or of a token (uti).')
+    .option('--since <time>', 'Not before: a time of ISO 8601, or how long ago: 30m, 2h, 7d.')
+    .option('--until <time>', 'Before: the same.');
+}
+
+function queryOf(filter: Filter, places: Discovery): Record<string, string> {
+  const { resource, since, until, ...rest } = filter;
+  const now = Date.now();
+  const query: Record<string, string> = {};
+  for (const [name, value] of Object.entries(rest)) if (value !== undefined) query[name] = value;
+  if (resource !== undefined) query['resource'] = scopeNamed(resource, places);
+  if (since !== undefined) query['since'] = readTime('since', since, now);
+  if (until !== undefined) query['until'] = readTime('until', until, now);
+  return query;
+}
+
+async function search(call: Invocation, id: string | null, filter: Filter, limit: number): Promise<void> {
+  const client = await call.client();
+  const places = await client.discovery();
+  const query = { ...queryOf(filter, places), ...(id === null ? {} : { id }) };
+  const shown: Line[] = [];
+  let left = limit;
+  let more = false;
+  for await (const line of found(call, client, query, limit)) {
+    if (left-- <= 0) {
+      more = true;
+      break;
+    }
+    if (call.json) call.context.stdout.write(`${line.text}\n`);
+    else shown.push(line);
+  }
+  if (call.json) return;
+  const columns = [
+    { title: 'WHEN', value: ({ event }: Line) => moment(event.time) },
+    { title: 'WHO', value: ({ event }: Line) => who(event) },
+    { title: 'WHAT', value: ({ event }: Line) => whatHappened(event) },
+    { title: 'SCOPE', value: ({ event }: Line) => where(event, places) },
+    { title: 'EVENT', value: ({ event }: Line) => event.metadata.uid },
+  ];
+  call.result(null, shown.length === 0 ? 'Nothing found.' : table(shown, columns, call.style, call.width));
+  if (more) call.note(`There is more: --limit, --all, or --until ${isoOf(shown)}.`);
+}
+
+function isoOf(shown: readonly Line[]): string {
+  return new Date(shown.at(-1)?.event.time ?? 0).toISOString();
+}
+
+/** Page after page, newest first; at least one more than `limit` where there are more. */
+async function* found(
+  call: Invocation,
+  client: Client,
+  query: Readonly<Record<string, string>>,
+  limit: number,
+): AsyncGenerator<Line> {
+  const { signal } = call.context;
+  let cursor: string | null = null;
+  do {
+    const answer: Answer = await client.send('admin', 'GET', '/admin/v1/events', {
+      query: {
+        ...query,
+        order: 'newest',
+        limit: String(Math.min(page, limit + 1)),
+        ...(cursor === null ? {} : { cursor }),
+      },
+      signal,
+    });
+    const link = /<([^>]*)>; rel="next"/.exec(answer.header('link') ?? '')?.[1];
+    cursor = link === undefined ? null : new URL(link, client.server).searchParams.get('cursor');
+    for (const text of (await answer.body.text()).split('\n')) if (text !== '') yield lineOf(text);
+  } while (cursor !== null);
+}
+
+async function* linesOf(answer: Answer): AsyncGenerator<Line> {
+  for await (const text of createInterface({ input: answer.body })) {
+    yield lineOf(text);
+  }
+}
+
+function lineOf(text: string): Line {
+  return { ...lineSchema.parse(JSON.parse(text)), text };
+}
+
+async function tail(call: Invocation, filter: Filter, follow: boolean, lines: number): Promise<void> {
+  const { signal } = call.context;
+  const client = await call.client();
+  const places = await client.discovery();
+  const status = z.looseObject({ ledger: z.looseObject({ lastSequence: z.number() }) });
+  const { lastSequence } = (await client.json('admin', 'GET', '/admin/v1/status', status)).ledger;
+  const query = queryOf(filter, places);
+  let after = Math.max(0, lastSequence - lines);
+  if (Object.keys(query).length > 0) {
+    const newest: Line[] = [];
+    for await (const line of found(call, client, query, lines)) {
+      if (newest.length === lines) break;
+      newest.push(line);
+    }
+    for (const line of newest.toReversed()) show(call, line, places);
+    if (!follow) return;
+    after = Math.max(lastSequence, newest[0]?.sequence ?? 0);
+  }
+  const answer = await client.send('admin', 'GET', '/admin/v1/events', {
+    query: follow
+      ? { ...query, after: String(after), follow: 'true' }
+      : { after: String(after), limit: String(lines) },
+    signal,
+  });
+  try {
+    for await (const line of linesOf(answer)) show(call, line, places);
+  } catch (error) {
+    if (!signal.aborted) throw new CliError('failure', 'The stream of events was cut.', { cause: error });
+  }
+  if (follow && !signal.aborted) throw new CliError('failure', 'The stream of events ended.');
+}
+
+function show(call: Invocation, { event, text }: Line, places: Discovery): void {
+  if (call.json) {
+    call.context.stdout.write(`${text}\n`);
+    return;
+  }
+  const row = [moment(event.time), who(event).padEnd(20), whatHappened(event), where(event, places)];
+  call.line(null, `${row.join('  ').trimEnd()}  ${call.style.dim(event.metadata.uid)}`);
+}
+
+function who(event: Line['event']): string {
+  return event.unmapped?.lockstep.chain?.at(-1)?.name ?? '';
+}
+
+function where(event: Line['event'], places: Discovery): string {
+  const scope = event.unmapped?.lockstep.scope;
+  return scope === undefined ? '' : shortScope(scope, places);
+}

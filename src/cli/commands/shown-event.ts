@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { moment } from '../output/amounts.ts';
+
+/** An OCSF event as far as it is shown. */
+export const eventSchema = z.looseObject({
+  time: z.number(),
+  activity_name: z.string().optional(),
+  class_name: z.string().optional(),
+  metadata: z.looseObject({ uid: z.string(), event_code: z.string().optional() }),
+  unmapped: z
+    .looseObject({
+      lockstep: z.looseObject({
+        chain: z.array(z.object({ name: z.string() })).optional(),
+        decisionId: z.string().nullish(),
+        policyId: z.string().nullish(),
+        operation: z.string().optional(),
+        scope: z.string().optional(),
+        allowed: z.boolean().optional(),
+        ending: z.string().optional(),
+        activity: z.string().optional(),
+        failureCode: z.string().nullish(),
+      }),
+    })
+    .optional(),
+});
+
+export type ShownEvent = z.infer<typeof eventSchema>;
+
+/** The facts of one event, in full; nothing for what is no event. */
+export function shownEvent(value: unknown): (readonly [string, string | null])[] {
+  const parsed = eventSchema.safeParse(value);
+  if (!parsed.success) return [];
+  const event = parsed.data;
+  const own = event.unmapped?.lockstep;
+  return [
+    ['event', event.metadata.uid],
+    ['when', moment(event.time)],
+    ['what', whatHappened(event)],
+    ['who', own?.chain?.map((link) => link.name).join(' → ') ?? null],
+    ['scope', own?.scope ?? null],
+    ['policy', own?.policyId ?? null],
+    ['decision', own?.decisionId ?? null],
+  ];
+}
+
+/** In a few words. */
+export function whatHappened({ metadata, unmapped, class_name, activity_name }: ShownEvent): string {
+  const own = unmapped?.lockstep;
+  const code = metadata.event_code ?? `${class_name ?? ''} ${activity_name ?? ''}`.trim();
+  if (code === 'request.decided')
+    return `${own?.allowed === true ? 'allowed' : 'denied'}  ${own?.operation ?? ''}`;
+  if (code === 'request.ended') return `${own?.ending ?? 'ended'}  ${own?.operation ?? ''}`;
+  if (code === 'authentication')
+    return `${own?.activity ?? code}${own?.failureCode ? ` refused (${own.failureCode})` : ''}`;
+  return code;
+}
