@@ -12,7 +12,7 @@ import type { DecisionId, EventId, PrincipalId, RequestId, SessionId } from '../
 import { createLog } from '../src/lib/log.ts';
 import type { ActorRef } from '../src/store/changes.ts';
 import { openSqliteStore, type Store } from '../src/store/sqlite.ts';
-import { quantile } from './measure.ts';
+import { coreSeconds, quantile } from './measure.ts';
 import type { BenchOptions, BenchRow } from './row.ts';
 
 const sizes: Readonly<Record<string, number>> = { '100k': 100_000, '1m': 1_000_000, '10m': 10_000_000 };
@@ -56,21 +56,30 @@ async function measure(home: string, name: string, count: number): Promise<Bench
     row(`ledger search ${name}: rows on disk`, bytesOfRows / count, 'bytes/event', null, null),
   ];
   const all: number[] = [];
+  const allWorked: number[] = [];
   for (const [form, ask] of Object.entries(forms)) {
     const times: number[] = [];
+    const worked: number[] = [];
     let found = 0;
     for (let i = 0; i < queriesPerForm; i++) {
       const { filter, options } = ask(count);
       const from = performance.now();
+      const before = coreSeconds();
       found += await answer(index, filter, { limit: 100, ...options });
       times.push(performance.now() - from);
+      worked.push((coreSeconds() - before) * 1_000);
     }
     all.push(...times);
+    allWorked.push(...worked);
     rows.push(
-      latencyRow(`ledger search ${name}: ${form} (${Math.round(found / queriesPerForm)} found)`, times),
+      latencyRow(
+        `ledger search ${name}: ${form} (${Math.round(found / queriesPerForm)} found)`,
+        times,
+        worked,
+      ),
     );
   }
-  rows.push(latencyRow(`ledger search ${name}: all of them`, all));
+  rows.push(latencyRow(`ledger search ${name}: all of them`, all, allWorked));
   await indexer.close();
   await store.close();
   return rows;
@@ -82,10 +91,13 @@ async function answer(index: SearchIndex, filter: EventFilter, options: SearchOp
   return (await searchEvents(index, asked, options)).events.length;
 }
 
-function latencyRow(name: string, times: readonly number[]): BenchRow {
-  const sorted = Float64Array.from(times).sort();
-  const p95 = quantile(sorted, 0.95);
-  const spread = `p50 ${quantile(sorted, 0.5).toPrecision(3)}, p99 ${quantile(sorted, 0.99).toPrecision(3)}`;
+/** What the clock says has the target; what the processor did of it is told beside it, since the machine may be shared. */
+function latencyRow(name: string, times: readonly number[], worked: readonly number[]): BenchRow {
+  const [clock, processor] = [times, worked].map((values) => Float64Array.from(values).sort());
+  const of = (sorted: Float64Array | undefined, q: number) =>
+    sorted === undefined ? 0 : Number(quantile(sorted, q).toPrecision(3));
+  const p95 = of(clock, 0.95);
+  const spread = `p50 ${of(clock, 0.5)}, p99 ${of(clock, 0.99)}; processor p95 ${of(processor, 0.95)}`;
   return { ...row(`${name}, p95`, p95, 'ms', '≤ 200 ms', p95 <= 200), spread };
 }
 
@@ -101,7 +113,10 @@ function row(
 
 function bytesOf({ raw }: Store): number {
   raw.exec('pragma wal_checkpoint(truncate)');
-  return Number(raw.prepare('pragma page_count').get()?.['page_count']) * 4_096;
+  const [count, size] = ['page_count', 'page_size'].map((name) =>
+    Number(raw.prepare(`pragma ${name}`).get()?.[name]),
+  );
+  return (count ?? 0) * (size ?? 0);
 }
 
 // The months that are searched: a few hundred people and as many jobs, of whom a few do most.

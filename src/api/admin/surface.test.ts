@@ -327,7 +327,7 @@ test('a search finds by any combination, newest first and page by page, people b
   const denial = 'person=MALLORY@lab.example&decision=deny&action=Lockstep.Access/events/*';
   const [newest] = foundIn(await call(auditorToken, 'GET', `/admin/v1/events?${denial}`));
   expect(newest?.event).toMatchObject({
-    unmapped: { lockstep: { decisionId: errorOf(denied).decisionId, allowed: false } },
+    unmapped: { lockstep: { decisionId: errorOf(denied)['decisionId'], allowed: false } },
   });
   expect(await call(auditorToken, 'GET', `/admin/v1/events?${denial}&person=x`)).toMatchObject({
     status: 400,
@@ -357,7 +357,7 @@ test('a search finds by any combination, newest first and page by page, people b
   expect(other).toMatchObject({ status: 400, text: expect.stringContaining('another search') as string });
 
   const byDecision = foundIn(
-    await call(auditorToken, 'GET', `/admin/v1/events?id=${errorOf(denied).decisionId}`),
+    await call(auditorToken, 'GET', `/admin/v1/events?id=${errorOf(denied)['decisionId']}`),
   );
   expect(byDecision.map(({ sequence }) => sequence)).toContain(newest?.sequence);
   const none = await call(auditorToken, 'GET', '/admin/v1/events?until=2020-01-01');

@@ -86,12 +86,14 @@ function belongs(facts: EventFacts, id: string): boolean {
   );
 }
 
+/** What an id may be, by its form; those of events and decisions are looked up as such. */
 function wordsOfAnyId(id: string): string[] {
   const lower = id.toLowerCase();
-  return [
-    ...['s', 'l', 'c'].map((letter) => letter + id),
-    ...['p', 'y', 'j'].map((letter) => letter + lower),
-  ];
+  if (/^(?:evt|dec)_/.test(id)) return [];
+  if (id.startsWith('req_')) return [`c${id}`];
+  if (id.startsWith('ses_')) return [`s${id}`];
+  if (id.startsWith('lea_')) return [`l${id}`];
+  return [`c${id}`, ...['p', 'y', 'j'].map((letter) => letter + lower)];
 }
 
 /** In lower case, without a slash at the end; null for the root, beneath which everything is. */

@@ -1,3 +1,4 @@
+import { isGuid } from '../../lib/ids.ts';
 import { eventFacts } from './event-facts.ts';
 import type { SearchIndex } from './indexer.ts';
 import { searchEvents } from './search-events.ts';
@@ -20,6 +21,7 @@ export async function relatedIds(index: SearchIndex, id: string, signal?: AbortS
     }
     return [...related];
   }
+  if (!isGuid(id)) return [id];
   for (const action of beginnings) {
     const { events } = await searchEvents(index, { job: id, action }, { limit: 4, signal });
     for (const { entry } of events) {
