@@ -71,6 +71,93 @@ describe.each(Object.entries(tables))('yes or no from compiled masks, %s', (_, s
   });
 });
 
+describe('small worlds of few roles, laid out in advance', () => {
+  const verbs = ['read', 'write', 'delete'] as const;
+  const scopes = [
+    '/',
+    subscription,
+    group,
+    `${group}/providers/n/t/a`,
+    `${group}/providers/n/t/a/u/x`,
+    `${group}/providers/n/t/a/u/x/v/y`,
+    `${group}/providers/n/t/b`,
+    `${subscription}/resourcegroups/other`,
+    `${subscription}/resourcegroups/other/providers/n/t/a`,
+  ];
+  const asked = scopes.flatMap((scope) =>
+    verbs.map((verb) => ({ action: `N/t/${verb}`, dataAction: false, scope })),
+  );
+  const may = (verb: string) => ({ ...reading, actions: [`N/t/${verb}`] });
+
+  /** mulberry32, so that each world is the same each time. */
+  function dice(seed: number): (sides: number) => number {
+    let state = seed;
+    return (sides) => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), state | 1);
+      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+      return ((t ^ (t >>> 14)) >>> 0) % sides;
+    };
+  }
+
+  /** Ada holds some of the roles herself and some through her groups, with and without conditions; she is denied some. */
+  function world(seed: number, layers: number, denials: number): PolicyRows {
+    const roll = dice(seed);
+    const roleDefinitions = Array.from({ length: layers }, (_, layer) => [
+      ...fillers(layer * 40, 40),
+      ...verbs.map((verb, i) =>
+        roleDefinition(`88888888-0000-4000-8000-${String(layer * 3 + i).padStart(12, '0')}`, [may(verb)]),
+      ),
+    ]).flat();
+    const held = roleDefinitions.filter(({ id }) => id.startsWith('8'));
+    const holders = [ada, visionTeam, ada, ben];
+    return {
+      ...rows,
+      roleDefinitions,
+      roleAssignments: Array.from({ length: 3 + roll(5) }, (_, i) => ({
+        ...assignment(i, scopes[roll(scopes.length)]!, held[roll(held.length)]!.id, holders[roll(4)]!),
+        ...(roll(5) === 0 && { condition: "@Request[tag:none] StringEquals 'x'" }),
+      })),
+      denyAssignments: Array.from({ length: denials }, (_, i) =>
+        deny(i, {
+          scope: scopes[roll(scopes.length)]!,
+          permissions: [may(verbs[roll(3)]!)],
+          principals: [holders[roll(3)]!],
+          excludePrincipals: roll(4) === 0 ? [visionTeam] : [],
+          doNotApplyToChildScopes: roll(4) === 0,
+          ...(roll(4) === 0 && { condition: `@Request[tag:none] StringEquals '${roll(2)}'` }),
+        }),
+      ),
+    };
+  }
+
+  test.each([
+    [1, 0],
+    [1, 2],
+    [3, 0],
+    [3, 2],
+  ])('answer as the reference evaluator, roles in %i layers, %i denials', (layers, denials) => {
+    const answers = { yes: 0, no: 0 };
+    for (let seed = 0; seed < 40; seed++) {
+      const rowsOfIt = world(seed * 4 + layers + denials, layers, denials);
+      const snapshot = PolicySnapshot.from(rowsOfIt, {
+        compileAfter: 1,
+        cachedDecisions: 1,
+        maskBytes: 2 ** 17,
+        rightsBytes: 2 ** 14,
+      });
+      for (const access of asked) {
+        const expected = referenceDecide(rowsOfIt, ada, access).allowed;
+        answers[expected ? 'yes' : 'no']++;
+        if (isAllowed(snapshot, ada, access) === expected) continue;
+        expect({ seed, access, allowed: !expected }).toEqual({ seed, access, allowed: expected });
+      }
+    }
+    expect(answers.yes).toBeGreaterThan(50);
+    expect(answers.no).toBeGreaterThan(50);
+  });
+});
+
 describe('a principal', () => {
   const compiled = { compileAfter: 1, cachedDecisions: 1, maskBytes: 2 ** 20, rightsBytes: 2 ** 16 };
   const nothing = { ...rows, roleAssignments: [], denyAssignments: [] };
