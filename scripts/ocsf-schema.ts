@@ -73,12 +73,12 @@ if (directory === undefined || output === undefined)
   throw new Error('node scripts/ocsf-schema.ts DIRECTORY OUTPUT');
 const root = directory;
 
-const { version } = read<{ version: string }>('version.json');
-const dictionary = read<{
+const { version } = read('version.json') as { version: string };
+const dictionary = read('dictionary.json') as {
   attributes: Record<string, Attribute>;
   types: { attributes: Record<string, Record<string, unknown>> };
-}>('dictionary.json');
-const categories = read<{ attributes: Record<string, { uid: number }> }>('categories.json').attributes;
+};
+const categories = (read('categories.json') as { attributes: Record<string, { uid: number }> }).attributes;
 const events = definitionsIn('events');
 const objects = definitionsIn('objects');
 
@@ -141,7 +141,7 @@ function compile(definition: Definition, all: ReadonlyMap<string, Definition>) {
 }
 
 function include(path: string, into: Record<string, Attribute>, profiles: Set<string>): void {
-  const profile = read<{ name: string; meta?: string; attributes: Record<string, Attribute> }>(path);
+  const profile = read(path) as { name: string; meta?: string; attributes: Record<string, Attribute> };
   const { name: profileName } = profile;
   if (profile.meta === 'profile') profiles.add(profileName);
   for (const [name, attribute] of Object.entries(profile.attributes)) {
@@ -182,11 +182,11 @@ function definitionsIn(folder: string): Map<string, Definition> {
   return new Map(
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.json'))
-      .map((path) => read<Definition>(join(folder, path)))
+      .map((path) => read(join(folder, path)) as Definition)
       .map((definition) => [definition.name, definition]),
   );
 }
 
-function read<T>(path: string): T {
-  return JSON.parse(readFileSync(join(root, path), 'utf8')) as T;
+function read(path: string): unknown {
+  return JSON.parse(readFileSync(join(root, path), 'utf8'));
 }

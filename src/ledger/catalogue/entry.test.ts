@@ -5,7 +5,7 @@ import type { EventId } from '../../lib/ids.ts';
 import type { Fact } from '../events.ts';
 import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
-import { sampleChanges, sampleRequestFacts } from '../testing/sample-facts.ts';
+import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
 import { entryOf } from './entry.ts';
 
 const context = {
@@ -17,7 +17,7 @@ const context = {
 };
 const everyFact: Fact[] = [
   ...sampleRequestFacts,
-  ...Object.values(sampleChanges).map((change): Fact => ({
+  ...[...Object.values(sampleChanges), ...sampleVariants].map((change): Fact => ({
     kind: 'change',
     attribution: attribution(),
     change,

@@ -151,6 +151,18 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     scope: `${container}/blobs/data/penguins.csv`,
     attribution: attribution({ chain: lease.chain, leaseId: lease.id }),
   }),
+  ...(['write', 'delete', 'action'] as const).map((verb) =>
+    decidedFact({
+      surface: 'blob',
+      operation: `Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${verb}`,
+      scope: `${container}/blobs/data/penguins.csv`,
+      effect: 'change',
+      method: 'PUT',
+    }),
+  ),
+  ...(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).map((method) =>
+    decidedFact({ operation: 'account/ownPage', method, effect: 'change' }),
+  ),
   {
     kind: 'request.ended',
     attribution: attribution(),
@@ -219,4 +231,34 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     version: '1.0.0',
     detail: { pid: '1' },
   },
+];
+
+const created = { createdOn: '2026-01-01T00:00:00Z', createdBy: ada };
+const workload = { ...principal, kind: 'application', sponsorId: ada } as const;
+const group = { ...principal, id: team, kind: 'group', displayName: 'Birds', signInName: null } as const;
+
+/** Changes of a kind that are told in another way than its sample is. */
+export const sampleVariants: readonly Change[] = [
+  { kind: 'principal.created', principal: workload },
+  { kind: 'principal.created', principal: { ...workload, kind: 'managed-identity' } },
+  { kind: 'principal.created', principal: { ...workload, kind: 'job', signInName: null } },
+  { kind: 'principal.created', principal: group },
+  { kind: 'principal.updated', principal, switched: true },
+  { kind: 'principal.updated', principal: { ...principal, securityAttributes: { Lab_Level: 3 } } },
+  { kind: 'principal.updated', principal: group },
+  { kind: 'principal.deleted', id: team, principalKind: 'group' },
+  { kind: 'principal.deleted', id: job, principalKind: 'job' },
+  { kind: 'group.member-added', group: team, member: ada, memberKind: 'group' },
+  { kind: 'group.member-removed', group: team, member: ada, memberKind: 'group' },
+  { kind: 'credential.added', principal: ada, credential: { id: 'c', kind: 'password', hint: 'password' } },
+  { kind: 'credential.added', principal: team, credential: { id: 'c', kind: 'password', hint: 'password' } },
+  {
+    kind: 'role-definition.put',
+    definition: { ...definition, history: { ...created, updatedOn: created.createdOn, updatedBy: ada } },
+  },
+  { kind: 'role-assignment.put', assignment: { ...assignment, principalId: team, principalType: 'Group' } },
+  { kind: 'role-assignment.put', assignment: { ...assignment, principalType: 'ServicePrincipal' } },
+  { kind: 'role-assignment.deleted', assignment },
+  { kind: 'resource.put', id: '/subscriptions/s/x', type: 'x', created: false, tags: { team: 'birds' } },
+  { kind: 'configuration.changed', previous: null, digest: 'cd'.repeat(32), settings: [] },
 ];

@@ -167,7 +167,7 @@ class Check {
     if (!Object.hasOwn(values, id)) return this.#say(at, `has no value ${id}`);
     const told = attribute.sibling === undefined ? undefined : value[attribute.sibling];
     if (id !== '99' && told !== undefined && told !== values[id])
-      this.#say(at, `${id} is called ${values[id] ?? ''}, not ${String(told)}`);
+      this.#say(at, `${id} is called ${values[id] ?? ''}, not ${JSON.stringify(told)}`);
     if (id === '99' && attribute.sibling !== undefined && told === undefined)
       this.#say(at, `is Other, and ${attribute.sibling} does not say what`);
   }

@@ -1,0 +1,59 @@
+import type { ChangeKind } from '../../store/changes.ts';
+import type { RequestFact } from '../events.ts';
+
+/** `metadata.event_code` of an event: what it is in our own words. */
+export type EventCode = ChangeKind | RequestFact['kind'];
+
+/**
+ * When each kind of event is recorded. A kind without a row does not compile; `docs/reference/events.md` is made from these
+ * and from what the catalogue makes of a sample of each.
+ */
+export const eventKinds: { readonly [Code in EventCode]: string } = {
+  'request.decided':
+    'A request was decided on: allowed, or denied with its one cause. Durable before a change is carried out, and before the head of any answer leaves. Requests that were refused earlier (not HTTP, no such route, no valid credential) are decided too: denied.',
+  'request.listed':
+    'An answer lists things of which the caller may see some: one event with counts, however many were looked at. Durable before the head of the answer leaves.',
+  'request.ended':
+    'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event.',
+  authentication:
+    'Somebody proved, or failed to prove, who they are: a sign-in, a token issued or refused, a token of a job renewed.',
+  lifecycle: 'The server has started, or is about to stop.',
+  'configuration.changed':
+    'At a start: the configuration is another than at the start before. Names the settings that differ; digests are keyed, so that nothing can be guessed by them.',
+  'principal.created': 'A user, group, application, managed identity or job came to be.',
+  'principal.updated':
+    'A principal was changed: renamed, given another sponsor or other security attributes, enabled or disabled.',
+  'principal.deleted': 'A principal was deleted.',
+  'group.member-added': 'A person, workload or group became a direct member of a group.',
+  'group.member-removed': 'A direct member left a group.',
+  'credential.added':
+    'A principal got a password, secret, certificate, federated credential or sign-in link. Never the credential itself.',
+  'credential.removed': 'A credential was removed, used up, or withdrawn.',
+  'role-definition.put': 'A role definition was created or changed.',
+  'role-definition.deleted': 'A role definition was deleted.',
+  'role-assignment.put':
+    'A role was assigned to a principal at a scope, or its description or condition changed.',
+  'role-assignment.deleted': 'A role assignment was deleted.',
+  'deny-assignment.put': 'A deny assignment was created or changed.',
+  'deny-assignment.deleted': 'A deny assignment was deleted.',
+  'scope.placed': 'A management group was created or renamed, or it or a subscription was moved.',
+  'scope.removed': 'A management group was deleted.',
+  'session.opened': 'A sign-in of a person began. The proof before it is an `authentication` event.',
+  'session.closed':
+    'A sign-in ended: signed out, lapsed, ended by its owner or because the person was disabled.',
+  'token.revoked': 'A token was revoked before its time.',
+  'assertion.used': 'An assertion that may be used once was used.',
+  'lease.opened': 'A job was submitted: it may act for its owner once it runs.',
+  'lease.started': 'A job began to run and to act on behalf of its owner.',
+  'lease.ended': 'A job may no longer act: it ended, its owner lost the right, or it was cut.',
+  'signing-key.added': 'A key that signs tokens or cookies was made.',
+  'signing-key.retired': 'A signing key stopped signing.',
+  'resource.put':
+    'A resource (workspace, model, data, environment, code, endpoint, …) was created or changed.',
+  'resource.deleted': 'A resource was deleted.',
+  'job.status': 'A job came into another state.',
+  'container.created': 'A blob container was created.',
+  'container.deleted': 'A blob container was deleted.',
+  'blob.written': 'A blob was written whole: its size, SHA-256 and ETag.',
+  'blob.deleted': 'A blob was deleted.',
+};
