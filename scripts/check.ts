@@ -10,7 +10,7 @@ let failed = 0;
 step('types', ['tsc', '--noEmit']);
 step('lint', ['oxlint', '--type-aware', '--deny-warnings']);
 step('format', ['prettier', '--check', '--log-level', 'warn', '.']);
-for (const script of ['docs-cli.ts', 'docs-errors.ts', 'docs-config.ts']) {
+for (const script of ['docs-cli.ts', 'docs-errors.ts', 'docs-config.ts', 'docs-events.ts']) {
   if (existsSync(join(root, 'scripts', script))) step(script, ['node', `scripts/${script}`, '--check']);
 }
 report('layers', layerProblems(root));

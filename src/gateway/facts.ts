@@ -99,7 +99,7 @@ export function listedFact(parts: ListedParts): RequestFact {
       const under = decisions.filter(({ access }) => access.action === action);
       return { action, looked: under.length, allowed: under.filter(({ allowed }) => allowed).length };
     }),
-    allowed: shown.slice(0, mostNamed).map(({ access }) => boundedText(access.scope, 256)),
+    shown: shown.slice(0, mostNamed).map(({ access }) => boundedText(access.scope, 256)),
   };
 }
 

@@ -315,7 +315,7 @@ describe('a list', () => {
     expect(listed).toMatchObject([
       { asked: [{ action: 'Contoso.Things/read', looked: 1_000, allowed: 500 }] },
     ]);
-    expect(listed[0]?.allowed).toHaveLength(100);
+    expect(listed[0]?.shown).toHaveLength(100);
     expect(decided(gateway)).toHaveLength(1);
     expect(listed[0]?.attribution).toEqual(decided(gateway)[0]?.attribution);
   });

@@ -44,7 +44,7 @@ export type RequestFact =
         readonly allowed: number;
       }[];
       /** Scopes of the first hundred that the caller may see. */
-      readonly allowed: readonly string[];
+      readonly shown: readonly string[];
     }
   /** Appended when the exchange ends; not waited for. */
   | {

@@ -6,7 +6,9 @@ import { lockstep as cli } from '../../examples/four-day-training-job/processes.
 import { playStory, type StoryFacts } from '../../examples/four-day-training-job/story.ts';
 import { explainedSchema } from '../../src/cli/commands/explanation.ts';
 import type { PrincipalId } from '../../src/lib/ids.ts';
+import { inOcsf19 } from '../../src/ledger/catalogue/ocsf-1-9.ts';
 import { directorySource } from '../../src/ledger/sources/directory-source.ts';
+import { ocsfProblems } from '../../src/ledger/testing/ocsf/ocsf-problems.ts';
 import { verifyLog } from '../../src/ledger/verify/verify-log.ts';
 import { verifyReceipt } from '../../src/ledger/verify/verify-receipt.ts';
 import { openHouse, type House } from './house.ts';
@@ -41,6 +43,16 @@ function whenChanged(kind: string, matches: (event: Recorded) => boolean): Recor
   if (found === undefined) throw new Error(`the log holds no ${kind}`);
   return found;
 }
+
+test('every event of the story is valid OCSF without an unknown attribute, as logged and as told in 1.9', () => {
+  expect(events.length).toBeGreaterThan(100);
+  const place = { origin: 'log.test', leafIndex: null };
+  for (const { text } of events) {
+    const entry = Buffer.from(text);
+    expect([text, ocsfProblems(JSON.parse(text) as Record<string, unknown>, '1.8.0')]).toEqual([text, []]);
+    expect([text, ocsfProblems(inOcsf19(entry, place), '1.9.0')]).toEqual([text, []]);
+  }
+});
 
 describe('1 and 2: a CI run without a secret submits the job', () => {
   test('the CI application holds no credential but the federated one, which is on individual claims', async () => {

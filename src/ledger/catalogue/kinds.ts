@@ -57,3 +57,38 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   'blob.written': 'A blob was written whole: its size, SHA-256 and ETag.',
   'blob.deleted': 'A blob was deleted.',
 };
+
+/** What every event has, and what each member holds. `unmapped.lockstep.` is ours. */
+export const everyEvent: Readonly<Record<string, string>> = {
+  time: 'When it was recorded, milliseconds since the epoch.',
+  'class_uid, class_name, category_uid': 'The OCSF class.',
+  'activity_id, activity_name, type_uid':
+    'What was done. `99` is one that OCSF has no number for; its name says what it is.',
+  'status_id, severity_id': '`1` success, `2` failure or denial.',
+  'actor.user':
+    'On whose account: object id and tenant (`org.uid`). The owner of a job, or whoever acted by themselves.',
+  'actor.app_uid, actor.app_name': 'What acted for them, where it was not they: the job or the application.',
+  'actor.session': '`uid` is the sign-in, `credential_uid` the token that was used (`uti`).',
+  'actor.authorizations':
+    'Of what a policy decided: the policy with the version of the snapshot, and the decision.',
+  src_endpoint: 'Where the request came from.',
+  'metadata.uid': 'The id of the event.',
+  'metadata.event_code': 'The kind of event, as in the table above.',
+  'metadata.correlation_uid':
+    'The id of the request, `x-request-id` of its answer: all of its events have it.',
+  'metadata.tenant_uid': 'The tenant.',
+  'metadata.log_name': 'The log in which it stands: the origin of its checkpoints.',
+  'metadata.is_truncated': 'Present when text was too long for an entry and was cut.',
+  'unmapped.lockstep.chain':
+    'The whole chain of delegation: first the person or sponsor, then each that acts for them, last the one that acted.',
+  'unmapped.lockstep.decisionId': 'The decision under which it happened: `lockstep explain` tells why.',
+  'unmapped.lockstep.policyId, snapshotVersion':
+    'The one policy that decided, and the revision of policy at which it did.',
+  'unmapped.lockstep.requestId, sessionId, leaseId, tokenId':
+    'The request, the sign-in (`sid`), the lease of a job, the token (`uti`).',
+  'unmapped.lockstep.correlationId':
+    'What the caller says that it belongs to (`client-request-id`, `x-ms-correlation-request-id` or `x-ms-client-request-id`): their word only. Absent where they say nothing.',
+  'unmapped.lockstep.sourceAddress': 'The address of the peer.',
+  'unmapped.lockstep.change, sequence, previousChange':
+    'Of a change: the change itself, whole, and its place in the feed.',
+};

@@ -67,7 +67,7 @@ function decided(fact: RequestDecided): Described {
 }
 
 function listed(fact: RequestListed): Described {
-  const uids = fact.allowed.length === 0 ? [fact.scope] : fact.allowed;
+  const uids = fact.shown.length === 0 ? [fact.scope] : fact.shown;
   return {
     class: classes.apiActivity,
     activity: activity(2, 'Read'),
@@ -81,7 +81,7 @@ function listed(fact: RequestListed): Described {
       operation: fact.operation,
       scope: fact.scope,
       asked: fact.asked.map(({ action, looked, allowed }) => ({ action, looked, allowed })),
-      allowed: fact.allowed,
+      shown: fact.shown,
     },
   };
 }

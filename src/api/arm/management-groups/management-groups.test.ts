@@ -354,7 +354,7 @@ describe('rights', () => {
     );
     expect(listed).toMatchObject({
       asked: [{ action: 'Microsoft.Management/managementGroups/read', looked: 4, allowed: 4 }],
-      allowed: ['a', 'b', 'c', 'd'].map((child) => scopeOf(name(child))),
+      shown: ['a', 'b', 'c', 'd'].map((child) => scopeOf(name(child))),
     });
   });
 
