@@ -106,7 +106,7 @@ await writeOrCheck(
 function row(code: EventCode): string {
   const of = samples.get(code) ?? [];
   const before = [...new Set(of.map((fact) => titleOf(eventOf(fact))))];
-  const after = [...new Set(of.map((fact) => titleOf(inOcsf19(entry(fact), { origin, leafIndex: 0 }))))];
+  const after = [...new Set(of.map((fact) => titleOf(inOcsf19(entry(fact)))))];
   return `| [\`${code}\`](#${code.replaceAll('.', '')}) | ${before.join('<br>')} | ${after.join() === before.join() ? '' : after.join('<br>')} |`;
 }
 

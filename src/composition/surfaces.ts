@@ -153,6 +153,7 @@ export function composeSurfaces(
       snapshot,
       policyRows: () => loadPolicyRows(store.db),
       ledger,
+      ocsf: config.ledger.ocsf,
       signIns: identity.sessions,
       live: needs.live,
       links: identity.oneTimeLinks,

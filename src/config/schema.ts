@@ -170,6 +170,12 @@ export const configSchema = z.strictObject({
         .max(60_000)
         .default(200)
         .describe('How often a new checkpoint is signed, if there is news.'),
+      ocsf: z
+        .enum(['1.8', '1.9'])
+        .default('1.8')
+        .describe(
+          'Version of OCSF in which events are answered. The log is written in 1.8 whatever is said here.',
+        ),
       witnessPolicy: z
         .string()
         .optional()

@@ -15,6 +15,7 @@ import { discoveryPath, discoveryRoutes } from './discovery.ts';
 import { renderAdminError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import { eventRoutes } from './events.ts';
+import { toldInOcsf19 } from './told-events.ts';
 import { meRoutes } from './me.ts';
 import { policyExportRoutes } from './policy-export.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -29,6 +30,8 @@ export interface AdminSurfaceOptions {
   /** The whole policy as it stands, read in one transaction. */
   readonly policyRows: () => Promise<PolicyRows>;
   readonly ledger: EventLog;
+  /** In which version of OCSF events are answered. */
+  readonly ocsf: '1.8' | '1.9';
   readonly signIns: Sessions;
   readonly live: LiveSessions;
   readonly links: OneTimeLinks;
@@ -62,7 +65,7 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
     ...decisionRoutes(options),
     ...checkRoutes(options),
     ...sessionRoutes(options),
-    ...eventRoutes(options),
+    ...eventRoutes({ ...options, ledger: options.ocsf === '1.9' ? toldInOcsf19(ledger) : ledger }),
     ...policyExportRoutes(options),
     ...signInLinkRoutes({
       ...options,

@@ -7,10 +7,10 @@ import type { Fact } from '../events.ts';
 import { attribution } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
+import { leafHash } from '../tlog/hash.ts';
 import { entryOf } from './entry.ts';
 import { inOcsf19 } from './ocsf-1-9.ts';
 
-const place = { origin: 'log.test', leafIndex: 7 };
 const context = {
   id: 'evt_1' as EventId,
   time: 1_770_000_000_000,
@@ -23,7 +23,7 @@ const facts: Fact[] = [
   ...sampleRequestFacts,
   ...[...Object.values(sampleChanges), ...sampleVariants].map(factOf),
 ];
-const rendered = (fact: Fact) => inOcsf19(entryOf(fact, context).bytes, place);
+const rendered = (fact: Fact) => inOcsf19(entryOf(fact, context).bytes);
 const told = (change: Change) => {
   const { class_uid, activity_name } = rendered(factOf(change));
   return `${String(class_uid)} ${String(activity_name)}`;
@@ -50,20 +50,16 @@ describe('an entry told in OCSF 1.9', () => {
     expect(told(sampleChanges['resource.put'])).toBe('3004 Create');
   });
 
-  it('keeps every fact of our own, byte for byte, and says where the entry stands', () => {
+  it('keeps every fact of our own, byte for byte, and says what the entry hashes to in the log', () => {
     for (const fact of facts) {
       const { bytes } = entryOf(fact, context);
       const before = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
         unmapped: { lockstep: JsonObject };
       };
-      const { lockstep } = (inOcsf19(bytes, place) as typeof before).unmapped;
-      const { entry, ...own } = lockstep;
+      const { lockstep } = (inOcsf19(bytes) as typeof before).unmapped;
+      const { leafHash: told, ...own } = lockstep;
       expect(canonicalJson(own)).toBe(canonicalJson(before.unmapped.lockstep));
-      expect(entry).toEqual({
-        origin: 'log.test',
-        leafIndex: 7,
-        sha256: createHash('sha256').update(bytes).digest('hex'),
-      });
+      expect(told).toBe(Buffer.from(leafHash(bytes)).toString('hex'));
     }
   });
 
@@ -88,6 +84,6 @@ describe('an entry told in OCSF 1.9', () => {
 
   it('refuses what is no entry', () => {
     for (const text of ['', '[]', 'null', '{}', '{"class_uid":"3001"}'])
-      expect(() => inOcsf19(Buffer.from(text), place)).toThrow();
+      expect(() => inOcsf19(Buffer.from(text))).toThrow();
   });
 });

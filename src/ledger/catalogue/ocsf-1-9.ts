@@ -1,30 +1,23 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { leafHash } from '../tlog/hash.ts';
 import { canonicalJson, type Json, type JsonObject } from '../../lib/canonical-json.ts';
-
-/** Where an event stands in the log. */
-export interface LogPlace {
-  /** The log's name. */
-  readonly origin: string;
-  /** Null until the sequencer has given it one. */
-  readonly leafIndex: number | null;
-}
 
 /** The parts of an entry that are told in another way. */
 const entrySchema = z.object({
   class_uid: z.int(),
   activity_id: z.int(),
   activity_name: z.string(),
-  metadata: z.object({ uid: z.string(), profiles: z.array(z.string()).default([]) }),
+  metadata: z.object({ uid: z.string(), log_name: z.string(), profiles: z.array(z.string()).default([]) }),
 });
 
 /**
  * A log entry told in OCSF 1.9: people, their credentials and their roles under User Management, role definitions under
  * Role Management, no attribute that 1.9 deprecates, and the `record_integrity` profile. The log itself keeps what was
- * written, in 1.8: `unmapped.lockstep.entry` says where it stands and what it hashes to, and a receipt proves it.
+ * written, in 1.8: `unmapped.lockstep.leafHash` is its hash there, and a receipt proves it.
  * Throws a SyntaxError, TypeError or ZodError for what is no entry.
  */
-export function inOcsf19(entry: Uint8Array, place: LogPlace): JsonObject {
+export function inOcsf19(entry: Uint8Array): JsonObject {
   const event = plain(JSON.parse(Buffer.from(entry).toString('utf8')));
   const { class_uid, activity_id, activity_name, metadata } = entrySchema.parse(event);
   const unmapped = plain(event['unmapped'] ?? {});
@@ -46,15 +39,11 @@ export function inOcsf19(entry: Uint8Array, place: LogPlace): JsonObject {
       ...unmapped,
       lockstep: {
         ...plain(unmapped['lockstep'] ?? {}),
-        entry: {
-          origin: place.origin,
-          leafIndex: place.leafIndex,
-          sha256: createHash('sha256').update(entry).digest('hex'),
-        },
+        leafHash: Buffer.from(leafHash(entry)).toString('hex'),
       },
     },
   };
-  return attested(rendered, metadata.uid, place.origin);
+  return attested(rendered, metadata.uid, metadata.log_name);
 }
 
 /**

@@ -39,7 +39,7 @@ function decided(fact: RequestDecided): Described {
   return {
     ...call(fact, verbOf(fact.operation) ?? (fact.effect === 'read' ? 'read' : fact.method.toLowerCase()), {
       http_request: {
-        http_method: fact.method,
+        ...(httpMethods.has(fact.method) ? { http_method: fact.method } : {}),
         url: { path: pathOnly(fact.path) },
         ...(fact.userAgent === null ? {} : { user_agent: fact.userAgent }),
         ...(fact.attribution.requestId === null ? {} : { uid: fact.attribution.requestId }),
@@ -50,6 +50,7 @@ function decided(fact: RequestDecided): Described {
     outcome: fact.allowed ? 'success' : 'failure',
     unmapped: {
       surface: fact.surface,
+      ...(httpMethods.has(fact.method) ? {} : { method: fact.method }),
       operation: fact.operation,
       effect: fact.effect,
       allowed: fact.allowed,
@@ -65,6 +66,9 @@ function decided(fact: RequestDecided): Described {
     },
   };
 }
+
+/** Those that OCSF knows. A stranger may send any, and bytes that were no request have none. */
+const httpMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
 
 function listed(fact: RequestListed): Described {
   const uids = fact.shown.length === 0 ? [fact.scope] : fact.shown;

@@ -187,6 +187,7 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     durationMilliseconds: 3,
     ending: 'policy-changed',
   },
+  decidedFact({ allowed: false, reason: 'refused-at-edge', method: 'BREW', path: '', userAgent: null }),
   {
     kind: 'authentication',
     attribution: attribution(),
