@@ -174,6 +174,7 @@ export class Liveness {
       case 'container.deleted':
       case 'blob.written':
       case 'blob.deleted':
+      case 'configuration.changed':
         break;
     }
   }

@@ -300,6 +300,7 @@ export class PolicySnapshot {
       case 'container.deleted':
       case 'blob.written':
       case 'blob.deleted':
+      case 'configuration.changed':
         // These carry no policy.
         break;
     }

@@ -72,7 +72,7 @@ async function found(
   const { events, next } = await ledger.search(filter, { limit, before, signal: exchange.signal });
   const query = new URLSearchParams(exchange.head.query);
   if (next !== null) query.set('cursor', cursorAt(next));
-  const link = next === null ? {} : { link: `</admin/v1/events?${query}>; rel="next"` };
+  const link = next === null ? {} : { link: `</admin/v1/events?${query.toString()}>; rel="next"` };
   return lines(events.map(line), link);
 }
 

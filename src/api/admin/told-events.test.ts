@@ -8,7 +8,7 @@ import { loadConfig } from '../../config/load.ts';
 import { initialise } from '../../init.ts';
 import { ocsfProblems } from '../../ledger/testing/ocsf/ocsf-problems.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
-import { newGuid, type PrincipalId } from '../../lib/ids.ts';
+import { newGuid } from '../../lib/ids.ts';
 import { createLog } from '../../lib/log.ts';
 import { startLockstep, type Lockstep } from '../../main.ts';
 import { roleIds } from '../../policy/built-in-roles.ts';
@@ -49,7 +49,7 @@ async function auditorsToken(): Promise<string> {
       id: newGuid(),
       scope: ownScope,
       roleDefinitionId: roleIds.lockstepAuditor,
-      principalId: auditor.id as PrincipalId,
+      principalId: auditor.id,
       principalType: 'User',
       description: '',
       createdOn: '2027-01-01T00:00:00Z',
@@ -82,8 +82,8 @@ async function read(token: string, path: string): Promise<string> {
   }
 }
 
-async function events(token: string) {
-  const text = await read(token, '/admin/v1/events?after=0&limit=1000');
+async function events(token: string, query = 'after=0&limit=1000') {
+  const text = await read(token, `/admin/v1/events?${query}`);
   return text
     .trimEnd()
     .split('\n')
@@ -102,6 +102,9 @@ test('events are answered in OCSF 1.9, and the log stays as it was written', asy
     expect(ocsfProblems(stored[index]?.event ?? {}, '1.8.0')).toEqual([]);
   }
   expect(lines.map(({ event }) => event['class_uid'])).toEqual(expect.arrayContaining([3007, 3008]));
+  const found = await events(token, 'action=role-definition.put');
+  expect(found.length).toBeGreaterThan(3);
+  for (const { event } of found) expect(event['class_uid']).toBe(3008);
   const [first] = stored;
   const receipt = await read(token, `/admin/v1/events/${first?.id ?? ''}/receipt`);
   expect(verifyReceipt(receipt, first?.entry ?? new Uint8Array(), ledger.verifierKey)).toMatchObject({

@@ -26,7 +26,7 @@ const facts: Fact[] = [
 const rendered = (fact: Fact) => inOcsf19(entryOf(fact, context).bytes);
 const told = (change: Change) => {
   const { class_uid, activity_name } = rendered(factOf(change));
-  return `${String(class_uid)} ${String(activity_name)}`;
+  return [class_uid, activity_name].join(' ');
 };
 
 describe('an entry told in OCSF 1.9', () => {
