@@ -4,14 +4,15 @@ import { promisify } from 'node:util';
 
 export const run = promisify(execFile);
 
-/** The path of the program built from the Go module in `source`, or why there is none. */
+/** The path of the program built from the Go module in `source`, or of a tool that it requires; or why there is none. */
 export async function goProgram(
   source: string,
   cacheDirectory: string,
+  tool: string | null = null,
 ): Promise<{ readonly program: string } | { readonly missing: string }> {
-  const program = join(cacheDirectory, `${basename(source)}-check`);
+  const program = join(cacheDirectory, tool === null ? `${basename(source)}-check` : basename(tool));
   try {
-    await run('go', ['build', '-o', program, '.'], { cwd: source, timeout: 300_000 });
+    await run('go', ['build', '-o', program, tool ?? '.'], { cwd: source, timeout: 300_000 });
     return { program };
   } catch (error) {
     const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT';

@@ -6,6 +6,9 @@ import { refusal, type Refusal } from './refusal.ts';
 import { readTile, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
+/** Bundles that are read while one is hashed. */
+const readAhead = 16;
+
 export type LogVerdict =
   | {
       readonly ok: true;
@@ -52,13 +55,15 @@ export async function verifyLog(
 /** Hashes every entry, comparing every tile on the way; the root of it all. */
 async function rebuild(source: TileSource, size: number, options: VerifyLogOptions): Promise<Uint8Array> {
   const frontier = new Frontier();
+  const ahead: Promise<[Uint8Array[], Uint8Array[]]>[] = [];
+  let asked = 0;
   for (let start = 0; start < size; start += tileWidth) {
     options.signal?.throwIfAborted();
-    const leaves = tileAt(0, start, size);
-    const [entries, hashes] = await Promise.all([
-      readTile(source, { ...leaves, level: 'entries' }),
-      readTile(source, leaves),
-    ]);
+    while (ahead.length < readAhead && asked < size) {
+      ahead.push(readLeaves(source, asked, size));
+      asked += tileWidth;
+    }
+    const [entries, hashes] = (await ahead.shift()) ?? [[], []];
     const filled = entries.flatMap((entry) => frontier.append(entry));
     const [own = lastPartial(frontier), ...above] = filled;
     compare(own, hashes);
@@ -70,6 +75,14 @@ async function rebuild(source: TileSource, size: number, options: VerifyLogOptio
     if (partial.tile.level !== 0) compare(partial, await readTile(source, partial.tile));
   }
   return frontier.root();
+}
+
+/** A bundle and the hashes of its entries. What fails is told when it is waited for. */
+function readLeaves(source: TileSource, start: number, size: number): Promise<[Uint8Array[], Uint8Array[]]> {
+  const leaves = tileAt(0, start, size);
+  const reading = Promise.all([readTile(source, { ...leaves, level: 'entries' }), readTile(source, leaves)]);
+  reading.catch(() => undefined);
+  return reading;
 }
 
 function lastPartial(frontier: Frontier): TileContent {

@@ -1,9 +1,11 @@
 // Checks a log directory with the code that the Go toolchain itself trusts: golang.org/x/mod/sumdb/{note,tlog}.
 // Usage: tlog VERIFIER_KEY DIRECTORY [RECEIPT]
 // Exits 0 and prints the size, or 1 with what is wrong.
+// With - for the directory, one is read from each line of standard input, and "ok" or "refused: …" is said to each.
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
@@ -25,6 +27,14 @@ func main() {
 	}
 	verifier, err := note.NewVerifier(os.Args[1])
 	check(err)
+	if os.Args[2] == "-" {
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			fmt.Println(verdict(lines.Text(), verifier))
+		}
+		check(lines.Err())
+		return
+	}
 	if len(os.Args) > 3 {
 		text, err := os.ReadFile(os.Args[3])
 		check(err)
@@ -32,6 +42,23 @@ func main() {
 		return
 	}
 	fmt.Println(checkLog(os.Args[2], verifier))
+}
+
+type refusal string
+
+// Within verdict what is wrong is said and does not end the program.
+var judging bool
+
+func verdict(directory string, verifier note.Verifier) (answer string) {
+	judging = true
+	clear(bundleCache)
+	defer func() {
+		if found := recover(); found != nil {
+			answer = fmt.Sprintf("refused: %v", found.(refusal))
+		}
+	}()
+	checkLog(directory, verifier)
+	return "ok"
 }
 
 func openTree(signed []byte, verifier note.Verifier) tlog.Tree {
@@ -194,6 +221,9 @@ func check(err error) {
 }
 
 func fail(format string, args ...any) {
+	if judging {
+		panic(refusal(fmt.Sprintf(format, args...)))
+	}
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 	os.Exit(1)
 }
