@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { EventId } from '../../lib/ids.ts';
+import type { DecisionId, EventId, LeaseId, RequestId, SessionId } from '../../lib/ids.ts';
+import type { ActorRef, Attribution } from '../../store/changes.ts';
 import type { Fact } from '../events.ts';
 import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
 import { entryOf } from './entry.ts';
+import { inOcsf19 } from './ocsf-1-9.ts';
 
 const context = {
   id: 'evt_1' as EventId,
@@ -50,6 +52,46 @@ describe('an event', () => {
       });
     },
   );
+
+  it('is valid in both versions whoever acts, on whatever account, from wherever', () => {
+    const id = fc.constantFrom('22222222-2222-4222-8222-222222222222', 'https://ci.example.test#run/1', '');
+    const text = fc.constantFrom('Ada', '', '__proto__', '"}', '\ud800', '\u202e', 'x'.repeat(5_000));
+    const kind = fc.constantFrom<ActorRef['kind']>(
+      ...([
+        'user',
+        'group',
+        'application',
+        'managed-identity',
+        'job',
+        'ci-run',
+        'system',
+        'anonymous',
+      ] as const),
+    );
+    const orNull = <T>(given: fc.Arbitrary<T>) => fc.option(given, { nil: null });
+    const by = fc.record<Partial<Attribution>>({
+      chain: fc.array(fc.record({ kind, id, name: text }), { maxLength: 4 }),
+      requestId: orNull(fc.constant('req_1' as RequestId)),
+      correlationId: orNull(fc.constant('0a0a0a0a-1111-4222-8333-444444444444')),
+      sourceAddress: orNull(
+        fc.constantFrom('127.0.0.1', '::1', '::ffff:10.0.0.1', '2001:db8::1', 'fe80::1%eth0', '', 'unknown'),
+      ),
+      sessionId: orNull(fc.constant('ses_1' as SessionId)),
+      leaseId: orNull(fc.constant('lea_1' as LeaseId)),
+      tokenId: orNull(fc.constant('uti-1')),
+      decisionId: orNull(fc.constant('dec_1' as DecisionId)),
+      policyId: orNull(fc.constant('roleAssignment:1')),
+      snapshotVersion: orNull(fc.nat()),
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(...everyFact), by, (fact, more) => {
+        const { bytes } = entryOf({ ...fact, attribution: attribution(more) }, context);
+        expect(ocsfProblems(JSON.parse(Buffer.from(bytes).toString('utf8')) as Read, '1.8.0')).toEqual([]);
+        expect(ocsfProblems(inOcsf19(bytes), '1.9.0')).toEqual([]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 
   it('is canonical JSON', () => {
     for (const fact of everyFact) {

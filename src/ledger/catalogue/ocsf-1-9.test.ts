@@ -26,7 +26,7 @@ const facts: Fact[] = [
 const rendered = (fact: Fact) => inOcsf19(entryOf(fact, context).bytes);
 const told = (change: Change) => {
   const { class_uid, activity_name } = rendered(factOf(change));
-  return [class_uid, activity_name].join(' ');
+  return `${Number(class_uid)} ${typeof activity_name === 'string' ? activity_name : ''}`;
 };
 
 describe('an entry told in OCSF 1.9', () => {
