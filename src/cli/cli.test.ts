@@ -527,7 +527,7 @@ test('events are found by a job’s name, by person and action, and by an id alo
 
   const denied = await bea.lockstep('ledger', 'search', '--since', '1h');
   expect(denied).toMatchObject({
-    code: 4,
+    code: 3,
     stderr: expect.stringContaining('Lockstep.Access/events/read') as string,
   });
   const shown = await admin.lockstep(
