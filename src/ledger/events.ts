@@ -81,7 +81,8 @@ export type RequestFact =
   | {
       readonly kind: 'lifecycle';
       readonly attribution: Attribution;
-      readonly activity: 'start' | 'stop';
+      /** `prune`: old rows of the feed were removed; `detail` says up to which. */
+      readonly activity: 'start' | 'stop' | 'prune';
       readonly version: string;
       readonly detail: Readonly<Record<string, string>>;
     };

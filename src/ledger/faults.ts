@@ -12,7 +12,10 @@ export const storageSteps = [
   'published.commit',
 ] as const;
 
-export type StorageStep = (typeof storageSteps)[number];
+/** Taken only when rows are removed. */
+export const pruningSteps = ['prune.commit'] as const;
+
+export type StorageStep = (typeof storageSteps)[number] | (typeof pruningSteps)[number];
 
 /** Called around every storage step. Tests throw from it, or end the process; nothing else passes one in. */
 export type Fault = (step: StorageStep, moment: 'before' | 'after') => void;

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newEventId, type EventId, type TenantId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import type { Commit, CommitGuard, Follower } from '../store/changes.ts';
+import type { Attribution, Commit, CommitGuard, Follower } from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
 import { Appender } from './appender.ts';
 import { entryOf } from './catalogue/entry.ts';
@@ -16,9 +16,11 @@ import { Indexer } from './search/indexer.ts';
 import { relatedIds } from './search/related-ids.ts';
 import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
 import { LogFiles } from './sequence/log-files.ts';
+import { archivedEvent } from './retention/archived-event.ts';
+import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
-import { eventQueries, type EventQueries, type StoredEvent } from './stored-events.ts';
+import { eventQueries, type EventQueries } from './stored-events.ts';
 import { inclusionProof } from './tlog/proof.ts';
 import { formatReceipt } from './tlog/receipt.ts';
 import { formatPolicy, trustOnly, type Policy } from './verify/policy.ts';
@@ -86,6 +88,12 @@ export interface Ledger extends EventQueries {
    * `not_witnessed` when too few witnesses have cosigned it within some seconds.
    */
   receipt(eventId: EventId): Promise<string>;
+  /**
+   * Removes the oldest rows of the database, up to what happened at `before` (milliseconds since the epoch): whole
+   * bundles that the published archive holds, which stays as it is. Records that it did. Throws `conflict` when the
+   * archive lacks something.
+   */
+  prune(by: Attribution, before: number, signal?: AbortSignal): Promise<Pruned>;
   health(): LedgerHealth;
   /** Refuses new work, then makes everything durable and publishes it. */
   close(): Promise<void>;
@@ -152,11 +160,21 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   });
   const queries = eventQueries(store);
 
-  const placed = async (id: EventId): Promise<StoredEvent & { readonly leafIndex: number }> => {
+  /** Of the oldest entry that has a row. */
+  const firstIndex = async (): Promise<number> => {
+    const [oldest] = await queries.eventsAfter(0, 1);
+    return oldest?.leafIndex ?? 0;
+  };
+
+  const placed = async (id: EventId): Promise<{ readonly entry: Uint8Array; readonly leafIndex: number }> => {
     for (const attempt of ['as it stands', 'integrated']) {
       if (attempt === 'integrated') await sequencer.integrate();
       const event = await queries.eventById(id);
-      if (event === null) throw failure('not_found', `There is no event ${id}.`);
+      if (event === null) {
+        const archived = await archivedEvent(source, id, await firstIndex());
+        if (archived !== null) return archived;
+        throw failure('not_found', `There is no event ${id}.`);
+      }
       const { leafIndex } = event;
       if (leafIndex === null || leafIndex >= (sequencer.published()?.size ?? 0)) continue;
       await witnessing?.reach(leafIndex + 1, witnessMilliseconds);
@@ -201,6 +219,22 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         });
       }
       return text;
+    },
+    prune: async (by, before, signal) => {
+      const pruned = await pruneRows({ store, source, trust: policy, before, fault, signal });
+      await indexer.forget(pruned.firstSequence);
+      await appender.record({
+        kind: 'lifecycle',
+        attribution: by,
+        activity: 'prune',
+        version: productVersion,
+        detail: {
+          before: new Date(before).toISOString(),
+          firstIndex: String(pruned.firstIndex),
+          rows: String(pruned.rows),
+        },
+      });
+      return pruned;
     },
     health: () => health.read(),
     close: async () => {

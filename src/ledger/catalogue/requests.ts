@@ -211,10 +211,16 @@ function protocolOf({ activity: does, method }: Authentication): JsonObject {
     : { auth_protocol: method, auth_protocol_id: 99 };
 }
 
+const lifecycleActivities = {
+  start: activity(3, 'Start'),
+  stop: activity(4, 'Stop'),
+  prune: otherActivity('Prune'),
+} as const;
+
 function lifecycle(fact: Lifecycle): Described {
   return {
     class: classes.applicationLifecycle,
-    activity: fact.activity === 'start' ? activity(3, 'Start') : activity(4, 'Stop'),
+    activity: lifecycleActivities[fact.activity],
     attributes: { app: { name: 'Lockstep', vendor_name: 'Lockstep', version: fact.version } },
     unmapped: { activity: fact.activity, detail: fact.detail },
   };

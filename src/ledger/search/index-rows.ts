@@ -39,6 +39,9 @@ export class IndexRows {
     | 'newest'
     | 'after'
     | 'row'
+    | 'forgetSegments'
+    | 'forgetCommon'
+    | 'forgetRare'
     | 'sequences',
     StatementSync
   >;
@@ -68,6 +71,9 @@ export class IndexRows {
         `select sequence from ledger_events where event_id = ?1
          union select sequence from ledger_events where decision_id = ?1`,
       ),
+      forgetSegments: raw.prepare(`delete from ledger_segments where segment < ?`),
+      forgetCommon: raw.prepare(`delete from ledger_postings where id < ?`),
+      forgetRare: raw.prepare(`delete from ledger_rare_postings where id < ?`),
       row: raw.prepare(`select sequence, time, entry from ledger_events where sequence = ?`),
     };
   }
@@ -108,8 +114,10 @@ export class IndexRows {
     return row === undefined ? null : feedRow(row);
   }
 
-  timesOf(segment: number): SegmentTimes {
-    return SegmentTimes.decode(bytesOf(this.#statements.times.get(segment)?.['times']));
+  /** Null for a segment that was pruned meanwhile. */
+  timesOf(segment: number): SegmentTimes | null {
+    const row = this.#statements.times.get(segment);
+    return row === undefined ? null : SegmentTimes.decode(bytesOf(row['times']));
   }
 
   addPlacesOf(segment: number, key: number, places: Places): void {
@@ -137,6 +145,15 @@ export class IndexRows {
         this.#statements.putRare.run(segment * rareRows + row, places);
       }
       this.#statements.putSegment.run(segment, times.first, times.last, events, times.encode());
+    });
+  }
+
+  /** Takes away the segments before this one. */
+  async forget(before: number): Promise<void> {
+    await this.#transaction(() => {
+      this.#statements.forgetSegments.run(before);
+      this.#statements.forgetCommon.run(before * keys);
+      this.#statements.forgetRare.run(before * rareRows);
     });
   }
 

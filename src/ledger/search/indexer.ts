@@ -104,6 +104,14 @@ export class Indexer {
     await this.#next;
   }
 
+  /** Nothing before this sequence has a row any more. */
+  async forget(before: number): Promise<void> {
+    await this.#catchUp();
+    const segment = Math.floor(before / segmentWidth);
+    this.#sealed = this.#sealed.filter((span) => span.segment >= segment);
+    await this.#rows.forget(segment);
+  }
+
   /** How many events are not indexed yet. */
   async behind(): Promise<number> {
     return this.#rows.turn(() => {

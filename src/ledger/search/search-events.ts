@@ -136,7 +136,9 @@ class Search {
     }
     const { since, until } = this.#filter;
     if (since !== undefined || until !== undefined || this.#clauses.length === 0) {
-      (times ?? this.#index.rows.timesOf(segment)).keepWithin(places, since ?? -Infinity, until ?? Infinity);
+      const known = times ?? this.#index.rows.timesOf(segment);
+      if (known === null) return null;
+      known.keepWithin(places, since ?? -Infinity, until ?? Infinity);
     }
     return places;
   }

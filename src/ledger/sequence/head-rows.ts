@@ -38,7 +38,8 @@ export class HeadRows {
     | 'advance'
     | 'published'
     | 'entries'
-    | 'placed',
+    | 'placed'
+    | 'firstKept',
     StatementSync
   >;
 
@@ -81,6 +82,9 @@ export class HeadRows {
            and sequence between first_sequence + max(0, :start - first_leaf)
                             and min(last_sequence, first_sequence + :end - 1 - first_leaf)
          order by first_leaf, sequence`,
+      ),
+      firstKept: raw.prepare(
+        `select leaf_index from placed_events where sequence = (select min(sequence) from ledger_events)`,
       ),
       placed: raw.prepare(
         `select coalesce(max(first_leaf + last_sequence - first_sequence) + 1, 0) as size from ledger_runs`,
@@ -133,6 +137,11 @@ export class HeadRows {
         .all(limit)
         .map((row) => ({ sequence: Number(row['sequence']), entry: bytesOf(row['entry']) })),
     );
+  }
+
+  /** Index of the oldest entry that still has a row: 0 until rows are pruned; `size` when none is placed. */
+  async firstKept(size: number): Promise<number> {
+    return this.#turn(() => Number(this.#statements.firstKept.get()?.['leaf_index'] ?? size));
   }
 
   /** Entries `start` ≤ leaf index < `end`. Throws unless every one of them is there. */

@@ -6,6 +6,7 @@ import { sameBytes } from '../tlog/hash.ts';
 import { tileAt, tilePath, tilesOf, tileWidth } from '../tlog/tile.ts';
 import { openSigned } from '../verify/open-checkpoint.ts';
 import { readTile, TileProblem } from '../verify/read-tile.ts';
+import type { TileSource } from '../verify/tile-source.ts';
 import { GrowingLog } from './growing-log.ts';
 import type { Head, HeadRows } from './head-rows.ts';
 import type { CheckpointPath, LogFile, LogFiles } from './log-files.ts';
@@ -125,7 +126,8 @@ async function fromRows(
     }
   };
   checkPublished();
-  for await (const entries of allEntries(rows, head.size)) {
+  const archive = directorySource(files.directory);
+  for await (const entries of allEntries(rows, archive, head.size)) {
     for (const entry of entries) {
       checked.append(entry);
       checkPublished();
@@ -133,16 +135,17 @@ async function fromRows(
     checked.takeFiles();
   }
   if (!sameBytes(checked.root(), head.root)) {
-    throw refuse(`the entries in the database do not add up to its own root of ${head.size} entries`);
+    throw refuse(
+      `the entries in the database, and those that only the archive still holds, do not add up to the root of ${head.size} entries`,
+    );
   }
 
-  const source = directorySource(files.directory);
   const log = new GrowingLog(new Frontier(), []);
-  for await (const entries of allEntries(rows, head.size)) {
+  for await (const entries of allEntries(rows, archive, head.size)) {
     for (const entry of entries) log.append(entry);
     const missing: LogFile[] = [];
     for (const file of log.takeFiles().files) {
-      const there = await source.read(file.path);
+      const there = await archive.read(file.path);
       if (there === null || !sameBytes(there, file.bytes)) missing.push(file);
     }
     await files.write(missing);
@@ -150,9 +153,24 @@ async function fromRows(
   return log;
 }
 
-async function* allEntries(rows: HeadRows, size: number): AsyncGenerator<Uint8Array[]> {
+/** From the rows; those that were pruned from the archive, which alone has them. */
+async function* allEntries(rows: HeadRows, archive: TileSource, size: number): AsyncGenerator<Uint8Array[]> {
+  const firstKept = await rows.firstKept(size);
   for (let start = 0; start < size; start += tileWidth) {
-    yield await rows.entries(start, Math.min(start + tileWidth, size));
+    const end = Math.min(start + tileWidth, size);
+    yield end <= firstKept ? await archivedEntries(archive, start) : await rows.entries(start, end);
+  }
+}
+
+async function archivedEntries(archive: TileSource, start: number): Promise<Uint8Array[]> {
+  try {
+    return await readTile(archive, { level: 'entries', index: start / tileWidth, width: tileWidth });
+  } catch (error) {
+    if (!(error instanceof TileProblem)) throw error;
+    throw refuse(
+      `entries from ${start} on were pruned from the database, and the archive lacks them: ${error.message}. ` +
+        `Restore the directory of the log from a backup`,
+    );
   }
 }
 
