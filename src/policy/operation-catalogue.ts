@@ -38,6 +38,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['decisions/check/action', 'Ask what somebody else may do'],
     ['decisions/attributes/action', 'Tell the decision point attributes that conditions ask for'],
     ['events/read', 'See the events of the ledger'],
+    ['ledger/prune/action', 'Remove old rows of the ledger from the database; the archive stays'],
     ['policy/export/read', 'Export the whole policy'],
     ['connections/read', 'See the connections to protected services'],
   ]),

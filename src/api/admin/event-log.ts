@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DecisionId, EventId } from '../../lib/ids.ts';
 import type { EventFilter } from '../../ledger/search/event-filter.ts';
 import type { FoundEvents, SearchOptions } from '../../ledger/search/search-events.ts';
-import type { Follower } from '../../store/changes.ts';
+import type { Attribution, Follower } from '../../store/changes.ts';
 
 /** What the admin API needs of the ledger. */
 export interface EventLog {
@@ -14,6 +14,11 @@ export interface EventLog {
   eventsByDecision(id: DecisionId): Promise<readonly LoggedEvent[]>;
   eventsAfter(sequence: number, limit: number): Promise<readonly LoggedEvent[]>;
   search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
+  prune(
+    by: Attribution,
+    before: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly firstIndex: number; readonly rows: number }>;
   receipt(id: EventId): Promise<string>;
   follow(follower: Follower): () => void;
   witnessing(): Witnessing | null;

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { z } from 'zod';
 import type { Route } from '../../gateway/routes.ts';
 import type { Exchange, Reply } from '../../gateway/types.ts';
 import { eventFacts } from '../../ledger/search/event-facts.ts';
@@ -11,7 +12,7 @@ import { ownAccess, ownAction, ownRule } from '../own-actions.ts';
 import { parseEvent, type EventLog, type LoggedEvent } from './event-log.ts';
 import { readEventQuery, type EventQuery } from './event-query.ts';
 import { ownId } from './own.ts';
-import { callerOf, noBody } from './replies.ts';
+import { callerOf, noBody, ok, smallJson } from './replies.ts';
 
 const mostAtOnce = 1000;
 /** Events compared with a filter without leaving the event loop. */
@@ -23,6 +24,11 @@ export interface EventParts {
   readonly ledger: EventLog;
   readonly snapshot: PolicySnapshot;
 }
+
+const pruning = z.strictObject({
+  /** What happened before this goes, so far as the archive holds it. */
+  before: z.iso.datetime({ offset: true }),
+});
 
 /** The ledger's events for people and programs that may see everybody's, and receipts for those concerned. */
 export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
@@ -48,16 +54,30 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
       body: noBody,
       guard: () => ownRule('own-events'),
       async serve(exchange, { id = '' }) {
-        const row = /^evt_[0-9a-z]{26}$/.test(id) ? await ledger.eventById(id as EventId) : null;
+        const row = isEventId(id) ? await ledger.eventById(id) : null;
         const own = ownId(callerOf(exchange));
         const mine = row !== null && parseEvent(row).unmapped.lockstep.chain.some((link) => link.id === own);
         if (!mine) await requireAlso(exchange, ownAccess('events/read'));
-        if (row === null) throw failure('not_found', `There is no event ${id.slice(0, 80)}.`);
+        if (!isEventId(id)) throw failure('not_found', `There is no event ${id.slice(0, 80)}.`);
+        // One whose row was pruned has its receipt from the archive.
         return {
           status: 200,
           headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' },
-          body: await ledger.receipt(id as EventId),
+          body: await ledger.receipt(id),
         };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/admin/v1/ledger/prune',
+      effect: 'change',
+      body: smallJson,
+      guard: () => ownAction('ledger/prune/action'),
+      async serve(exchange) {
+        const { before } = exchange.json(pruning);
+        const { attribution, signal } = exchange;
+        const { firstIndex, rows } = await ledger.prune(attribution, Date.parse(before), signal);
+        return ok({ firstIndex, rows });
       },
     },
   ];
@@ -85,6 +105,10 @@ function lines(
     headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', ...headers },
     body: Readable.from(of, { objectMode: false }),
   };
+}
+
+function isEventId(id: string): id is EventId {
+  return /^evt_[0-9a-z]{26}$/.test(id);
 }
 
 async function* upTo(ledger: EventLog, after: number, limit: number): AsyncGenerator<string> {

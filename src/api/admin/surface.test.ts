@@ -310,6 +310,20 @@ test('events are read in pages; a receipt is for the parties of the event and fo
   expect((await call(auditorToken, 'GET', `/admin/v1/events/${idOf('Mallory')}/receipt`)).status).toBe(200);
 });
 
+test('old rows are removed only by whoever may, and it is said how many', async () => {
+  const before = { before: '2020-01-01T00:00:00Z' };
+  expect((await call(malloryToken, 'POST', '/admin/v1/ledger/prune', before)).text).toContain(
+    'Lockstep.Access/ledger/prune/action',
+  );
+  expect((await call(auditorToken, 'POST', '/admin/v1/ledger/prune', { before: 'x' })).status).toBe(400);
+  expect(await call(auditorToken, 'POST', '/admin/v1/ledger/prune', before)).toMatchObject({
+    status: 200,
+    json: { firstIndex: 0, rows: 0 },
+  });
+  const [said] = foundIn(await call(auditorToken, 'GET', '/admin/v1/events?action=lifecycle.prune'));
+  expect(said?.event).toMatchObject({ unmapped: { lockstep: { detail: { rows: '0' } } } });
+});
+
 interface LoggedEvent {
   readonly metadata: { readonly uid: string };
   readonly unmapped: { readonly lockstep: { readonly chain: readonly { readonly name: string }[] } };

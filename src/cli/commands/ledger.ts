@@ -14,6 +14,7 @@ import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { addConsistency } from './consistency.ts';
 import { addLedgerEvents } from './ledger-events.ts';
+import { addPrune } from './ledger-prune.ts';
 import { replay } from './replay.ts';
 import { shownEvent } from './shown-event.ts';
 import { addWitnesses } from './witnesses.ts';
@@ -94,6 +95,7 @@ export function addLedger(program: Command, context: CliContext): void {
     });
 
   addLedgerEvents(ledger, context);
+  addPrune(ledger, context);
 }
 
 async function verifyWhole(

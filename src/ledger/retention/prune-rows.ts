@@ -134,15 +134,14 @@ class PruneStatements {
     if (raw.isTransaction) raw.exec('rollback');
     raw.exec('begin immediate');
     try {
-      const rows = this.#bundleFrom(firstSequence, end - tileWidth);
-      const last = rows?.at(-1);
+      const rows = this.#bundleFrom(firstSequence, end - tileWidth) ?? [];
+      const last = rows.at(-1);
       const mayGo =
-        last !== undefined &&
-        rows?.every(({ time }) => time < before) === true &&
+        rows.every(({ time }) => time < before) &&
         Number(this.#published.get()?.['published_size'] ?? 0) >= end &&
-        last.sequence < Number(this.#newestChange.get()?.['sequence'] ?? 0);
-      if (!mayGo) return 0;
-      if (rows?.every(({ entry }, i) => sameBytes(entry, archived[i] ?? new Uint8Array())) !== true) {
+        (last?.sequence ?? Infinity) < Number(this.#newestChange.get()?.['sequence'] ?? 0);
+      if (!mayGo || last === undefined) return 0;
+      if (!rows.every(({ entry }, i) => sameBytes(entry, archived[i] ?? new Uint8Array()))) {
         throw archiveLacks(`entries ${end - tileWidth} to ${end - 1} as the database has them`);
       }
       const { changes } = this.#remove.run(firstSequence, last.sequence);
