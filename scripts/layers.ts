@@ -18,6 +18,9 @@ const strangers = new Set(['identity', 'policy', 'ledger', 'gateway', 'workspace
 /** Names that say nothing. */
 const emptyNames = /(manager|service|helper|util|common|processor|base|impl|handler)s?\.ts$/;
 
+/** The verifier is a package of its own: these import one another and Node, nothing else. */
+const standsAlone = /^ledger\/(?:verify\/|tlog\/|sources\/|note\.ts$)/;
+
 export function layerProblems(root: string): string[] {
   const src = join(root, 'src');
   const problems: string[] = [];
@@ -27,10 +30,16 @@ export function layerProblems(root: string): string[] {
     if (from === null) problems.push(`${shown}: is in no room`);
     if (emptyNames.test(file)) problems.push(`${shown}: its name says nothing`);
     if (from === null || file.endsWith('.test.ts') || file.includes('/testing/')) continue;
+    if (standsAlone.test(relative(src, file)) && /from '(?!\.|node:)/.test(readFileSync(file, 'utf8'))) {
+      problems.push(`${shown}: the verifier stands alone, and may not import a package`);
+    }
     for (const [, specifier = ''] of readFileSync(file, 'utf8').matchAll(
       /(?:from|import\()\s*'(\.[^']+)'/g,
     )) {
       const target = relative(src, resolve(dirname(file), specifier));
+      if (standsAlone.test(relative(src, file)) && !standsAlone.test(target)) {
+        problems.push(`${shown}: the verifier stands alone, and may not import ${specifier}`);
+      }
       const to = roomOf(target);
       if (to === null) problems.push(`${shown}: imports ${specifier}, which is in no room`);
       else if (levelOf(to) > levelOf(from)) problems.push(`${shown}: ${from} may not import ${to}`);

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { directorySource } from '../dist/sources/directory-source.js';
+import { httpSource } from '../dist/sources/http-source.js';
+import { parsePolicy } from '../dist/verify/policy.js';
+import { verifyConsistency } from '../dist/verify/verify-consistency.js';
+import { verifyLog } from '../dist/verify/verify-log.js';
+import { verifyReceipt } from '../dist/verify/verify-receipt.js';
+
+const usage = `usage: ledger-verify log DIRECTORY|ADDRESS --policy FILE | --key VKEY
+       ledger-verify receipt FILE --policy FILE | --key VKEY
+       ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY`;
+
+try {
+  const verdict = await run();
+  const cosigned = verdict.ok ? verdict.cosignatures.map(({ witness }) => witness).join(', ') : '';
+  if (verdict.ok)
+    console.log(`verified: ${verdict.said}${cosigned === '' ? '' : `; cosigned by ${cosigned}`}`);
+  else console.error(`not verified: ${verdict.reason}`);
+  process.exitCode = verdict.ok ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 2;
+}
+
+async function run() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { key: { type: 'string', multiple: true }, policy: { type: 'string' } },
+  });
+  const trust = trustOf(values);
+  const [what, first, second] = positionals;
+  if (what === 'log' && first !== undefined) {
+    const verdict = await verifyLog(sourceOf(first), trust);
+    return { ...verdict, said: verdict.ok ? `${verdict.size} entries of ${verdict.origin}` : '' };
+  }
+  if (what === 'receipt' && first !== undefined) {
+    const verdict = verifyReceipt(readFileSync(first, 'utf8'), null, trust);
+    const said = verdict.ok
+      ? `entry ${verdict.index} of ${verdict.origin}:\n${Buffer.from(verdict.entry).toString('utf8')}\n`
+      : '';
+    return { ...verdict, said };
+  }
+  if (what === 'consistency' && first !== undefined && second !== undefined) {
+    const verdict = await verifyConsistency(sourceOf(second), readFileSync(first, 'utf8'), trust);
+    const said = verdict.ok
+      ? `${verdict.origin} has only grown, from ${verdict.oldSize} to ${verdict.newSize}`
+      : '';
+    return { ...verdict, said };
+  }
+  throw new Error(usage);
+}
+
+function trustOf({ key, policy: file }) {
+  if (file === undefined) {
+    if (key === undefined) throw new Error(usage);
+    return key;
+  }
+  const parsed = parsePolicy(readFileSync(file, 'utf8'));
+  if (!parsed.ok) throw new Error(`${file} is not a policy: ${parsed.reason}`);
+  return parsed.policy;
+}
+
+function sourceOf(text) {
+  return /^https?:/.test(text) ? httpSource(text) : directorySource(text);
+}

@@ -1,0 +1,90 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { memorySource } from '../src/ledger/sources/memory-source.ts';
+import { entries, entryNumber, MemoryLog } from '../src/ledger/testing/memory-log.ts';
+import { inclusionProof } from '../src/ledger/tlog/proof.ts';
+import { formatReceipt } from '../src/ledger/tlog/receipt.ts';
+import { subtreesOf } from '../src/ledger/verify/read-tile.ts';
+import { packVerifier } from './pack-verifier.ts';
+
+vi.setConfig({ hookTimeout: 120_000, testTimeout: 60_000 });
+
+const run = promisify(execFile);
+const elsewhere = mkdtempSync(join(tmpdir(), 'lockstep-elsewhere-'));
+const log = new MemoryLog();
+const key = log.signer.verifierKey;
+
+beforeAll(async () => {
+  const older = log.grow(entries(0, 200));
+  const note = log.grow(entries(200, 600));
+  const files = new Map(log.files).set('../kept.checkpoint', Buffer.from(older));
+  const proof = await inclusionProof(123, 600, subtreesOf(memorySource(log.files), 600));
+  const receipt = formatReceipt({ extra: entryNumber(123), index: 123, proof, checkpoint: note });
+  files.set('../event.tlog-proof', Buffer.from(receipt));
+  for (const [path, bytes] of files) {
+    const target = join(elsewhere, 'log', path);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, bytes);
+  }
+  const archive = packVerifier(elsewhere);
+  writeFileSync(join(elsewhere, 'package.json'), '{ "private": true, "type": "module" }');
+  const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  await run('npm', ['install', ...quiet, archive], { cwd: elsewhere });
+});
+
+afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
+
+async function verify(...args: readonly string[]): Promise<readonly [number, string]> {
+  const bin = join(elsewhere, 'node_modules', '.bin', 'ledger-verify');
+  try {
+    const { stdout } = await run(process.execPath, [bin, ...args, '--key', key], { cwd: elsewhere });
+    return [0, stdout];
+  } catch (error) {
+    const { code, stderr } = error as { code: number; stderr: string };
+    return [code, stderr];
+  }
+}
+
+it('verifies a log, a receipt and growth where nothing else of Lockstep is', async () => {
+  expect(await verify('log', 'log')).toEqual([0, 'verified: 600 entries of log.test/memory\n']);
+  expect(await verify('receipt', 'event.tlog-proof')).toEqual([0, expect.stringContaining('{"entry":123}')]);
+  expect(await verify('consistency', 'kept.checkpoint', 'log')).toEqual([
+    0,
+    expect.stringContaining('from 200 to 600'),
+  ]);
+});
+
+it('refuses a changed byte, and a command that is not complete', async () => {
+  const bundle = join(elsewhere, 'log', 'tile', 'entries', '001');
+  const pristine = readFileSync(bundle);
+  const changed = Buffer.from(pristine);
+  changed[9] = (changed[9] ?? 0) ^ 1;
+  writeFileSync(bundle, changed);
+  expect(await verify('log', 'log')).toEqual([1, expect.stringContaining('tile/0/001')]);
+  writeFileSync(bundle, pristine);
+  expect((await verify('log'))[0]).toBe(2);
+});
+
+it('is a library, with types', async () => {
+  const program = `
+    import { verifyLog } from '@lockstep/ledger-verify/verify-log';
+    import { directorySource } from '@lockstep/ledger-verify/directory-source';
+    const verdict = await verifyLog(directorySource('log'), ${JSON.stringify(key)});
+    console.log(verdict.ok, verdict.size);`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: elsewhere });
+  expect(stdout).toBe('true 600\n');
+  const types = join(
+    elsewhere,
+    'node_modules',
+    '@lockstep',
+    'ledger-verify',
+    'dist',
+    'verify',
+    'verify-log.d.ts',
+  );
+  expect(readFileSync(types, 'utf8')).toContain('verifyLog(');
+});
