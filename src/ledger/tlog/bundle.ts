@@ -18,7 +18,8 @@ export function decodeBundle(bytes: Uint8Array, width: number): Uint8Array[] | n
   const entries: Uint8Array[] = [];
   let at = 0;
   while (at < bytes.length) {
-    const [high, low] = bytes.subarray(at, at + 2);
+    const high = bytes[at];
+    const low = bytes[at + 1];
     if (high === undefined || low === undefined) return null;
     const end = at + 2 + high * 256 + low;
     if (end > bytes.length || entries.length === width) return null;

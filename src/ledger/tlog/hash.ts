@@ -36,8 +36,21 @@ export function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
   const [first] = hashes;
   if (first === undefined) return emptyRoot;
   if (hashes.length === 1) return first;
+  if (Number.isInteger(Math.log2(hashes.length))) return perfectRoot(hashes);
   const split = largestPowerOfTwoBelow(hashes.length);
   return nodeHash(rootOf(hashes.slice(0, split)), rootOf(hashes.slice(split)));
+}
+
+/** Level by level, where every node has both children. */
+function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
+  let level = hashes;
+  while (level.length > 1) {
+    const above: Uint8Array[] = [];
+    for (let i = 0; i < level.length; i += 2)
+      above.push(nodeHash(level[i] ?? emptyRoot, level[i + 1] ?? emptyRoot));
+    level = above;
+  }
+  return level[0] ?? emptyRoot;
 }
 
 /** The largest power of two that is less than `n`, for n ≥ 2. Exact to 2^53. */

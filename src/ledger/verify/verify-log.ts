@@ -64,11 +64,12 @@ async function rebuild(source: TileSource, size: number, options: VerifyLogOptio
       asked += tileWidth;
     }
     const [entries, hashes] = (await ahead.shift()) ?? [[], []];
-    const filled = entries.flatMap((entry) => frontier.append(entry));
+    const filled: TileContent[] = [];
+    for (const entry of entries) filled.push(...frontier.append(entry));
     const [own = lastPartial(frontier), ...above] = filled;
     compare(own, hashes);
     for (const tile of above) compare(tile, await readTile(source, tile.tile));
-    for (const [i, entry] of entries.entries()) options.onEntry?.(entry, start + i);
+    if (options.onEntry) for (const [i, entry] of entries.entries()) options.onEntry(entry, start + i);
     options.onProgress?.(frontier.size, size);
   }
   for (const partial of frontier.partials()) {
