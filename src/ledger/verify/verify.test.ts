@@ -205,30 +205,30 @@ describe('10,000 single bytes changed', () => {
     const text = signed.slice(0, signed.indexOf('\n\n') + 1);
     note = signed + createCosigner(witness.signingKey).cosign(text, 1_770_000_000);
     log.files.set('checkpoint', Buffer.from(note));
-    console.log(`bytes are changed by LOCKSTEP_SEED=${seed}`);
+    process.stdout.write(`bytes are changed by LOCKSTEP_SEED=${seed}\n`);
   });
 
-  it('are all detected in tiles, bundles and the cosigned checkpoint (5,000 of them)', async () => {
+  it('are all detected in tiles, bundles and the cosigned checkpoint (2,500 of them)', async () => {
     expect(await verifyLog(memorySource(log.files), policy)).toMatchObject({ ok: true, size });
     const paths = [...log.files.keys()];
     const missed: string[] = [];
-    for (let i = 0; i < 5_000; i++) {
+    for (let i = 0; i < 2_500; i++) {
       const path = paths[i % paths.length] ?? '';
       const files = new Map(log.files).set(path, mutated(log.files.get(path) ?? new Uint8Array()));
       if ((await verifyLog(memorySource(files), policy)).ok) missed.push(path);
     }
     expect(missed).toEqual([]);
-  });
+  }, 120_000);
 
-  it('are all detected in cosigned receipts (5,000 of them)', async () => {
+  it('are all detected in cosigned receipts (7,500 of them)', async () => {
     const indices = [0, 123, 255, 256, 299];
     const receipts = await Promise.all(indices.map((index) => receiptOf(log, index, size, note)));
     for (const receipt of receipts) expect(verifyReceipt(receipt, null, policy)).toMatchObject({ ok: true });
     const missed: string[] = [];
-    for (let i = 0; i < 5_000; i++) {
+    for (let i = 0; i < 7_500; i++) {
       const text = Buffer.from(mutated(Buffer.from(receipts[i % receipts.length] ?? ''))).toString('utf8');
       if (verifyReceipt(text, null, policy).ok) missed.push(text);
     }
     expect(missed).toEqual([]);
-  });
+  }, 120_000);
 });
