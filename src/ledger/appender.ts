@@ -21,6 +21,8 @@ import { isStoreFailing, ledgerFailure } from './storage-failure.ts';
 const maxBatch = 512;
 /** Facts that may wait; beyond it the ledger refuses instead of eating memory. */
 const maxWaiting = 50_000;
+/** How long the oldest fact may have waited, for a disk that is slow, before newer ones are refused. */
+const defaultPatienceMilliseconds = 5_000;
 
 export interface AppenderOptions {
   readonly store: Store;
@@ -29,10 +31,14 @@ export interface AppenderOptions {
   readonly entryOf: (fact: Fact, position: Position | null) => Entry;
   /** Called after every durable append. */
   readonly onAppended: () => void;
+  /** Default 5,000. */
+  readonly patienceMilliseconds?: number;
 }
 
 interface Waiting {
   readonly entry: Entry;
+  /** On the monotonic clock. */
+  readonly since: number;
   readonly resolve: (id: EventId) => void;
   readonly reject: (error: LockstepError) => void;
 }
@@ -151,10 +157,9 @@ export class Appender {
   readonly record: RecordFact = (fact: RequestFact) =>
     new Promise<EventId>((resolve, reject) => {
       this.#refuseWhenStopped();
-      if (this.#queue.length >= maxWaiting) {
-        throw ledgerFailure(new Error(`${maxWaiting} events are waiting to be written`));
-      }
-      this.#queue.push({ entry: this.#options.entryOf(fact, null), resolve, reject });
+      this.#refuseWhenBehind();
+      const since = performance.now();
+      this.#queue.push({ entry: this.#options.entryOf(fact, null), since, resolve, reject });
       this.#scheduleFlush();
     });
 
@@ -292,6 +297,22 @@ export class Appender {
         new Error('a follower has lost step with the feed; restart', { cause: this.#drifted }),
       );
     }
+  }
+
+  /** What has been taken is still written; whoever comes now is told at once instead of waiting behind all of it. */
+  #refuseWhenBehind(): void {
+    const [oldest] = this.#queue;
+    if (oldest === undefined) return;
+    const { patienceMilliseconds = defaultPatienceMilliseconds } = this.#options;
+    const waited = performance.now() - oldest.since;
+    if (this.#queue.length < maxWaiting && waited <= patienceMilliseconds) return;
+    const failure = ledgerFailure(
+      new Error(
+        `the disk does not keep up: ${this.#queue.length} events wait, the oldest for ${Math.round(waited)} ms`,
+      ),
+    );
+    this.#options.health.failed('append', failure);
+    throw failure;
   }
 
   #isIdle(): boolean {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventId, DecisionId } from '../lib/ids.ts';
 import type { CommittedChange, Tx } from '../store/changes.ts';
@@ -218,7 +219,7 @@ describe('recording', () => {
   });
 });
 
-describe('when the disk is full', () => {
+describe('when the disk is full or slow', () => {
   it('refuses with storage_full, loses nothing acknowledged, and goes on when there is room again', async () => {
     const acknowledged: EventId[] = [];
     const pages = Number(store.raw.prepare('pragma page_count').get()?.['page_count']);
@@ -260,6 +261,48 @@ describe('when the disk is full', () => {
     expect((await ledger.eventsAfter(0, 1_000)).map((event) => event.id)).toEqual(acknowledged);
     await ledger.integrate();
     expect(await verified()).toMatchObject({ ok: true, size: acknowledged.length });
+  });
+
+  it('refuses what is new while the disk does not keep up, writes what it has taken, and goes on', async () => {
+    await ledger.close();
+    await store.close();
+    let slow = true;
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    ({ ledger, store } = await fixture.current.open({
+      patienceMilliseconds: 1_000,
+      publishIntervalMilliseconds: 1_000_000,
+      fault: (step, moment) => {
+        if (slow && step === 'record.commit' && moment === 'before') Atomics.wait(sleeper, 0, 0, 500);
+      },
+    }));
+    const taken = Array.from({ length: 2_600 }, () => ledger.record(decidedFact()));
+    let refused: unknown = null;
+    while (refused === null) {
+      await turn();
+      const one = ledger.record(decidedFact());
+      taken.push(one);
+      // A refusal rejects at once; what is taken waits for the disk.
+      refused = await Promise.race([
+        one.then(
+          () => null,
+          (error: unknown) => error,
+        ),
+        turn(null),
+      ]);
+    }
+    taken.pop();
+    expect(refused).toMatchObject({
+      code: 'ledger_unavailable',
+      message: expect.stringContaining('the disk does not keep up') as string,
+    });
+    expect(ledger.health()).toMatchObject({ state: 'failing' });
+    slow = false;
+    const ids = await Promise.all(taken);
+    ids.push(await ledger.record(decidedFact()));
+    expect(ledger.health()).toEqual({ state: 'ok' });
+    const feed = await ledger.eventsAfter(0, 10_000);
+    const present = new Set(feed.map(({ id }) => id));
+    expect(ids.filter((id) => !present.has(id))).toEqual([]);
   });
 
   it('lets nothing out when work goes on after SQLite has given its transaction up', async () => {

@@ -48,6 +48,8 @@ export interface LedgerOptions {
   readonly tenantId: TenantId;
   /** From an event to the checkpoint that covers it, about; default 200. */
   readonly publishIntervalMilliseconds?: number;
+  /** How long an event may wait for a slow disk before newer ones are refused; default 5,000. */
+  readonly patienceMilliseconds?: number;
   /** For tests. */
   readonly fault?: Fault;
 }
@@ -149,6 +151,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     store,
     health,
     fault,
+    ...(options.patienceMilliseconds !== undefined && { patienceMilliseconds: options.patienceMilliseconds }),
     onAppended: () => {
       timer.schedule();
       indexer.schedule();
