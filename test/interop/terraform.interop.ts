@@ -288,6 +288,18 @@ resource "azurerm_role_assignment" "wanted" {
   await checks.check(
     'a constrained delegate gives what it may give, and not Owner, nor anything to itself',
     async () => {
+      // The provider reads the definition of the role that it gives, at the subscription.
+      await scene.house.admin.change(
+        'PUT',
+        `${stage.subscription}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}?api-version=2022-04-01`,
+        {
+          properties: {
+            roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${roleIds.reader}`,
+            principalId: delegates.delegate.id,
+          },
+        },
+        [201],
+      );
       const terraform = await stage.as(delegates.delegate, 'delegate');
       for (const [role, principal] of [
         [roleIds.owner, scene.cast.ada],

@@ -56,10 +56,12 @@ export const equivalents: readonly Equivalent[] = [
   { within: '#passes', original: "'error'", replacement: '""', reason: 'it is neither true nor false' },
   {
     within: '#unlessDenied',
-    original: '((what >>> 16) & this.#denied.filter(action)) === 0',
+    original: '((memory[denial] ?? 0) & this.#denied.filter(action)) === 0',
     replacement: 'false',
     reason: saves,
   },
+  // Its whole body, which ends on another line.
+  { within: '#unlessDenied', original: '', replacement: '{}', reason: slower },
   { within: '#unlessDenied', original: 'column === unsureColumn', replacement: 'true', reason: slower },
   { within: '#unlessDenied', original: 'bits === contained', replacement: 'false', reason: slower },
   { within: '#unlessDenied', original: 'bits !== absent', replacement: 'true', reason: slower },

@@ -246,6 +246,14 @@ describe('the resource manager, on the wire', () => {
     const without = await fetchArm(workspaceId(workspace), { token });
     expect(without.status).toBe(400);
     expect(JSON.parse(without.text)).toMatchObject({ error: { code: 'MissingApiVersionParameter' } });
+    const roles = `${workspaceId(workspace)}/providers/Microsoft.Authorization/roleAssignments`;
+    for (const [path, status] of [
+      [roles, 400],
+      [`${roles}?api-version=`, 400],
+      [`${roles}?api-version=2022-04-01`, 200],
+    ] as const) {
+      expect([path, (await fetchArm(path, { token })).status]).toEqual([path, status]);
+    }
     expect(
       (await fetchArm(`${workspaceId(workspace)}?api-version=2031-01-01-preview`, { token })).status,
     ).toBe(200);

@@ -7,7 +7,7 @@ import { assetRoutes } from './machine-learning/assets.ts';
 import { computeRoutes } from './machine-learning/computes.ts';
 import { datastoreRoutes } from './machine-learning/datastores.ts';
 import { jobRoutes } from './machine-learning/jobs.ts';
-import { versioned, type MachineLearningParts } from './machine-learning/parts.ts';
+import { versioned, versionedOne, type MachineLearningParts } from './machine-learning/parts.ts';
 import { runHistoryRoutes } from './machine-learning/run-history.ts';
 import { workspaceRoutes } from './machine-learning/workspaces.ts';
 import { managementGroupRoutes } from './management-groups/routes.ts';
@@ -69,7 +69,8 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
     admitsEmptySegments: true,
     describe(given) {
       const head = withoutEmptySegments(given);
-      return options.describeAuthorization(head) ?? describe(head);
+      const authorization = options.describeAuthorization(head);
+      return authorization === null ? describe(head) : versionedOne(authorization);
     },
     renderError: (error, head) => renderArmError(error, head, context),
   };

@@ -1,5 +1,5 @@
 import { inAccess } from '../../../gateway/attribute-names.ts';
-import type { Guard, Exchange } from '../../../gateway/types.ts';
+import type { Described, Exchange, Guard } from '../../../gateway/types.ts';
 import type { Params, Route } from '../../../gateway/routes.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { failure } from '../../../lib/errors.ts';
@@ -106,6 +106,17 @@ export function versioned(routes: readonly Route[]): Route[] {
       return route.serve(exchange, params);
     },
   }));
+}
+
+/** The same for what is no route of a table. */
+export function versionedOne(described: Described): Described {
+  return {
+    ...described,
+    serve: async (exchange) => {
+      requireApiVersion(exchange);
+      return described.serve(exchange);
+    },
+  };
 }
 
 /** Whether a resource belongs into a list asked for with `listViewType`. */

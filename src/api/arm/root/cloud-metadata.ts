@@ -2,7 +2,6 @@ export interface CloudParts {
   /** `https://host:port`, without a slash at the end. */
   readonly publicUrl: string;
   readonly baseDomain: string;
-  readonly tenantId: string;
 }
 
 /** From this version on Azure answers the cloud that was asked; before it, the list of all clouds. */
@@ -17,7 +16,7 @@ export function cloudMetadata(parts: CloudParts, apiVersion: string): object {
   return apiVersion < firstOfOneCloud ? [cloud] : cloud;
 }
 
-function cloudOf({ publicUrl, baseDomain, tenantId }: CloudParts): object {
+function cloudOf({ publicUrl, baseDomain }: CloudParts): object {
   return {
     name: 'Lockstep',
     portal: 'https://portal.azure.com',
@@ -26,7 +25,8 @@ function cloudOf({ publicUrl, baseDomain, tenantId }: CloudParts): object {
     authentication: {
       loginEndpoint: publicUrl,
       audiences: [publicUrl, 'https://management.azure.com/', 'https://management.core.windows.net/'],
-      tenant: tenantId,
+      // As Azure's own clouds say: by any other word Terraform's provider takes it for an Azure Stack, and refuses.
+      tenant: 'common',
       identityProvider: 'AAD',
     },
     graphAudience: publicUrl,
