@@ -10,7 +10,7 @@ import { segmentWidth } from './postings.ts';
 import { TermKeys } from './term-keys.ts';
 
 /** Events read in one turn of the database, and indexed without leaving the event loop: bounds how long it is held. */
-const chunkRows = 128;
+const chunkRows = 32;
 /** How long news may wait before it is indexed, unless a search asks. */
 const idleMilliseconds = 250;
 /** While nobody searches, so much longer than it worked it rests: appending goes first. */

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import { LockstepError } from '../../lib/errors.ts';
 import type { Store } from '../../store/sqlite.ts';
@@ -13,6 +13,8 @@ import { readPublished, resume, type Resumed } from './resume.ts';
 
 /** Rows placed in one transaction: bounds how long the event loop is held. */
 const chunkRows = 512;
+/** Entries hashed without leaving the event loop. */
+const hashedAtOnce = 64;
 /** Chunks under one checkpoint: bounds what waits in memory to be written. */
 const chunksPerCheckpoint = 16;
 /** How often it is looked whether another process has published, and for how long. */
@@ -166,7 +168,10 @@ export class Sequencer {
     for (let chunk = 0; chunk < chunksPerCheckpoint; chunk++) {
       const rows = await this.#rows.unsequenced(chunkRows);
       if (rows.length === 0) return { state: { ...from, head }, more: false };
-      for (const row of rows) from.log.append(row.entry);
+      for (const [i, row] of rows.entries()) {
+        if (i % hashedAtOnce === hashedAtOnce - 1) await setImmediate();
+        from.log.append(row.entry);
+      }
       const root = from.log.root();
       await this.#rows.advance(head, rows, root, this.#options.clock.now());
       head = { ...head, size: from.log.size, root };
