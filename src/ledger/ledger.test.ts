@@ -290,7 +290,7 @@ describe('when the disk is full or slow', () => {
         turn(null),
       ]);
     }
-    taken.pop();
+    void taken.pop();
     expect(refused).toMatchObject({
       code: 'ledger_unavailable',
       message: expect.stringContaining('the disk does not keep up') as string,
