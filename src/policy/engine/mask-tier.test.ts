@@ -85,8 +85,14 @@ describe('small worlds of few roles, laid out in advance', () => {
     `${subscription}/resourcegroups/other/providers/n/t/a`,
   ];
   const asked = scopes.flatMap((scope) =>
-    verbs.map((verb) => ({ action: `N/t/${verb}`, dataAction: false, scope })),
+    verbs.map((verb) => ({
+      action: `N/t/${verb}`,
+      dataAction: false,
+      scope,
+      attributes: { request: { 'tag:colour': 'red' } },
+    })),
   );
+  const colours = ['red', 'blue'] as const;
   const may = (verb: string) => ({ ...reading, actions: [`N/t/${verb}`] });
 
   /** mulberry32, so that each world is the same each time. */
@@ -116,7 +122,7 @@ describe('small worlds of few roles, laid out in advance', () => {
       roleDefinitions,
       roleAssignments: Array.from({ length: 3 + roll(5) }, (_, i) => ({
         ...assignment(i, scopes[roll(scopes.length)]!, held[roll(held.length)]!.id, holders[roll(4)]!),
-        ...(roll(5) === 0 && { condition: "@Request[tag:none] StringEquals 'x'" }),
+        ...(roll(3) === 0 && { condition: `@Request[tag:colour] StringEquals '${colours[roll(2)]!}'` }),
       })),
       denyAssignments: Array.from({ length: denials }, (_, i) =>
         deny(i, {
@@ -125,7 +131,7 @@ describe('small worlds of few roles, laid out in advance', () => {
           principals: [holders[roll(3)]!],
           excludePrincipals: roll(4) === 0 ? [visionTeam] : [],
           doNotApplyToChildScopes: roll(4) === 0,
-          ...(roll(4) === 0 && { condition: `@Request[tag:none] StringEquals '${roll(2)}'` }),
+          ...(roll(3) === 0 && { condition: `@Request[tag:colour] StringEquals '${colours[roll(2)]!}'` }),
         }),
       ),
     };
