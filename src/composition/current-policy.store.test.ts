@@ -231,23 +231,3 @@ test('refuses when the feed has been silent for too long, stops what is running,
   expect(told).toEqual(['stale', 'caught up']);
   await expectRebuilt(policy, store);
 });
-
-test('changes recorded before changes were linked are linked when the store is opened', async () => {
-  const { ledger, store, directory } = await writer();
-  await directory.createGroup(by, { displayName: 'a' });
-  await ledger.record(decidedFact());
-  await directory.createGroup(by, { displayName: 'b' });
-  await ledger.record(decidedFact());
-  store.raw.exec(`drop index ledger_events_changes; alter table ledger_events drop column previous_change;
-    delete from kysely_migration where name = '0005-links-between-changes'`);
-  const again = await connect();
-  const links = again.raw
-    .prepare('select sequence, previous_change from ledger_events order by sequence')
-    .all();
-  expect(links.map((row) => row['previous_change'])).toEqual([0, null, 1, null]);
-  const { steps } = await changeFeed(again).after(0, 10);
-  expect(steps.map(({ sequence, previous }) => [sequence, previous])).toEqual([
-    [1, 0],
-    [3, 1],
-  ]);
-});

@@ -70,3 +70,20 @@ it('turns the leaf of each row into runs of rows, gaps and unplaced ones include
   expect(lastInsertRowid).toBe(31);
   await store.close();
 });
+
+it('links changes that were recorded before changes were linked', async () => {
+  const path = join(home, 'lockstep.db');
+  const raw = await databaseOf(path, '0004-scopes-as-written');
+  const insert = raw.prepare(
+    `insert into ledger_events (event_id, time, class_uid, entry, leaf_index) values (?, 0, 6003, ?, ?)`,
+  );
+  for (const [i, kind] of ['change', 'request.decided', 'change', 'request.decided'].entries()) {
+    insert.run(`evt_${i}`, Buffer.from(JSON.stringify({ unmapped: { lockstep: { kind } } })), i);
+  }
+  raw.close();
+
+  const store = await openSqliteStore({ path });
+  const rows = await store.db.selectFrom('ledger_events').selectAll().orderBy('sequence').execute();
+  expect(rows.map((row) => row.previous_change)).toEqual([0, null, 1, null]);
+  await store.close();
+});

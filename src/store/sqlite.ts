@@ -64,7 +64,9 @@ export function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
     close: () => {
       raw.close();
     },
-    prepare: (sql) => kyselyStatement(raw.prepare(sql)),
+    // A transaction that has read before another process wrote may not write any more, however long it waits; one that
+    // takes its turn at once may (sqlite.org/isolation.html).
+    prepare: (sql) => kyselyStatement(raw.prepare(sql === 'begin' ? 'begin immediate' : sql)),
   };
 }
 
