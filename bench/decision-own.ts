@@ -23,7 +23,7 @@ export interface OwnEngine {
 }
 
 /** The room for compiled rights is that of a machine that can give it: see EngineOptions. */
-export const room = { rightsBytes: 1.2e9, maskBytes: 1.2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
+export const room = { rightsBytes: 1.2e9, maskBytes: 2e9, compileAfter: 8, cachedDecisions: 2 ** 20 };
 
 export function ownEngine(rows: PolicyRows, options: Partial<EngineOptions> = room): OwnEngine {
   const snapshot = PolicySnapshot.from(rows, options);
