@@ -176,7 +176,7 @@ test('what the feed withholds is read from the rows', async () => {
     record({ kind: 'resource.put', id: '/subscriptions/s', type: 't', created: true, tags });
   });
   await policy.check();
-  expect(policy.snapshot.principal(group.id)).toBeDefined();
+  expect(policy.snapshot.principal(group.id)).toMatchObject({ id: group.id, kind: 'group' });
   expect(policy.snapshot.engine.tags.find('/subscriptions/s', 'tags:secret')).toBe('blue');
   await expectRebuilt(policy, store);
 });

@@ -238,7 +238,7 @@ test('check answers as the pipeline would, and does nothing', async () => {
     { decision: { allowed: true } },
   ]);
   expect(snapshot.version - before).toBeLessThan(10);
-  expect(snapshot.principal(mallory.id)).toBeDefined();
+  expect(snapshot.principal(mallory.id)).toMatchObject({ id: mallory.id, enabled: true });
 });
 
 test.each([

@@ -92,8 +92,8 @@ export class HeadRows {
     };
   }
 
-  /** Null if the lease is ours. */
-  async lead(now: number): Promise<Held | null> {
+  /** Whether the lease is ours now, and was before; who has it otherwise. */
+  async lead(now: number): Promise<'kept' | 'taken' | Held> {
     return this.#inTransaction(() => this.#lease.lead(now));
   }
 

@@ -38,15 +38,15 @@ export class Lease {
     };
   }
 
-  /** Null if it is ours now: kept, renewed or taken. */
-  lead(now: number): Held | null {
+  /** Whether it is ours now, and was before; who has it otherwise. */
+  lead(now: number): 'kept' | 'taken' | Held {
     this.#statements.begin.run();
     const row = this.#statements.read.get() ?? {};
     const [holder, epoch, until] = [String(row['holder']), Number(row['epoch']), Number(row['until'])];
     const renewed = now + leaseMilliseconds;
     if (holder === this.#holder && epoch === this.#epoch) {
       if (until - now < leaseMilliseconds / 2 || until > renewed) this.#statements.renew.run(renewed, epoch);
-      return null;
+      return 'kept';
     }
     // Nobody writes a time so far ahead, unless by a clock that has since been set back.
     const runsOut = until <= renewed;
@@ -55,7 +55,7 @@ export class Lease {
       return { holder: 'another process', until: renewed };
     }
     this.#epoch = epoch + 1;
-    return null;
+    return 'taken';
   }
 
   /** Throws LeaseLost when another has taken it. To be called within the transaction that acts on it. */

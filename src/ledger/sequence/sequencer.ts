@@ -71,8 +71,8 @@ export class Sequencer {
    * the log cannot be continued.
    */
   async open(): Promise<void> {
-    const held = await this.#rows.lead(this.#options.clock.now());
-    if (held === null) await this.integrate();
+    const lead = await this.#rows.lead(this.#options.clock.now());
+    if (typeof lead === 'string') await this.integrate();
     else this.#published = await this.#readPublished();
   }
 
@@ -108,15 +108,9 @@ export class Sequencer {
   }
 
   async #run(): Promise<void> {
-    const { health, clock } = this.#options;
+    const { health } = this.#options;
     try {
-      const wanted = await this.#rows.newest();
-      const patience = Date.now() + patienceMilliseconds;
-      for (let held; (held = await this.#rows.lead(clock.now())) !== null; await sleep(waitMilliseconds)) {
-        this.#state = null;
-        if (await this.#isCovered(wanted)) return;
-        if (Date.now() > patience) throw stalled(held);
-      }
+      if (!(await this.#leads())) return;
       let state = this.#state ?? (await this.#resume());
       this.#state = null;
       for (let more = true; more;) {
@@ -129,6 +123,23 @@ export class Sequencer {
       if (error instanceof LeaseLost) return this.#run();
       health.failed('publish', error);
       throw error;
+    }
+  }
+
+  /** Waits until the lease is ours, or until its holder has published all that is there now: then there is nothing to do. */
+  async #leads(): Promise<boolean> {
+    const { clock } = this.#options;
+    const wanted = await this.#rows.newest();
+    const deadline = performance.now() + patienceMilliseconds;
+    for (;;) {
+      const lead = await this.#rows.lead(clock.now());
+      if (lead === 'kept') return true;
+      // Another may have sequenced since.
+      this.#state = null;
+      if (lead === 'taken') return true;
+      if (await this.#isCovered(wanted)) return false;
+      if (performance.now() > deadline) throw stalled(lead);
+      await sleep(waitMilliseconds);
     }
   }
 

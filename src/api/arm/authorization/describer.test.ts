@@ -159,7 +159,7 @@ describe('a role assignment', () => {
       'RoleAssignmentNotFound',
     );
     expect((await send('DELETE', `${workspace}/${provider}/roleAssignments/${own?.id}`)).status).toBe(204);
-    expect(snapshot.roleAssignment(own?.id ?? '')).toBeDefined();
+    expect(snapshot.roleAssignment(own?.id ?? '')).toEqual(own);
   });
 
   test.each<[string, unknown, string, number]>([
