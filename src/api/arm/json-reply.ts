@@ -1,5 +1,4 @@
 import type { Exchange, Reply } from '../../gateway/types.ts';
-import { failure } from '../../lib/errors.ts';
 import type { ActorRef } from '../../store/changes.ts';
 import type { Page, Resource } from '../../workspace/resources.ts';
 
@@ -16,17 +15,6 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache', ...headers },
     body: JSON.stringify(value),
   };
-}
-
-/** Throws `invalid_request` where the version of the API is not named, as the resource manager does; any is accepted. */
-export function requireApiVersion(exchange: Exchange): void {
-  const versions = exchange.head.query.getAll('api-version');
-  if (versions.length >= 1 && versions[0] !== '') return;
-  throw failure(
-    'invalid_request',
-    'The api-version query parameter (?api-version=) is required for all requests.',
-    { azureCode: 'MissingApiVersionParameter' },
-  );
 }
 
 /** One page in the resource manager's form; the link to the next one keeps every other parameter of the request. */

@@ -2,12 +2,13 @@ import { routeTable } from '../../gateway/route-table.ts';
 import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
+import { versioned } from './api-version.ts';
 import { renderArmError } from './errors.ts';
 import { assetRoutes } from './machine-learning/assets.ts';
 import { computeRoutes } from './machine-learning/computes.ts';
 import { datastoreRoutes } from './machine-learning/datastores.ts';
 import { jobRoutes } from './machine-learning/jobs.ts';
-import { versioned, versionedOne, type MachineLearningParts } from './machine-learning/parts.ts';
+import type { MachineLearningParts } from './machine-learning/parts.ts';
 import { runHistoryRoutes } from './machine-learning/run-history.ts';
 import { workspaceRoutes } from './machine-learning/workspaces.ts';
 import { managementGroupRoutes } from './management-groups/routes.ts';
@@ -45,21 +46,19 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
     baseDomain,
     holdsRoleWithin: (id, scope) => options.holdsRoleWithin(id, scope),
   });
-  const describe = routeTable(
+  const describeResource = routeTable(
     [
-      ...versioned([
-        ...root,
-        ...managementGroupRoutes({ ...parts, snapshot: options.snapshot }),
-        ...workspaceRoutes(parts),
-        ...datastoreRoutes(parts),
-        ...computeRoutes(parts),
-        ...assetRoutes(parts),
-        ...jobRoutes(parts),
-      ]),
-      ...runHistoryRoutes(parts),
+      ...root,
+      ...managementGroupRoutes({ ...parts, snapshot: options.snapshot }),
+      ...workspaceRoutes(parts),
+      ...datastoreRoutes(parts),
+      ...computeRoutes(parts),
+      ...assetRoutes(parts),
+      ...jobRoutes(parts),
     ],
     { caseInsensitive: true },
   );
+  const describeHistory = routeTable(runHistoryRoutes(parts), { caseInsensitive: true });
   const context = { publicUrl, tenantId, principalName: (id: string) => options.principalName(id) };
   return {
     name: 'arm',
@@ -69,8 +68,8 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
     admitsEmptySegments: true,
     describe(given) {
       const head = withoutEmptySegments(given);
-      const authorization = options.describeAuthorization(head);
-      return authorization === null ? describe(head) : versionedOne(authorization);
+      const described = options.describeAuthorization(head) ?? describeResource(head);
+      return described === null ? describeHistory(head) : versioned(described);
     },
     renderError: (error, head) => renderArmError(error, head, context),
   };

@@ -1,6 +1,6 @@
 import { inAccess } from '../../../gateway/attribute-names.ts';
-import type { Described, Exchange, Guard } from '../../../gateway/types.ts';
-import type { Params, Route } from '../../../gateway/routes.ts';
+import type { Exchange, Guard } from '../../../gateway/types.ts';
+import type { Params } from '../../../gateway/routes.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { failure } from '../../../lib/errors.ts';
 import type { TenantId } from '../../../lib/ids.ts';
@@ -14,7 +14,6 @@ import type { SubmitOptions } from '../../../workspace/jobs/submit.ts';
 import { workspaceId, type WorkspaceRef } from '../../../workspace/resource-ids.ts';
 import { findResource, type Resource } from '../../../workspace/resources.ts';
 import type { Runner } from '../../../workspace/runners/runner.ts';
-import { requireApiVersion } from '../json-reply.ts';
 
 /** What the routes of a workspace work with. */
 export interface MachineLearningParts {
@@ -95,28 +94,6 @@ export async function requireWorkspace(parts: MachineLearningParts, params: Para
 /** Throws `not_found` in the resource manager's form. */
 export function missing(what: string): never {
   throw failure('not_found', `There is no ${what} in this workspace.`, { azureCode: 'ResourceNotFound' });
-}
-
-/** Every route of the resource manager needs `api-version`, which is asked for only after the caller is let in. */
-export function versioned(routes: readonly Route[]): Route[] {
-  return routes.map((route) => ({
-    ...route,
-    serve: async (exchange: Exchange, params: Params) => {
-      requireApiVersion(exchange);
-      return route.serve(exchange, params);
-    },
-  }));
-}
-
-/** The same for what is no route of a table. */
-export function versionedOne(described: Described): Described {
-  return {
-    ...described,
-    serve: async (exchange) => {
-      requireApiVersion(exchange);
-      return described.serve(exchange);
-    },
-  };
 }
 
 /** Whether a resource belongs into a list asked for with `listViewType`. */
