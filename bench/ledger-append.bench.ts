@@ -10,7 +10,7 @@ import { directorySource } from '../src/ledger/sources/directory-source.ts';
 import { decidedFact, tenantId } from '../src/ledger/testing/ledger-fixture.ts';
 import { verifyLog } from '../src/ledger/verify/verify-log.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
-import type { BenchRow } from './row.ts';
+import { lone, type BenchRow } from './row.ts';
 
 const appenders = 64;
 const repetitions = 3;
@@ -75,28 +75,18 @@ async function measure(home: string): Promise<BenchRow[]> {
       met: rate >= 10_000,
       spread: `${Math.round(Math.min(...rates))}–${Math.round(Math.max(...rates))}`,
     },
-    row('ledger: acknowledgement at half load, p50', quantile(latencies, 0.5), 'ms', null, null),
-    row('ledger: acknowledgement at half load, p99', quantile(latencies, 0.99), 'ms', null, null),
-    row('ledger: event to signed checkpoint, p50', quantile(delays, 0.5), 'ms', null, null),
-    row(
+    lone('ledger: acknowledgement at half load, p50', quantile(latencies, 0.5), 'ms'),
+    lone('ledger: acknowledgement at half load, p99', quantile(latencies, 0.99), 'ms'),
+    lone('ledger: event to signed checkpoint, p50', quantile(delays, 0.5), 'ms'),
+    lone(
       'ledger: event to signed checkpoint, worst',
       Math.max(...delays),
       'ms',
       '≤ 1,000 ms',
       Math.max(...delays) <= 1_000,
     ),
-    row('ledger: verify a whole log', verified, 'entries/s', null, null),
+    lone('ledger: verify a whole log', verified, 'entries/s'),
   ];
-}
-
-function row(
-  name: string,
-  value: number,
-  unit: string,
-  target: string | null,
-  met: boolean | null,
-): BenchRow {
-  return { name, value, unit, peer: null, peerValue: null, ratio: null, target, met };
 }
 
 /** Events per second acknowledged to closed loops that each wait for one event before the next. */

@@ -14,6 +14,17 @@ export interface BenchRow {
   readonly spread?: string;
 }
 
+/** A figure without a peer. */
+export function lone(
+  name: string,
+  value: number,
+  unit: string,
+  target: string | null = null,
+  met: boolean | null = null,
+): BenchRow {
+  return { name, value, unit, peer: null, peerValue: null, ratio: null, target, met };
+}
+
 /** From the command line; null: everything. A program that has no parts or sizes does everything. */
 export interface BenchOptions {
   readonly only: readonly string[] | null;
