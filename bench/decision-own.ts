@@ -1,4 +1,5 @@
-import { deniedBase, type EngineOptions } from '../src/policy/engine/engine.ts';
+import type { EngineOptions } from '../src/policy/engine/engine.ts';
+import { deniedBase } from '../src/policy/engine/outcomes.ts';
 import { PolicySnapshot, type PolicyRows } from '../src/policy/snapshot.ts';
 import type { PrincipalId } from '../src/lib/ids.ts';
 import type { Access } from '../src/policy/types.ts';

@@ -17,7 +17,7 @@ export function failingCondition(
   conditions: readonly (string | null | undefined)[],
 ): FailingCondition | null {
   const { engine } = snapshot;
-  const context = engine.contextFor(engine.principalHandle(id), access);
+  const context = engine.attributes.contextFor(engine.principalHandle(id), access);
   for (const text of conditions) {
     const gate = gateOf(text);
     if (!gate) continue;

@@ -1,11 +1,6 @@
 import type { PrincipalId } from '../lib/ids.ts';
-import {
-  deniedBase,
-  disabledPrincipal,
-  missingGrant,
-  unknownPrincipal,
-  type Engine,
-} from './engine/engine.ts';
+import type { Engine } from './engine/engine.ts';
+import { deniedBase, disabledPrincipal, missingGrant, unknownPrincipal } from './engine/outcomes.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access, Cause, Verdict } from './types.ts';
 

@@ -12,7 +12,7 @@ export const mutated = [
 export const denyPrecedence: Readonly<Record<string, readonly string[]>> = {
   'src/policy/decide.ts': ['verdictOf'],
   'src/policy/engine/assignments.ts': ['excludes', 'putDenial', 'deleteDenial'],
-  'src/policy/engine/engine.ts': ['#searchTable', '#searchOwn', '#applies', '#passes'],
+  'src/policy/engine/rights-tier.ts': ['#searchTable', '#searchOwn', '#applies', '#passes'],
   'src/policy/engine/mask-tier.ts': ['#unlessDenied'],
   'src/policy/engine/reach.ts': ['everyIdentityOf'],
 };

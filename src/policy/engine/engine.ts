@@ -1,28 +1,16 @@
-import type { AttributeValue } from '../../store/changes.ts';
-import type { ConditionContext } from '../conditions/evaluate.ts';
-import type { AttributeSource } from '../conditions/syntax.ts';
 import type { Access } from '../types.ts';
 import { Actions } from './actions.ts';
-import { Assignments, flagBits, isExact, isGated } from './assignments.ts';
+import { Assignments } from './assignments.ts';
+import { ConditionAttributes } from './condition-attributes.ts';
 import { DecisionCache, none } from './decision-cache.ts';
-import type { Gate } from './gate.ts';
-import { absent, conditional, Memberships } from './memberships.ts';
+import { Memberships } from './memberships.ts';
+import { disabledPrincipal, notAScope, unknownPrincipal } from './outcomes.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
-import type { Reach } from './reach.ts';
 import { ResourceTags } from './resource-tags.ts';
 import { MaskTier, untold, yes } from './mask-tier.ts';
-import { directoryHome, RightsCompiler, split } from './rights-compile.ts';
+import { RightsTier } from './rights-tier.ts';
 import { Roles } from './roles.ts';
-import { chainSize, Scopes } from './scopes.ts';
-import { TableMemory } from './table-memory.ts';
-
-/** Outcomes of a decision other than the slot of the role assignment that allows. */
-export const missingGrant = -1;
-export const unknownPrincipal = -2;
-export const disabledPrincipal = -3;
-export const notAScope = -4;
-/** Outcomes at or below it name the slot of the deny assignment: `deniedBase - slot`. */
-export const deniedBase = -16;
+import { Scopes } from './scopes.ts';
 
 export interface EngineOptions {
   /** Reserved for compiled rights, which name the policy that decides; used as they are made. */
@@ -38,12 +26,9 @@ export interface EngineOptions {
 /** Marks the place of an outcome that is only yes or no. */
 const unnamedOutcome = 1 << 30;
 
-/** The longest chain of scopes: a path of 4096 characters, and the management groups above it. */
-const longestChain = 4_096;
-
 /**
- * Decisions on numbers. Three tiers, each complete by itself: outcomes of before (DecisionCache), one compiled table
- * for each set of rights (RightsTables), and what each principal and group is assigned itself (OwnTable).
+ * Decisions on numbers, by tiers: outcomes of before (DecisionCache), masks that tell yes from no (MaskTier), and the
+ * rights themselves, which name the policy (RightsTier).
  */
 export class Engine {
   readonly principals: Principals;
@@ -52,25 +37,19 @@ export class Engine {
   readonly roles: Roles;
   readonly assignments: Assignments;
   readonly tags = new ResourceTags();
+  readonly attributes: ConditionAttributes;
   /** Which roles, and which denials, contain which actions. */
   readonly #granted: Memberships;
   readonly #denied: Memberships;
-  readonly #rights: TableMemory;
+  readonly #rights: RightsTier;
   readonly #masks: MaskTier;
   readonly #cache: DecisionCache;
   /** Counts changes; cached outcomes are dated by it. */
   #now = 1;
   /** Outcomes from before it no longer count. */
   #floor = 1;
-  /** The scopes at or above the one asked about at which something is assigned, nearest first. */
-  readonly #chain = new Int32Array(longestChain);
-  #length = 0;
   /** Whether the outcome of the decision at hand is not to be remembered, such as one that has asked a condition. */
   #asked = false;
-  #access: Access | null = null;
-  #principal = 0;
-  #action = 0;
-  readonly #context: ConditionContext;
 
   constructor(options: EngineOptions) {
     this.actions = new Actions(
@@ -95,17 +74,18 @@ export class Engine {
     this.assignments = new Assignments({ principals, scopes, roles }, () => this.#changeAll());
     const within = { principals, scopes, assignments: this.assignments };
     const { compileAfter } = options;
-    const rights = new RightsCompiler(within);
-    this.#rights = new TableMemory(principals.rights, (reach) => rights.compile(reach), {
-      bytes: options.rightsBytes,
-      compileAfter,
-    });
-    this.#masks = new MaskTier(within, this.#granted, this.#denied, {
+    const granted = this.#granted;
+    const denied = this.#denied;
+    this.attributes = new ConditionAttributes(principals, this.tags);
+    this.#rights = new RightsTier(
+      { ...within, roles, actions: this.actions, granted, denied, attributes: this.attributes },
+      { bytes: options.rightsBytes, compileAfter },
+    );
+    this.#masks = new MaskTier(within, granted, denied, {
       bytes: options.maskBytes,
       compileAfter,
     });
     this.#cache = new DecisionCache(options.cachedDecisions);
-    this.#context = conditionContext(this);
   }
 
   /** To be called before each change is taken in. */
@@ -246,264 +226,13 @@ export class Engine {
       const outcome = this.#cache.find(principal, action, place, since);
       if (outcome !== none) return outcome;
     }
-    this.#asked = false;
-    this.#access = access;
-    this.#principal = principal;
-    this.#action = action;
-    const scope = place >> 1;
-    this.#follow(scope);
-    const outcome = this.#search(principal, scope, (place & 1) === 1);
-    this.#access = null;
+    const outcome = this.#rights.search(principal, action, place >> 1, (place & 1) === 1, access);
+    this.#asked = this.#rights.asked;
     if (cached && !this.#asked) this.#cache.store(principal, action, place, outcome, this.#now);
     return outcome;
-  }
-
-  /** What a condition that is evaluated now would find. */
-  attribute(source: AttributeSource, name: string): AttributeValue | undefined {
-    return this.attributeOf(this.#principal, this.#access, source, name);
-  }
-
-  /** What a condition finds for this principal and access. */
-  attributeOf(
-    principal: number,
-    access: Access | null,
-    source: AttributeSource,
-    name: string,
-  ): AttributeValue | undefined {
-    switch (source) {
-      case 'principal':
-        return securityAttribute(this.principals.at(principal)?.record?.securityAttributes, name);
-      case 'request':
-        return own(access?.attributes?.request, name);
-      case 'environment':
-        return own(access?.attributes?.environment, name);
-      case 'resource':
-        return (
-          own(access?.attributes?.resource, name) ?? (access ? this.tags.find(access.scope, name) : undefined)
-        );
-    }
-  }
-
-  /** What conditions find for this principal and access, at any time. */
-  contextFor(principal: number, access: Access): ConditionContext {
-    return {
-      action: access.action.toLowerCase(),
-      subOperation: access.subOperation ?? null,
-      attribute: (source, name) => this.attributeOf(principal, access, source, name),
-    };
-  }
-
-  get action(): string {
-    return this.actions.name(this.#action);
-  }
-
-  get subOperation(): string | null {
-    return this.#access?.subOperation ?? null;
   }
 
   #changeAll(): void {
     this.#floor = ++this.#now;
   }
-
-  /** Lays the chain. */
-  #follow(scope: number): void {
-    const chain = this.#chain;
-    let length = 0;
-    const { scopes } = this;
-    for (let at = scope; at >= 0;) {
-      const first = scopes.chain(at);
-      const { chains } = scopes;
-      let last = 0;
-      for (let i = first + 1; i < first + chainSize; i++) {
-        const above = chains[i] ?? -1;
-        if (above === -1) break;
-        last = above;
-        chain[length++] = (above < 0 ? ~above : above) - 1;
-      }
-      if (last < 0) {
-        at = scopes.parent(~last - 1);
-        continue;
-      }
-      const key = chains[first] ?? 0;
-      if (scopes.isAssigned(key)) chain[length++] = key;
-      at = scopes.aboveKey(at);
-    }
-    this.#length = length;
-  }
-
-  #search(principal: number, scope: number, exact: boolean): number {
-    const { columns } = this.principals.rights;
-    const table = columns[principal * 4] ?? 0;
-    if (table !== 0) return this.#searchTable(table, columns[principal * 4 + 1] ?? 0, scope, exact);
-    const node = this.principals.at(principal);
-    if (!node) return unknownPrincipal;
-    const reach = this.principals.reachOf(node);
-    const made = this.#rights.ask(node, reach);
-    if (made === 0) return this.#searchOwn(reach, scope, exact);
-    return this.#searchTable(made, columns[principal * 4 + 1] ?? 0, scope, exact);
-  }
-
-  #searchTable(table: number, mask: number, scope: number, exact: boolean): number {
-    const { memory } = this.#rights;
-    const anchor = this.scopes.anchors[scope] ?? -1;
-    const crown = this.scopes.crowns[scope] ?? -1;
-    const near = anchor < 0 ? 0 : lookUp(memory, table, mask, anchor);
-    const far = crown < 0 ? 0 : lookUp(memory, table, mask, crown);
-    const top = (mask + 1) * 2;
-    const here = exact ? scope : -1;
-    let slot = near !== 0 && memory[table + near + 1] !== 0 ? this.#scan(table + near, true, here) : none;
-    if (slot === none && far !== 0 && memory[table + far + 1] !== 0)
-      slot = this.#scan(table + far, true, here);
-    if (slot === none && memory[table + top + 1] !== 0) slot = this.#scan(table + top, true, here);
-    if (slot !== none) return deniedBase - slot;
-    if (near !== 0) slot = this.#scan(table + near, false, here);
-    if (slot === none && far !== 0) slot = this.#scan(table + far, false, here);
-    if (slot === none) slot = this.#scan(table + top, false, here);
-    return slot === none ? missingGrant : slot;
-  }
-
-  /** The first slot of a block that applies, of the denials or the grants; `here` is the scope asked about, or -1. */
-  #scan(block: number, denials: boolean, here: number): number {
-    const { memory } = this.#rights;
-    const count = memory[block] ?? 0;
-    if (count === split) return this.#scanSplit(block, denials, here);
-    const chain = this.#chain;
-    const length = this.#length;
-    const end = block + 2 + count;
-    for (let i = block + 2; i < end; i++) {
-      const scope = memory[i] ?? 0;
-      let j = 0;
-      while (j < length && chain[j] !== scope) j++;
-      if (j === length) continue;
-      const slot = this.#scanRun(block + (memory[i + count] ?? 0), denials, scope === here);
-      if (slot !== none) return slot;
-    }
-    return none;
-  }
-
-  #scanSplit(block: number, denials: boolean, here: number): number {
-    const { memory } = this.#rights;
-    for (let i = 0; i < this.#length; i++) {
-      const scope = this.#chain[i] ?? 0;
-      const run = lookUp(memory, block + 3, memory[block + 2] ?? 0, scope);
-      const slot = run === 0 ? none : this.#scanRun(block + run, denials, scope === here);
-      if (slot !== none) return slot;
-    }
-    return none;
-  }
-
-  #scanRun(run: number, denials: boolean, here: boolean): number {
-    const { memory } = this.#rights;
-    const first = run + 2;
-    const denied = memory[run] ?? 0;
-    const from = denials ? first : first + denied;
-    const to = denials ? first + denied : first + (memory[run + 1] ?? 0);
-    for (let i = from; i < to; i++) {
-      const slot = memory[i] ?? 0;
-      if (this.#applies(slot, denials, here)) return slot;
-    }
-    return none;
-  }
-
-  /** The same without a compiled table: each principal's and group's own, scope by scope, nearest first. */
-  #searchOwn(reach: Reach, scope: number, exact: boolean): number {
-    const { own } = this.assignments;
-    let grant = none;
-    const { denials: ofEveryone } = this.principals.everyone;
-    for (let j = 0; j < this.#length; j++) {
-      const at = this.#chain[j] ?? 0;
-      let denial = none;
-      for (let i = 0; i <= reach.denials.length; i++) {
-        const table = i < reach.denials.length ? reach.denials[i] : ofEveryone;
-        for (let slot = own.get(table ?? 0, at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
-          if (denial !== none && !this.assignments.before(slot, denial)) continue;
-          if (!this.#applies(slot, true, exact && at === scope)) continue;
-          if (this.assignments.excludes(slot, reach.active)) continue;
-          denial = slot;
-        }
-      }
-      if (denial !== none) return deniedBase - denial;
-      if (grant !== none) continue;
-      for (const table of reach.grants) {
-        for (let slot = own.get(table, at); slot >= 0; slot = this.assignments.next[slot] ?? -1) {
-          if (grant !== none && !this.assignments.before(slot, grant)) continue;
-          if (this.#applies(slot, false, true)) grant = slot;
-        }
-      }
-    }
-    return grant === none ? missingGrant : grant;
-  }
-
-  /** `here`: at the very scope that is asked about. */
-  #applies(slot: number, denial: boolean, here: boolean): boolean {
-    const word = this.assignments.words[slot] ?? 0;
-    if ((word & isExact) !== 0 && !here) return false;
-    const column = word >>> flagBits;
-    const bits = (denial ? this.#denied : this.#granted).bits(this.#action, column);
-    if (bits === absent) return false;
-    if ((word & isGated) === 0 && bits !== conditional) return true;
-    return this.#holds(slot, column, bits, denial);
-  }
-
-  /** Whether the conditions let it apply: a grant only if they are true, a denial unless one of them is false. */
-  #holds(slot: number, column: number, bits: number, denial: boolean): boolean {
-    this.#asked = true;
-    const gate = this.assignments.gate(slot);
-    if (gate && !this.#passes(gate, denial)) return false;
-    if (bits !== conditional) return true;
-    const permissions = this.roles.permissions(column, denial);
-    if (!permissions) return false;
-    const plane = this.actions.isDataAction(this.#action);
-    for (const each of permissions.gates(this.action, plane)) if (this.#passes(each, denial)) return true;
-    return false;
-  }
-
-  #passes({ condition }: Gate, denial: boolean): boolean {
-    const truth = condition === null ? 'error' : condition.evaluate(this.#context);
-    return denial ? truth !== 'false' : truth === 'true';
-  }
-}
-
-/** What a directory holds under this key, 0 for nothing. */
-function lookUp(memory: Int32Array, directory: number, mask: number, key: number): number {
-  for (let i = directoryHome(key, mask); ; i = (i + 1) & mask) {
-    const found = memory[directory + i * 2] ?? 0;
-    if (found === key + 1) return memory[directory + i * 2 + 1] ?? 0;
-    if (found === 0) return 0;
-  }
-}
-
-function conditionContext(engine: Engine): ConditionContext {
-  return {
-    get action() {
-      return engine.action;
-    },
-    get subOperation() {
-      return engine.subOperation;
-    },
-    attribute: (source, name) => engine.attribute(source, name),
-  };
-}
-
-function own(
-  set: Readonly<Record<string, AttributeValue>> | undefined,
-  name: string,
-): AttributeValue | undefined {
-  const value = set?.[name];
-  // What every object inherits are functions, and `__proto__`, which is no list.
-  if (typeof value === 'object') return Array.isArray(value) ? value : undefined;
-  return typeof value === 'function' ? undefined : value;
-}
-
-const customAttribute = 'microsoft.directory/customsecurityattributes/id:';
-
-/** Names of attributes are compared without case. */
-function securityAttribute(
-  set: Readonly<Record<string, AttributeValue>> | undefined,
-  name: string,
-): AttributeValue | undefined {
-  if (set === undefined || !name.startsWith(customAttribute)) return undefined;
-  const wanted = name.slice(customAttribute.length);
-  for (const [key, value] of Object.entries(set)) if (key.toLowerCase() === wanted) return value;
-  return undefined;
 }
