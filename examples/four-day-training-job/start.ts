@@ -1,19 +1,23 @@
 // npm start: initialises a home on first use, serves, plays the four-day training job once, and goes on serving.
 //   --no-example  only serve      --once  play and exit, 0 only if every step came out as told
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import module from 'node:module';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, homeDirectory, loadConfig, type Config } from '../../src/config/load.ts';
-import { initialise } from '../../src/init.ts';
-import { createLog } from '../../src/lib/log.ts';
-import { startLockstep, type Lockstep } from '../../src/main.ts';
-import { Narrator } from './narrator.ts';
-import { openStage } from './stage.ts';
-import { playStory } from './story.ts';
+import type { Config } from '../../src/config/load.ts';
+import type { Lockstep } from '../../src/main.ts';
+
+const began = performance.now();
+// Compiled code is kept, as bin/lockstep.js keeps it: half of a start is compiling. Hence the imports that wait.
+module.enableCompileCache(join(homedir(), '.cache', 'lockstep'));
+const { ConfigError, homeDirectory, loadConfig } = await import('../../src/config/load.ts');
+const { initialise } = await import('../../src/init.ts');
+const { createLog } = await import('../../src/lib/log.ts');
+const { startLockstep } = await import('../../src/main.ts');
+const { Narrator } = await import('./narrator.ts');
 
 const options = readOptions();
-const began = performance.now();
 const narrator = new Narrator(
   (text) => process.stdout.write(text),
   process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
@@ -52,6 +56,8 @@ async function main(): Promise<number> {
 async function play(lockstep: Lockstep, config: Config): Promise<boolean> {
   const temporary = mkdtempSync(join(tmpdir(), 'lockstep-example-'));
   try {
+    // Only now: who merely serves does not wait for the story.
+    const [{ openStage }, { playStory }] = await Promise.all([import('./stage.ts'), import('./story.ts')]);
     const stage = await openStage(lockstep, config.home, temporary, narrator);
     await playStory(stage);
     narrator.line('every step came out as told');
