@@ -12,9 +12,9 @@ export const mutated = [
 export const denyPrecedence: Readonly<Record<string, readonly string[]>> = {
   'src/policy/decide.ts': ['verdictOf'],
   'src/policy/engine/assignments.ts': ['excludes', 'putDenial', 'deleteDenial'],
-  'src/policy/engine/rights-tier.ts': ['#searchTable', '#searchOwn', '#applies', '#passes'],
+  'src/policy/engine/rights-tier.ts': ['#searchTable', '#searchOwn', '#better', '#applies', '#passes'],
   'src/policy/engine/mask-tier.ts': ['#unlessDenied'],
-  'src/policy/engine/reach.ts': ['everyIdentityOf'],
+  'src/policy/engine/reach.ts': ['everyIdentityOf', 'find'],
 };
 
 /** A mutant that nobody can tell from the original by its answers, though it lies in deny precedence. */
@@ -41,12 +41,6 @@ export const equivalents: readonly Equivalent[] = [
   { within: '#searchTable', original: 'anchor < 0', replacement: 'anchor <= 0', reason: root },
   { within: '#searchTable', original: 'crown < 0', replacement: 'false', reason: saves },
   { within: '#searchTable', original: 'crown < 0', replacement: 'crown <= 0', reason: root },
-  {
-    within: '#searchOwn',
-    original: 'true',
-    replacement: 'false',
-    reason: 'no role assignment holds at its own scope only',
-  },
   {
     within: '#applies',
     original: '(word & isGated) === 0 && bits !== conditional',

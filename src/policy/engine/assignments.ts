@@ -84,7 +84,7 @@ export class Assignments {
   /** The role assignments of one principal itself, not of its groups. */
   grantsOf(node: PrincipalNode): RoleAssignment[] {
     const found: RoleAssignment[] = [];
-    this.own.eachHead(node.grants, (head) => {
+    this.own.eachHead(this.#in.principals.tables[node.index * 2] ?? 0, (head) => {
       for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) found.push(this.grantAt(slot));
     });
     return found;
@@ -104,7 +104,7 @@ export class Assignments {
   }
 
   /** Whether a denial excludes one of these principals. */
-  excludes(slot: number, active: Int32Array): boolean {
+  excludes(slot: number, active: readonly number[]): boolean {
     for (const { index } of this.#denialEntry(slot).excluded) if (active.includes(index)) return true;
     return false;
   }
@@ -206,9 +206,10 @@ export class Assignments {
     this.#order[slot] = orderOf(id);
     this.#records[slot] = record;
     if (gate) this.#gates.set(slot, gate);
-    const tables = (flags & isDenial) === 0 ? 'grants' : 'denials';
-    this.next[slot] = this.own.get(node[tables], scope);
-    node[tables] = this.own.set(node[tables], scope, slot);
+    const { tables } = this.#in.principals;
+    const table = tableOf(node, flags);
+    this.next[slot] = this.own.get(tables[table] ?? 0, scope);
+    tables[table] = this.own.set(tables[table] ?? 0, scope, slot);
     node.mentions++;
     node.version++;
     this.#in.principals.disturb(node);
@@ -232,11 +233,12 @@ export class Assignments {
   }
 
   #unlink(node: PrincipalNode, scope: number, slot: number): void {
-    const tables = ((this.words[slot] ?? 0) & isDenial) === 0 ? 'grants' : 'denials';
+    const { tables } = this.#in.principals;
+    const table = tableOf(node, this.words[slot] ?? 0);
     const after = this.next[slot] ?? -1;
-    let at = this.own.get(node[tables], scope);
+    let at = this.own.get(tables[table] ?? 0, scope);
     if (at === slot) {
-      node[tables] = this.own.set(node[tables], scope, after);
+      tables[table] = this.own.set(tables[table] ?? 0, scope, after);
       return;
     }
     while (at >= 0 && this.next[at] !== slot) at = this.next[at] ?? -1;
@@ -263,6 +265,11 @@ export class Assignments {
     if (!record) return '';
     return 'slots' in record ? record.assignment.id : record.id;
   }
+}
+
+/** Where the place of its grants, or denials, is among `Principals.tables`. */
+function tableOf({ index }: PrincipalNode, flags: number): number {
+  return index * 2 + (flags & isDenial);
 }
 
 /** Of a lower-case GUID its first 52 bits, which are in the order of its text; other ids are compared as texts only. */

@@ -8,7 +8,7 @@ describe('a column', () => {
     expect(grown(column, 3)).toBe(column);
   });
 
-  test('grows by half at least, is never tiny, and keeps its kind and what it holds', () => {
+  test('grows by half at least, a large one by an eighth, is never tiny, and keeps its kind and what it holds', () => {
     expect(grown(new Int32Array([1, 2, 3]), 4)).toEqual(
       Int32Array.of(1, 2, 3, ...Array.from({ length: 61 }, () => 0)),
     );
@@ -17,5 +17,7 @@ describe('a column', () => {
     expect(grown(new Int32Array(101), 102)).toHaveLength(152);
     expect(grown(new Float64Array([0.5]), 5_000)).toHaveLength(5_000);
     expect(grown(new Float64Array([0.5]), 5_000)[0]).toBe(0.5);
+    expect(grown(new Uint8Array(2 ** 20 - 2), 2 ** 20 - 1)).toHaveLength(1.5 * 2 ** 20 - 3);
+    expect(grown(new Uint8Array(2 ** 20), 2 ** 20 + 1)).toHaveLength(1.125 * 2 ** 20);
   });
 });

@@ -116,10 +116,10 @@ export class MaskCompiler {
     this.#count = 0;
     for (const table of grants) this.#gatherFrom(table, null);
     for (const table of denials) this.#gatherFrom(table, active);
-    this.#gatherFrom(this.#in.principals.everyone.denials, active);
+    this.#gatherFrom(this.#in.principals.deniedToEveryone, active);
   }
 
-  #gatherFrom(table: number, exclude: Int32Array | null): void {
+  #gatherFrom(table: number, exclude: readonly number[] | null): void {
     const { assignments } = this.#in;
     assignments.own.eachHead(table, (head) => {
       for (let slot = head; slot >= 0; slot = assignments.next[slot] ?? -1) {

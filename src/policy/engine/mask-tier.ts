@@ -44,7 +44,8 @@ export class MaskTier {
     this.#granted = granted;
     this.#denied = denied;
     const compiler = new MaskCompiler(within);
-    this.#tables = new TableMemory(within.principals.masks, (reach) => compiler.compile(reach), options);
+    const compile = compiler.compile.bind(compiler);
+    this.#tables = new TableMemory(within.principals, within.principals.masks, compile, options);
     this.#memory = this.#tables.memory;
   }
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runs } from '../testing/runs.ts';
-import { OwnTables } from './own-tables.ts';
+import { hashOf, OwnTables } from './own-tables.ts';
 
 /** Few scopes, and some that lie far apart. */
 const scopes = fc.oneof(fc.integer({ min: 0, max: 12 }), fc.integer({ min: 0, max: 2 ** 20 }));
@@ -39,6 +39,7 @@ describe('own tables', () => {
           expect(Array.from(expected.keys(), (scope) => tables.get(place, scope))).toEqual([
             ...expected.values(),
           ]);
+          for (const scope of expected.keys()) expect(tables.mayHave(place, hashOf(scope))).toBe(true);
         }
       }),
       { seed: 20_261_125, numRuns: runs(100) },
@@ -65,6 +66,37 @@ describe('own tables', () => {
     expect(heads(tables, table)).toEqual([]);
     // The second time there is room where the first tables were.
     expect(fill()).toBe(first);
+  });
+
+  test('tell most scopes that they do not hold from one look, also after many came and went', () => {
+    const tables = new OwnTables();
+    let table = 0;
+    const put = (from: number, slot: number): void => {
+      for (let scope = from; scope < from + 1_000; scope++) table = tables.set(table, scope, slot);
+    };
+    const passed = (from: number): number => {
+      let count = 0;
+      for (let scope = from; scope < from + 1_000; scope++) if (tables.mayHave(table, hashOf(scope))) count++;
+      return count;
+    };
+    for (let round = 0; round < 20; round++) {
+      put(round * 1_000, 1);
+      expect(passed(round * 1_000)).toBe(1_000);
+      if (round > 0) put((round - 1) * 1_000, -1);
+    }
+    expect(passed(200_000)).toBeLessThan(500);
+  });
+
+  test('make small tables where large ones were', () => {
+    const tables = new OwnTables();
+    let large = 0;
+    for (let scope = 0; scope < 700; scope++) large = tables.set(large, scope, scope);
+    const end = large + 2_179;
+    for (let scope = 0; scope < 700; scope++) large = tables.set(large, scope, -1);
+    const small = Array.from({ length: 300 }, (_, i) => tables.set(0, i, i));
+    expect(Math.max(...small)).toBeLessThan(end);
+    expect(small.map((table, i) => tables.get(table, i))).toEqual(small.map((_, i) => i));
+    expect(new Set(small).size).toBe(300);
   });
 
   test('know nothing of a table that is empty, and take nothing out of it', () => {

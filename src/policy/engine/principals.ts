@@ -2,7 +2,7 @@ import type { PrincipalId } from '../../lib/ids.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
 import { grown } from './columns.ts';
 import { GuidIndex } from './guid-index.ts';
-import { reachOf, type Reach } from './reach.ts';
+import { ReachFinder, type Reach } from './reach.ts';
 import { TablePlaces } from './table-memory.ts';
 
 /** In a deny assignment: everyone. It names no principal of the directory. */
@@ -17,9 +17,6 @@ export interface PrincipalNode {
   record: PrincipalRecord | null;
   groups: readonly PrincipalNode[];
   members: PrincipalNode[] | null;
-  /** Its own table of role assignments, and that of deny assignments: see OwnTables. */
-  grants: number;
-  denials: number;
   /** Assignments that name it, as principal or as excluded. */
   mentions: number;
   /** Deny assignments that exclude it. */
@@ -27,26 +24,31 @@ export interface PrincipalNode {
   /** Raised whenever what it is assigned itself changes. */
   version: number;
   reach: Reach | null;
-  /** Whether anything is remembered of this principal or, for a group, of one beneath it. */
-  derived: boolean;
 }
 
 const none: readonly PrincipalNode[] = [];
 
 export const unknownState = 0;
 export const disabledState = 1;
-export const enabledState = 2;
+const enabledState = 2;
+/** The one state in which membership of it carries anything on. */
+const enabledGroupState = 3;
 
 /** Who belongs to what, and the columns that a decision reads by a principal's index. */
 export class Principals {
   readonly everyone: PrincipalNode;
   /** By index: unknown, disabled or enabled. */
   states = new Uint8Array(64);
+  /** By twice the index: the table of what it is granted itself; then of what it is denied (see OwnTables). */
+  tables = new Int32Array(128);
   /** By index: the compiled tables of its rights (see rights-compile.ts), and of its roles (see mask-compile.ts). */
   readonly rights = new TablePlaces();
   readonly masks = new TablePlaces();
   /** By index: the time (a count of changes) at which what it may do last changed. */
   changedAt = new Int32Array(64);
+  /** By index: whether anything is remembered of this principal or, for a group, of one beneath it. */
+  #derived = new Uint8Array(64);
+  readonly #reaches = new ReachFinder(this);
   readonly #nodes: (PrincipalNode | null)[] = [];
   readonly #indexes = new GuidIndex();
   readonly #now: () => number;
@@ -102,17 +104,16 @@ export class Principals {
         record: null,
         groups: none,
         members: null,
-        grants: 0,
-        denials: 0,
         mentions: 0,
         exclusions: 0,
         version: 0,
         reach: null,
-        derived: false,
       };
       this.#nodes.push(node);
       this.#indexes.add(id, index);
       this.states = grown(this.states, index + 1);
+      this.tables = grown(this.tables, index * 2 + 2);
+      this.#derived = grown(this.#derived, index + 1);
       this.rights.grow(index + 1);
       this.masks.grow(index + 1);
       this.changedAt = grown(this.changedAt, index + 1);
@@ -123,7 +124,7 @@ export class Principals {
   put(record: PrincipalRecord): void {
     const node = this.mention(record.id);
     node.record = record;
-    this.states[node.index] = record.enabled ? enabledState : disabledState;
+    this.states[node.index] = stateOf(record);
     this.disturb(node);
   }
 
@@ -170,11 +171,28 @@ export class Principals {
     this.#nodes[node.index] = null;
   }
 
+  /** The table of what everyone is denied. */
+  get deniedToEveryone(): number {
+    return this.tables[this.everyone.index * 2 + 1] ?? 0;
+  }
+
+  /** Whether membership in it carries anything on: only an enabled group does. */
+  conveys(index: number): boolean {
+    return this.states[index] === enabledGroupState;
+  }
+
+  /** Indexes are below it. */
+  get capacity(): number {
+    return this.states.length;
+  }
+
   /** The closure over its groups; remembered, and noted with each of them, until one of them is disturbed. */
   reachOf(node: PrincipalNode): Reach {
     if (node.reach) return node.reach;
-    const { reach, identities } = reachOf(node);
-    for (const identity of identities) identity.derived = true;
+    // Of whoever has no members the groups' own are remembered too, so that the next member finds them.
+    if (node.members === null) for (const group of node.groups) this.reachOf(group);
+    const reach = this.#reaches.find(node);
+    for (const identity of reach.identities) this.#derived[identity] = 1;
     node.reach = reach;
     return reach;
   }
@@ -185,19 +203,32 @@ export class Principals {
    */
   disturb(start: PrincipalNode): void {
     if (start === this.everyone) this.#onEveryone();
-    if (!start.derived) return;
-    const now = this.#now();
-    const beneath = new Set([start]);
-    for (const node of beneath) {
-      if (!node.derived) continue;
-      node.derived = false;
-      node.reach = null;
-      this.rights.forget(node.index);
-      this.masks.forget(node.index);
-      this.changedAt[node.index] = now;
-      if (node.members) for (const member of node.members) beneath.add(member);
+    if (this.#derived[start.index] === 0) return;
+    this.#forget(start);
+    if (start.members === null) return;
+    const beneath = [start];
+    for (const group of beneath) {
+      for (const member of group.members ?? []) {
+        if (this.#derived[member.index] === 0) continue;
+        this.#forget(member);
+        beneath.push(member);
+      }
     }
   }
+
+  #forget(node: PrincipalNode): void {
+    const { index } = node;
+    this.#derived[index] = 0;
+    node.reach = null;
+    this.rights.forget(index);
+    this.masks.forget(index);
+    this.changedAt[index] = this.#now();
+  }
+}
+
+function stateOf({ enabled, kind }: PrincipalRecord): number {
+  if (!enabled) return disabledState;
+  return kind === 'group' ? enabledGroupState : enabledState;
 }
 
 function unlink(group: PrincipalNode, member: PrincipalNode): void {

@@ -1,46 +1,99 @@
-import type { PrincipalNode } from './principals.ts';
+import type { PrincipalNode, Principals } from './principals.ts';
 
-/** A principal and its groups, transitively, and what they are assigned themselves. */
+/** A principal and its groups, transitively, and what they are assigned themselves. All by index, the principal first. */
 export interface Reach {
-  /** Itself, and its groups by way of enabled ones only: what grants count, and exclusions. */
-  readonly active: Int32Array;
-  /** What those are assigned, as tables of OwnTables. */
+  /** Itself and its groups, by way of disabled ones too: whatever it depends on. */
+  readonly identities: readonly number[];
+  /** By way of enabled groups only: what grants count, and exclusions. The same list when there is no other way. */
+  readonly active: readonly number[];
+  /** What the active ones are assigned, as tables of OwnTables. */
   readonly grants: readonly number[];
   /** What it and its groups, disabled ones too, are denied. */
   readonly denials: readonly number[];
 }
 
-/** The closure over groups (cycles end where they began), and every node that it depends on. */
-export function reachOf(start: PrincipalNode): { reach: Reach; identities: Iterable<PrincipalNode> } {
-  const identities = everyIdentityOf(start);
-  const active = allConvey(start, identities) ? identities : identitiesOf(start);
-  const grants: number[] = [];
-  const denials: number[] = [];
-  for (const node of active) if (node.grants !== 0) grants.push(node.grants);
-  for (const node of identities) if (node.denials !== 0) denials.push(node.denials);
-  const indexes = new Int32Array(active.size);
-  let at = 0;
-  for (const { index } of active) indexes[at++] = index;
-  return { identities, reach: { active: indexes, grants, denials } };
-}
+/** Finds the reach of a principal from those of its groups that are remembered, and goes through the others. */
+export class ReachFinder {
+  readonly #principals: Principals;
+  /** By index, the last search that has come by. */
+  #seen = new Int32Array(64);
+  #search = 0;
 
-function allConvey(start: PrincipalNode, identities: Iterable<PrincipalNode>): boolean {
-  for (const node of identities) if (node !== start && !conveys(node)) return false;
-  return true;
+  constructor(principals: Principals) {
+    this.#principals = principals;
+  }
+
+  /** The closure over groups; cycles end where they began. */
+  find(start: PrincipalNode): Reach {
+    const { tables } = this.#principals;
+    const identities = this.#climb(start, false);
+    const active = this.#onlyEnabled(identities) ? identities : this.#climb(start, true);
+    const grants: number[] = [];
+    const denials: number[] = [];
+    for (const index of active) {
+      const table = tables[index * 2] ?? 0;
+      if (table !== 0) grants.push(table);
+    }
+    for (const index of identities) {
+      const table = tables[index * 2 + 1] ?? 0;
+      if (table !== 0) denials.push(table);
+    }
+    return { identities, active, grants, denials };
+  }
+
+  #onlyEnabled(identities: readonly number[]): boolean {
+    for (let i = 1; i < identities.length; i++)
+      if (!this.#principals.conveys(identities[i] ?? 0)) return false;
+    return true;
+  }
+
+  #climb(start: PrincipalNode, onlyEnabled: boolean): number[] {
+    const found: number[] = [];
+    this.#begin();
+    this.#note(start.index, found);
+    const open = [start];
+    for (const node of open) {
+      for (const group of node.groups) {
+        if (onlyEnabled && !this.#principals.conveys(group.index)) continue;
+        const { reach } = group;
+        if (reach === null) {
+          if (this.#note(group.index, found)) open.push(group);
+        } else for (const index of onlyEnabled ? reach.active : reach.identities) this.#note(index, found);
+      }
+    }
+    return found;
+  }
+
+  #begin(): void {
+    const { capacity } = this.#principals;
+    if (this.#seen.length < capacity) this.#seen = new Int32Array(capacity);
+    if (++this.#search < 0x7fff_ffff) return;
+    this.#seen.fill(0);
+    this.#search = 1;
+  }
+
+  /** Whether this search has not come by before. */
+  #note(index: number, found: number[]): boolean {
+    if (this.#seen[index] === this.#search) return false;
+    this.#seen[index] = this.#search;
+    found.push(index);
+    return true;
+  }
 }
 
 /** Equal for principals whose rights are the same, whoever they are: by it they share one compiled table. */
-export function rightsKey(start: PrincipalNode): string {
-  const granted: PrincipalNode[] = [];
-  const denied: PrincipalNode[] = [];
-  for (const node of identitiesOf(start)) if (node.grants !== 0 || node.exclusions > 0) granted.push(node);
-  for (const node of everyIdentityOf(start)) if (node.denials !== 0) denied.push(node);
+export function rightsKey({ active, identities }: Reach, principals: Principals): string {
+  const { tables } = principals;
+  const granted = active.filter(
+    (index) => tables[index * 2] !== 0 || (principals.at(index)?.exclusions ?? 0) > 0,
+  );
+  const denied = identities.filter((index) => tables[index * 2 + 1] !== 0);
+  const listOf = (indexes: number[]): string =>
+    indexes
+      .sort((a, b) => a - b)
+      .map((index) => `${index}.${principals.at(index)?.version ?? 0}`)
+      .join();
   return `${listOf(granted)};${listOf(denied)}`;
-}
-
-function listOf(nodes: PrincipalNode[]): string {
-  nodes.sort((a, b) => a.index - b.index);
-  return nodes.map(({ index, version }) => `${index}.${version}`).join();
 }
 
 /** The principal and every enabled group that it belongs to, transitively. */

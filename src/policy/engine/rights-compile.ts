@@ -77,7 +77,7 @@ export class RightsCompiler {
     for (const table of grants) this.#gatherFrom(table);
     const first = this.#count;
     for (const table of denials) this.#gatherFrom(table);
-    this.#gatherFrom(principals.everyone.denials);
+    this.#gatherFrom(principals.deniedToEveryone);
     let kept = first;
     for (let i = first; i < this.#count; i++) {
       const slot = this.#slots[i] ?? 0;

@@ -7,6 +7,7 @@ import { none } from './decision-cache.ts';
 import type { Gate } from './gate.ts';
 import { absent, conditional, type Memberships } from './memberships.ts';
 import { deniedBase, missingGrant, unknownPrincipal } from './outcomes.ts';
+import { hashOf } from './own-tables.ts';
 import type { Principals } from './principals.ts';
 import type { Reach } from './reach.ts';
 import { directoryHome, RightsCompiler, split, type Within } from './rights-compile.ts';
@@ -41,7 +42,10 @@ export class RightsTier {
   readonly #tables: TableMemory;
   /** The scopes at or above the one asked about at which something is assigned, nearest first. */
   readonly #chain = new Int32Array(longestChain);
+  readonly #hashes = new Int32Array(longestChain);
   #length = 0;
+  /** Where in the chain the best slot of a search is, so far. */
+  #nearest = 0;
   #asked = false;
   #access: Access | null = null;
   #principal = 0;
@@ -57,7 +61,8 @@ export class RightsTier {
     this.#granted = parts.granted;
     this.#denied = parts.denied;
     const compiler = new RightsCompiler(parts);
-    this.#tables = new TableMemory(parts.principals.rights, (reach) => compiler.compile(reach), options);
+    const compile = compiler.compile.bind(compiler);
+    this.#tables = new TableMemory(parts.principals, parts.principals.rights, compile, options);
     this.#context = this.#contextOf(parts.attributes);
   }
 
@@ -186,33 +191,46 @@ export class RightsTier {
     return none;
   }
 
-  /** The same without a compiled table: each principal's and group's own, scope by scope, nearest first. */
+  /** The same without a compiled table: from each principal's and group's own. */
   #searchOwn(reach: Reach, scope: number, exact: boolean): number {
-    const { own } = this.#assignments;
+    this.#hash();
+    const here = exact ? scope : -1;
+    const toEveryone = this.#principals.deniedToEveryone;
+    this.#nearest = this.#length - 1;
+    let denial = none;
+    for (const table of reach.denials) denial = this.#better(denial, table, reach, here);
+    if (toEveryone !== 0) denial = this.#better(denial, toEveryone, reach, here);
+    if (denial !== none) return deniedBase - denial;
+    this.#nearest = this.#length - 1;
     let grant = none;
-    const { denials: ofEveryone } = this.#principals.everyone;
-    for (let j = 0; j < this.#length; j++) {
-      const at = this.#chain[j] ?? 0;
-      let denial = none;
-      for (let i = 0; i <= reach.denials.length; i++) {
-        const table = i < reach.denials.length ? reach.denials[i] : ofEveryone;
-        for (let slot = own.get(table ?? 0, at); slot >= 0; slot = this.#assignments.next[slot] ?? -1) {
-          if (denial !== none && !this.#assignments.before(slot, denial)) continue;
-          if (!this.#applies(slot, true, exact && at === scope)) continue;
-          if (this.#assignments.excludes(slot, reach.active)) continue;
-          denial = slot;
-        }
-      }
-      if (denial !== none) return deniedBase - denial;
-      if (grant !== none) continue;
-      for (const table of reach.grants) {
-        for (let slot = own.get(table, at); slot >= 0; slot = this.#assignments.next[slot] ?? -1) {
-          if (grant !== none && !this.#assignments.before(slot, grant)) continue;
-          if (this.#applies(slot, false, true)) grant = slot;
-        }
+    for (const table of reach.grants) grant = this.#better(grant, table, null, here);
+    return grant === none ? missingGrant : grant;
+  }
+
+  #hash(): void {
+    for (let i = 0; i < this.#length; i++) this.#hashes[i] = hashOf(this.#chain[i] ?? 0);
+  }
+
+  /**
+   * The slot of this table that comes before `best`, which is at the scope numbered `#nearest` of the chain, if it has one
+   * that applies; else `best`. `reach` is given for denials only, which may exclude one of it.
+   */
+  #better(best: number, table: number, reach: Reach | null, here: number): number {
+    const { own, next } = this.#assignments;
+    let found = best;
+    for (let i = 0; i <= this.#nearest; i++) {
+      const hash = this.#hashes[i] ?? 0;
+      if (!own.mayHave(table, hash)) continue;
+      const scope = this.#chain[i] ?? 0;
+      for (let slot = own.find(table, hash, scope); slot >= 0; slot = next[slot] ?? -1) {
+        if (i === this.#nearest && found !== none && !this.#assignments.before(slot, found)) continue;
+        if (!this.#applies(slot, reach !== null, scope === here)) continue;
+        if (reach !== null && this.#assignments.excludes(slot, reach.active)) continue;
+        found = slot;
+        this.#nearest = i;
       }
     }
-    return grant === none ? missingGrant : grant;
+    return found;
   }
 
   /** `here`: at the very scope that is asked about. */

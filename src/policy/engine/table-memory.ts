@@ -1,5 +1,5 @@
 import { grown } from './columns.ts';
-import type { PrincipalNode } from './principals.ts';
+import type { PrincipalNode, Principals } from './principals.ts';
 import { rightsKey, type Reach } from './reach.ts';
 
 /** A table of numbers for a set of rights, and what its readers need to know beside its place. */
@@ -84,6 +84,7 @@ const crowdedUses = 200;
  */
 export class TableMemory {
   readonly memory: Int32Array;
+  readonly #principals: Principals;
   readonly #places: TablePlaces;
   readonly #compile: (reach: Reach) => Compiled | null;
   readonly #compileAfter: number;
@@ -94,8 +95,15 @@ export class TableMemory {
   #end = line;
   #crowded = false;
 
-  constructor(places: TablePlaces, compile: (reach: Reach) => Compiled | null, options: TableMemoryOptions) {
+  /** `places` are those of the principals, for tables of this kind. */
+  constructor(
+    principals: Principals,
+    places: TablePlaces,
+    compile: (reach: Reach) => Compiled | null,
+    options: TableMemoryOptions,
+  ) {
     this.memory = new Int32Array(Math.max(1_024, Math.floor(options.bytes / 4)));
+    this.#principals = principals;
     this.#places = places;
     this.#compile = compile;
     this.#compileAfter = options.compileAfter;
@@ -114,7 +122,7 @@ export class TableMemory {
     const uses = this.#places.use(node.index);
     const enough = this.#crowded ? Math.max(crowdedUses, this.#compileAfter) : this.#compileAfter;
     if (uses < 0 || uses + 1 < enough) return 0;
-    const key = rightsKey(node);
+    const key = rightsKey(reach, this.#principals);
     const table = this.#byKey.get(key) ?? this.#write(key, reach);
     if (!table) {
       this.#places.giveUp(node.index);

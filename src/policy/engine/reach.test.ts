@@ -1,0 +1,65 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { PrincipalId } from '../../lib/ids.ts';
+import { roleIds } from '../built-in-roles.ts';
+import { assignment, group as scope, person } from '../testing/people.ts';
+import { runs } from '../testing/runs.ts';
+import { Engine } from './engine.ts';
+import type { PrincipalNode } from './principals.ts';
+import { everyIdentityOf, identitiesOf } from './reach.ts';
+
+const people = ['p0', 'p1', 'p2'] as PrincipalId[];
+const groups = ['g0', 'g1', 'g2', 'g3', 'g4'] as PrincipalId[];
+
+/** What may happen in a directory: groups go round in circles too. */
+const one = fc.constantFrom(...people, ...groups);
+const step = fc.record({
+  what: fc.constantFrom('add', 'add', 'take', 'enable', 'disable', 'remove', 'grant', 'ask', 'ask', 'ask'),
+  who: one,
+  into: fc.constantFrom(...groups),
+});
+
+function newEngine(): Engine {
+  return new Engine({ rightsBytes: 4_096, maskBytes: 4_096, compileAfter: 1_000, cachedDecisions: 1 });
+}
+
+function put({ principals }: Engine, id: PrincipalId, enabled: boolean): void {
+  principals.put({ ...person(id, id), kind: groups.includes(id) ? 'group' : 'user', enabled });
+}
+
+describe('the reach of a principal', () => {
+  test('is the closure over groups, whatever was remembered before the directory changed', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 30, maxLength: 90, size: 'max' }), (steps) => {
+        const engine = newEngine();
+        const { principals, assignments } = engine;
+        for (const id of [...people, ...groups]) put(engine, id, true);
+        const indexes = (nodes: Iterable<PrincipalNode>): number[] =>
+          Array.from(nodes, ({ index }) => index).sort((a, b) => a - b);
+        for (const [i, { what, who, into }] of steps.entries()) {
+          engine.tick();
+          if (what === 'add') principals.addMember(into, who);
+          else if (what === 'take') principals.removeMember(into, who);
+          else if (what === 'enable') put(engine, who, true);
+          else if (what === 'disable') put(engine, who, false);
+          else if (what === 'remove') principals.remove(who);
+          else if (what === 'grant') {
+            assignments.putGrant(assignment(i, scope, roleIds.reader, who));
+          } else {
+            const node = principals.get(who);
+            if (!node) continue;
+            const reach = principals.reachOf(node);
+            expect(reach.identities[0]).toBe(node.index);
+            expect(indexes(everyIdentityOf(node))).toEqual(reach.identities.toSorted((a, b) => a - b));
+            expect(indexes(identitiesOf(node))).toEqual(reach.active.toSorted((a, b) => a - b));
+            const granted = reach.active
+              .map((index) => principals.tables[index * 2])
+              .filter((at) => at !== 0);
+            expect(reach.grants).toEqual(granted);
+          }
+        }
+      }),
+      { seed: 20_261_125, numRuns: runs(200) },
+    );
+  });
+});
