@@ -1,13 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isAllowed } from '../decide.ts';
+import { isWithin } from '../scope.ts';
 import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
 import { changedRows, makesRing } from '../testing/changed-rows.ts';
+import { maskedAnswers } from '../testing/engine-parts.ts';
 import { ada, assignment, ben, deny, group, rows, subscription, visionTeam } from '../testing/people.ts';
 import { referenceDecide } from '../testing/reference-evaluator.ts';
 import { runs } from '../testing/runs.ts';
 import { accesses, changes, firstWorld, roleDefinition, users } from '../testing/world.ts';
 import { histories, worldAfter } from '../testing/worlds.ts';
+import { no, undecided, yes } from './mask-tier.ts';
 
 const reading = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
 const read = { action: 'N/t/read', dataAction: false };
@@ -162,6 +165,41 @@ describe('small worlds of few roles, laid out in advance', () => {
     expect(answers.yes).toBeGreaterThan(50);
     expect(answers.no).toBeGreaterThan(50);
   });
+
+  /** Whether something unsure, to whomever it is assigned, is at or above the scope. */
+  function isUnsure({ roleAssignments, denyAssignments }: PolicyRows, scope: string): boolean {
+    return (
+      roleAssignments.some((it) => it.condition && isWithin(scope, it.scope)) ||
+      denyAssignments.some((it) => (it.condition || it.doNotApplyToChildScopes) && isWithin(scope, it.scope))
+    );
+  }
+
+  test.each([
+    [1, 0],
+    [1, 2],
+    [3, 0],
+    [3, 2],
+  ])(
+    'are left to other tiers only where something is unsure, roles in %i layers, %i denials',
+    (layers, denials) => {
+      const wrong: unknown[] = [];
+      const told = { yes: 0, no: 0, undecided: 0 };
+      for (let seed = 0; seed < 30; seed++) {
+        const rowsOfIt = world(seed * 4 + layers + denials, layers, denials);
+        const masked = maskedAnswers(rowsOfIt, ada);
+        for (const access of asked) {
+          const answer = masked(access);
+          const expected = referenceDecide(rowsOfIt, ada, access).allowed ? yes : no;
+          if (answer === undecided) told.undecided++;
+          else told[answer === yes ? 'yes' : 'no']++;
+          if (answer === expected || (answer === undecided && isUnsure(rowsOfIt, access.scope))) continue;
+          wrong.push({ seed, access, answer, expected });
+        }
+      }
+      expect(wrong).toEqual([]);
+      expect(Math.min(told.yes, told.no, told.undecided)).toBeGreaterThan(25);
+    },
+  );
 });
 
 describe('a principal', () => {
@@ -198,21 +236,23 @@ describe('a principal', () => {
     const permissions = [reading];
     for (const granted of [0, 3, 9, 14]) {
       for (const denied of [1, 4, 8, 13]) {
-        const snapshot = PolicySnapshot.from(
-          {
-            ...nothing,
-            roleDefinitions: [role!],
-            // Nobody's, so that all levels are scopes at which something is assigned.
-            roleAssignments: [
-              ...levels.map((scope, i) => assignment(i, scope, role!.id, ben)),
-              assignment(99, levels[granted]!, role!.id, ada),
-            ],
-            denyAssignments: [deny(1, { scope: levels[denied]!, permissions, principals: [ada] })],
-          },
-          compiled,
-        );
+        const world = {
+          ...nothing,
+          roleDefinitions: [role!],
+          // Nobody's, so that all levels are scopes at which something is assigned.
+          roleAssignments: [
+            ...levels.map((scope, i) => assignment(i, scope, role!.id, ben)),
+            assignment(99, levels[granted]!, role!.id, ada),
+          ],
+          denyAssignments: [deny(1, { scope: levels[denied]!, permissions, principals: [ada] })],
+        };
+        const snapshot = PolicySnapshot.from(world, compiled);
+        const masked = maskedAnswers(world, ada);
         for (const [i, scope] of levels.entries()) {
           expect([i, isAllowed(snapshot, ada, { ...read, scope })]).toEqual([i, i >= granted && i < denied]);
+          // Three beneath the resource group are told in advance.
+          const answer = i > 3 ? undecided : i >= granted && i < denied ? yes : no;
+          expect([i, masked({ ...read, scope })]).toEqual([i, answer]);
         }
       }
     }
@@ -237,5 +277,33 @@ describe('a principal', () => {
       expect([i, isAllowed(snapshot, ada, access)]).toEqual([i, i % 2 === 0]);
       expect([i, isAllowed(snapshot, ada, { ...access, scope: `${group}/x` })]).toEqual([i, true]);
     }
+  });
+
+  test('is allowed in each of many resource groups what it holds there, and nothing else', () => {
+    const each = Array.from({ length: 30 }, (_, i) => i);
+    const roleDefinitions = each.map((i) =>
+      roleDefinition(fillers(i, 1)[0]!.id, [{ ...reading, actions: [`N/t/${i}/read`] }]),
+    );
+    const at = (i: number): string => `${subscription}/resourcegroups/g${i}`;
+    const within = (i: number): string => `${group}/providers/n/t/x${i}`;
+    const world = {
+      ...nothing,
+      roleDefinitions,
+      roleAssignments: [
+        ...each.map((i) => assignment(i, within(i), roleDefinitions[i]!.id, i % 10 === 0 ? ada : ben)),
+        ...Array.from({ length: 1_500 }, (_, i) =>
+          assignment(100 + i, at(i), roleDefinitions[i % 30]!.id, ada),
+        ),
+      ],
+    };
+    const masked = maskedAnswers(world, ada);
+    const wrong: unknown[] = [];
+    const ask = (scope: string, i: number, expected: boolean): void => {
+      const answer = masked({ action: `N/t/${i}/read`, dataAction: false, scope });
+      if (answer !== (expected ? yes : no)) wrong.push({ scope, i, answer });
+    };
+    for (const i of each) for (const j of each) ask(within(i), j, i === j && i % 10 === 0);
+    for (let i = 0; i < 1_500; i++) for (let j = i % 3; j < 30; j += 3) ask(at(i), j, j === i % 30);
+    expect(wrong).toEqual([]);
   });
 });
