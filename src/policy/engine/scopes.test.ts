@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runs } from '../testing/runs.ts';
 import { scopeAndAncestors } from '../scope.ts';
-import { Scopes } from './scopes.ts';
+import { chainSize, Scopes } from './scopes.ts';
 
 const team = '/providers/microsoft.management/managementgroups/team';
 const company = '/providers/microsoft.management/managementgroups/company';
@@ -25,6 +25,21 @@ const steps = fc.array(
   fc.record({ at: fc.constantFrom(...texts), what: fc.constantFrom('assign', 'release', 'pin', 'unpin') }),
   { minLength: 10, maxLength: 60, size: 'max' },
 );
+
+/** A scope's chain, and what is assigned above its key, are what going up step by step finds. */
+function expectChain(scopes: Scopes, number: number): void {
+  const key = scopes.key(number);
+  const beneath: number[] = [];
+  for (let at = number; at !== key; at = scopes.parent(at)) if (scopes.isAssigned(at)) beneath.push(at + 1);
+  const told = [...beneath, -1, -1, -1].slice(0, 3);
+  if (beneath.length > 3) told[2] = -(told[2] ?? 0) - 1;
+  let up = scopes.parent(key);
+  while (up >= 0 && !scopes.isAssigned(up)) up = scopes.parent(up);
+  const expected = [key, ...told, up].join();
+  const first = scopes.chain(number);
+  const found = [...scopes.chains.subarray(first, first + chainSize), scopes.aboveKey(number)].join();
+  if (found !== expected) expect(found).toBe(expected);
+}
 
 describe('the tree of known scopes', () => {
   test('holds what is assigned or kept, with all above it, and lets go of the rest', () => {
@@ -63,6 +78,7 @@ describe('the tree of known scopes', () => {
             expect(scopes.parent(number)).toBe(above[0] === undefined ? -1 : scopes.find(above[0]));
             const next = above.find((each) => (assigned.get(each)?.length ?? 0) > 0);
             expect(scopes.above(number)).toBe(next === undefined ? -1 : scopes.find(next));
+            expectChain(scopes, number);
           }
         }
       }),
@@ -161,5 +177,26 @@ describe('the tree of known scopes', () => {
     const found: string[] = [];
     for (let at = deepest; at >= 0; at = scopes.above(at)) found.unshift(scopes.text(at));
     expect(found).toEqual(chain.filter((_, i) => i % 3 !== 1));
+    for (const text of chain) expectChain(scopes, scopes.find(text));
+  });
+
+  test('has chains that are of now, however often it has changed', () => {
+    const scopes = new Scopes();
+    const at = scopes.pin(`${group}/x/y/z`);
+    for (let i = 0; i < 600; i++) {
+      const other = scopes.assign(i % 3 === 0 ? `${group}/x` : group);
+      expectChain(scopes, at);
+      // Unlike the last: it has chains of long ago, when it is looked at again.
+      if (i % 255 === 0) expectChain(scopes, scopes.find(subscription));
+      scopes.release(other);
+      expectChain(scopes, at);
+    }
+    const above = scopes.aboveKey(at);
+    scopes.assign(team);
+    scopes.place({ scope: subscription, parent: team, displayName: '' });
+    expect(scopes.aboveKey(at)).not.toBe(above);
+    expectChain(scopes, at);
+    scopes.displace(subscription);
+    expect(scopes.aboveKey(at)).toBe(above);
   });
 });
