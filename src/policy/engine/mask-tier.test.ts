@@ -4,6 +4,7 @@ import { isAllowed } from '../decide.ts';
 import { isWithin } from '../scope.ts';
 import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
 import { changedRows, makesRing } from '../testing/changed-rows.ts';
+import { dice } from '../testing/dice.ts';
 import { maskedAnswers } from '../testing/engine-parts.ts';
 import { ada, assignment, ben, deny, group, rows, subscription, visionTeam } from '../testing/people.ts';
 import { referenceDecide } from '../testing/reference-evaluator.ts';
@@ -97,17 +98,6 @@ describe('small worlds of few roles, laid out in advance', () => {
   );
   const colours = ['red', 'blue'] as const;
   const may = (verb: string) => ({ ...reading, actions: [`N/t/${verb}`] });
-
-  /** mulberry32, so that each world is the same each time. */
-  function dice(seed: number): (sides: number) => number {
-    let state = seed;
-    return (sides) => {
-      state = (state + 0x6d2b79f5) | 0;
-      let t = Math.imul(state ^ (state >>> 15), state | 1);
-      t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-      return ((t ^ (t >>> 14)) >>> 0) % sides;
-    };
-  }
 
   /** Ada holds some of the roles herself and some through her groups, with and without conditions; she is denied some. */
   function world(seed: number, layers: number, denials: number): PolicyRows {

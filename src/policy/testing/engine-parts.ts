@@ -1,8 +1,11 @@
 import { Actions } from '../engine/actions.ts';
 import { Assignments } from '../engine/assignments.ts';
+import { ConditionAttributes } from '../engine/condition-attributes.ts';
 import { MaskTier, untold } from '../engine/mask-tier.ts';
 import { Memberships } from '../engine/memberships.ts';
 import { Principals } from '../engine/principals.ts';
+import { ResourceTags } from '../engine/resource-tags.ts';
+import { RightsTier } from '../engine/rights-tier.ts';
 import { Roles } from '../engine/roles.ts';
 import { Scopes } from '../engine/scopes.ts';
 import type { PolicyRows } from '../snapshot.ts';
@@ -16,6 +19,8 @@ export interface EngineParts {
   readonly assignments: Assignments;
   readonly granted: Memberships;
   readonly denied: Memberships;
+  readonly roles: Roles;
+  readonly attributes: ConditionAttributes;
 }
 
 export function enginePartsOf(rows: PolicyRows): EngineParts {
@@ -42,7 +47,8 @@ export function enginePartsOf(rows: PolicyRows): EngineParts {
   for (const placement of rows.placements ?? []) scopes.place(placement);
   for (const each of rows.roleAssignments) assignments.putGrant(each);
   for (const each of rows.denyAssignments) assignments.putDenial(each);
-  return { principals, scopes, actions, assignments, granted, denied };
+  const attributes = new ConditionAttributes(principals, new ResourceTags());
+  return { principals, scopes, actions, assignments, granted, denied, roles, attributes };
 }
 
 /** Masks by themselves: what this principal is told at once, and null where that is left to the other tiers. */
@@ -53,4 +59,28 @@ export function maskedAnswers(rows: PolicyRows, id: string): (asked: Access) => 
   if (!node || !masks.ask(node)) return () => untold;
   return ({ action, dataAction, scope }) =>
     masks.allows(node.index, parts.actions.number(action, dataAction), parts.scopes.resolve(scope));
+}
+
+/** Compiled rights by themselves: the outcome for this principal, and how many places its table is searched at. */
+export function rightsOf(
+  rows: PolicyRows,
+  id: string,
+): {
+  readonly rights: RightsTier;
+  readonly ask: (asked: Access, told?: Access | null) => number;
+  readonly places: () => number;
+} {
+  const parts = enginePartsOf(rows);
+  const { principals, actions, scopes } = parts;
+  const rights = new RightsTier(parts, { bytes: 2 ** 17, compileAfter: 1 });
+  const principal = principals.index(id);
+  return {
+    rights,
+    ask: (asked, told = asked) => {
+      const scope = scopes.resolve(asked.scope);
+      const action = actions.number(asked.action, asked.dataAction);
+      return rights.search(principal, action, scope, scopes.exact, told);
+    },
+    places: () => principals.rights.columns[principal * 4 + 1] ?? 0,
+  };
 }
