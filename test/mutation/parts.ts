@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Tried } from './gate.ts';
+
+/** One of several runs that are a whole run together. */
+export interface Part {
+  readonly number: number;
+  readonly of: number;
+}
+
+/** What a part leaves behind when it has come to its end. */
+export interface PartResult extends Part {
+  /** `sourcesHash` of what it ran with. */
+  readonly sources: string;
+  readonly files: readonly string[];
+  readonly tried: readonly Tried[];
+}
+
+/** `2/5` is the second of five. Throws a RangeError for anything else. */
+export function partFrom(text: string): Part {
+  const [, number, of] = /^([1-9]\d?)\/([1-9]\d?)$/.exec(text) ?? [];
+  const part = { number: Number(number), of: Number(of) };
+  if (!(part.number <= part.of)) throw new RangeError(`'${text}' is not a part such as 2/5`);
+  return part;
+}
+
+/** The files that these patterns name, in order. */
+export function filesOf(root: string, patterns: readonly string[]): string[] {
+  return globSync([...patterns], { cwd: root }).sort();
+}
+
+/** The files of a part: each file is in one, and the parts are about as large as each other. */
+export function filesOfPart(sizes: ReadonlyMap<string, number>, { number, of }: Part): string[] {
+  const parts = Array.from({ length: of }, () => ({ size: 0, files: new Array<string>() }));
+  for (const [file, size] of [...sizes].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))) {
+    const least = parts.reduce((some, other) => (other.size < some.size ? other : some));
+    least.size += size;
+    least.files.push(file);
+  }
+  return (parts[number - 1]?.files ?? []).sort();
+}
+
+/** Another one whenever anything differs of what a run is made of. */
+export function sourcesHash(root: string): string {
+  const hash = createHash('sha256');
+  const files = filesOf(root, ['src/**/*.ts', 'test/mutation/*.ts', 'package.json', 'package-lock.json']);
+  for (const file of files) {
+    hash.update(
+      `${file}\n${createHash('sha256')
+        .update(readFileSync(join(root, file)))
+        .digest('hex')}\n`,
+    );
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * The mutants of all parts. Throws a RangeError unless these are all parts of one whole, each of these very sources,
+ * which leave out no file.
+ */
+export function summed(results: readonly PartResult[], sources: string, files: readonly string[]): Tried[] {
+  const of = results[0]?.of ?? 0;
+  for (let number = 1; number <= Math.max(of, 1); number++) {
+    const [part, ...more] = results.filter((it) => it.number === number);
+    if (!part || more.length > 0)
+      throw new RangeError(`part ${number} is there ${part ? 'twice' : 'not at all'}`);
+    if (part.sources !== sources) throw new RangeError(`part ${number} was run with other sources`);
+  }
+  if (results.some((it) => it.of !== of)) throw new RangeError('these are not the parts of one whole');
+  const tried = results.flatMap((part) => part.tried);
+  const run = new Set(results.flatMap((part) => part.files));
+  const left = files.filter((file) => !run.has(file));
+  if (left.length > 0) throw new RangeError(`no part has tried ${left.join(', ')}`);
+  return tried;
+}
