@@ -91,7 +91,6 @@ export class MaskCompiler {
     this.#lists.clear();
     this.#listed = 0;
     this.#end = maskHeader;
-    this.#out.fill(0, 0, maskHeader);
     let size = 0;
     for (const [layer, group] of groups.entries()) {
       const start = this.#end;
@@ -192,7 +191,7 @@ export class MaskCompiler {
     const { scopes } = this.#in;
     for (let scope = scopes.above(block.key); scope >= 0; scope = scopes.above(scope)) {
       const above = this.#blocks.get(scope);
-      if (!above || scopes.key(scope) !== scope) continue;
+      if (!above) continue;
       this.#inherit(above);
       block.word |= above.word;
       block.denied = united(block.denied, above.denied);

@@ -5,13 +5,13 @@ import { isWithin } from '../scope.ts';
 import { PolicySnapshot, type PolicyRows } from '../snapshot.ts';
 import { changedRows, makesRing } from '../testing/changed-rows.ts';
 import { dice } from '../testing/dice.ts';
-import { maskedAnswers } from '../testing/engine-parts.ts';
+import { masksOf } from '../testing/engine-parts.ts';
 import { ada, assignment, ben, deny, group, rows, subscription, visionTeam } from '../testing/people.ts';
 import { referenceDecide } from '../testing/reference-evaluator.ts';
 import { runs } from '../testing/runs.ts';
 import { accesses, changes, firstWorld, roleDefinition, users } from '../testing/world.ts';
 import { histories, worldAfter } from '../testing/worlds.ts';
-import { no, undecided, yes } from './mask-tier.ts';
+import { no, undecided, untold, yes } from './mask-tier.ts';
 
 const reading = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
 const read = { action: 'N/t/read', dataAction: false };
@@ -176,7 +176,7 @@ describe('small worlds of few roles, laid out in advance', () => {
       const told = { yes: 0, no: 0, undecided: 0 };
       for (let seed = 0; seed < 30; seed++) {
         const rowsOfIt = world(seed * 4 + layers + denials, layers, denials);
-        const masked = maskedAnswers(rowsOfIt, ada);
+        const { ask: masked } = masksOf(rowsOfIt, ada);
         for (const access of asked) {
           const answer = masked(access);
           const expected = referenceDecide(rowsOfIt, ada, access).allowed ? yes : no;
@@ -237,7 +237,7 @@ describe('a principal', () => {
           denyAssignments: [deny(1, { scope: levels[denied]!, permissions, principals: [ada] })],
         };
         const snapshot = PolicySnapshot.from(world, compiled);
-        const masked = maskedAnswers(world, ada);
+        const { ask: masked } = masksOf(world, ada);
         for (const [i, scope] of levels.entries()) {
           expect([i, isAllowed(snapshot, ada, { ...read, scope })]).toEqual([i, i >= granted && i < denied]);
           // Three beneath the resource group are told in advance.
@@ -286,7 +286,7 @@ describe('a principal', () => {
         ),
       ],
     };
-    const masked = maskedAnswers(world, ada);
+    const { ask: masked } = masksOf(world, ada);
     const wrong: unknown[] = [];
     const ask = (scope: string, i: number, expected: boolean): void => {
       const answer = masked({ action: `N/t/${i}/read`, dataAction: false, scope });
@@ -294,6 +294,98 @@ describe('a principal', () => {
     };
     for (const i of each) for (const j of each) ask(within(i), j, i === j && i % 10 === 0);
     for (let i = 0; i < 1_500; i++) for (let j = i % 3; j < 30; j += 3) ask(at(i), j, j === i % 30);
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('a table of masks', () => {
+  const nothing = { ...rows, roleAssignments: [], denyAssignments: [] };
+  const [role] = fillers(0, 1);
+  const at = (i: number): string => `${group}/providers/n/t/x${i}`;
+
+  test('is made for what is held at up to 256 scopes of a resource group', () => {
+    const heldAt = (count: number): PolicyRows => ({
+      ...nothing,
+      roleDefinitions: [role!],
+      roleAssignments: Array.from({ length: count }, (_, i) => assignment(i, at(i), role!.id, ada)),
+    });
+    expect(masksOf(heldAt(256), ada).ask({ ...read, scope: at(255) })).toBe(yes);
+    expect(masksOf(heldAt(257), ada).ask({ ...read, scope: at(255) })).toBe(untold);
+    expect(masksOf(heldAt(1), ben).ask({ ...read, scope: at(0) })).toBe(no);
+  });
+
+  test('is made for roles of up to four groups of thirty', () => {
+    const roleDefinitions = fillers(0, 150);
+    const heldOf = (count: number): PolicyRows => ({
+      ...nothing,
+      roleDefinitions,
+      roleAssignments: Array.from({ length: count }, (_, i) =>
+        assignment(i, group, roleDefinitions[i * 30]!.id, ada),
+      ),
+    });
+    expect(masksOf(heldOf(4), ada).ask({ ...read, scope: group })).toBe(yes);
+    expect(masksOf(heldOf(5), ada).ask({ ...read, scope: group })).toBe(untold);
+    // One that is held on a condition needs no layer of its own.
+    const world = heldOf(5);
+    const roleAssignments = world.roleAssignments.map((it, i) =>
+      i === 2 ? { ...it, condition: 'Exists @Request[x]' } : it,
+    );
+    expect(masksOf({ ...world, roleAssignments }, ada).ask({ ...read, scope: group })).toBe(yes);
+  });
+
+  test('takes little room, and none for what is assigned twice', () => {
+    const roleDefinitions = fillers(0, 30);
+    const bytesFor = (times: number, scopes: number, denials = 0): number =>
+      masksOf(
+        {
+          ...nothing,
+          roleDefinitions,
+          roleAssignments: Array.from({ length: scopes * 30 * times }, (_, i) =>
+            assignment(i, at(i % scopes), roleDefinitions[i % 30]!.id, ada),
+          ),
+          denyAssignments: Array.from({ length: denials }, (_, i) =>
+            deny(i, { scope: at(i), permissions: [reading] }),
+          ),
+        },
+        ada,
+      ).masks.bytes;
+    const empty = bytesFor(1, 0);
+    expect(bytesFor(1, 7)).toBeGreaterThan(empty);
+    expect(bytesFor(3, 7)).toBe(bytesFor(1, 7));
+    // Four bytes for each of 210 roles at scopes, and half as much again in buckets that are not full.
+    expect(bytesFor(1, 7) - empty).toBeLessThan(210 * 4 * 1.7);
+    expect(bytesFor(1, 0, 40) - empty).toBeLessThan(40 * (3 + 2) * 4 * 1.7);
+  });
+
+  test.each([1, 2])('lists thousands of denials, %i of them at each scope', (each) => {
+    const denials = (count: number, scopeOf: (i: number) => string, from: number) =>
+      Array.from({ length: count }, (_, i) =>
+        deny(from + i, {
+          scope: scopeOf(i),
+          permissions: [{ ...reading, actions: [`N/t/${from + i}/read`] }],
+        }),
+      );
+    const { ask } = masksOf(
+      {
+        ...nothing,
+        roleDefinitions: [roleDefinition(role!.id, [{ ...reading, actions: ['*'] }])],
+        roleAssignments: [assignment(1, subscription, role!.id, ada)],
+        denyAssignments: [...denials(60, () => group, 0), ...denials(80 * each, (i) => at(i % 80), 1_000)],
+      },
+      ada,
+    );
+    const wrong: unknown[] = [];
+    const check = (scope: string, n: number, expected: number): void => {
+      const answer = ask({ action: `N/t/${n}/read`, dataAction: false, scope });
+      if (answer !== expected) wrong.push({ scope, n, answer });
+    };
+    for (let i = 0; i < 80; i += 3) {
+      for (const n of [0, 30, 59, 1_000 + i, 1_000 + 80 * (each - 1) + i]) check(at(i), n, no);
+      for (const n of [60, 1_000 + ((i + 1) % 80)]) check(at(i), n, yes);
+      check(group, i, i < 60 ? no : yes);
+      check(group, 1_000 + i, yes);
+      check(subscription, i, yes);
+    }
     expect(wrong).toEqual([]);
   });
 });

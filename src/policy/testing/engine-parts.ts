@@ -51,14 +51,21 @@ export function enginePartsOf(rows: PolicyRows): EngineParts {
   return { principals, scopes, actions, assignments, granted, denied, roles, attributes };
 }
 
-/** Masks by themselves: what this principal is told at once, and null where that is left to the other tiers. */
-export function maskedAnswers(rows: PolicyRows, id: string): (asked: Access) => number {
+/** Masks by themselves: `untold` where there is no table for this principal. */
+export function masksOf(
+  rows: PolicyRows,
+  id: string,
+): { readonly masks: MaskTier; readonly ask: (asked: Access) => number } {
   const parts = enginePartsOf(rows);
-  const masks = new MaskTier(parts, parts.granted, parts.denied, { bytes: 2 ** 17, compileAfter: 1 });
-  const node = parts.principals.get(id);
-  if (!node || !masks.ask(node)) return () => untold;
-  return ({ action, dataAction, scope }) =>
-    masks.allows(node.index, parts.actions.number(action, dataAction), parts.scopes.resolve(scope));
+  const { principals, actions, scopes } = parts;
+  const masks = new MaskTier(parts, parts.granted, parts.denied, { bytes: 2 ** 18, compileAfter: 1 });
+  const node = principals.get(id);
+  const told = node !== undefined && masks.ask(node);
+  return {
+    masks,
+    ask: ({ action, dataAction, scope }) =>
+      told ? masks.allows(node.index, actions.number(action, dataAction), scopes.resolve(scope)) : untold,
+  };
 }
 
 /** Compiled rights by themselves: the outcome for this principal, and how many places its table is searched at. */
