@@ -155,7 +155,7 @@ const commands = fc.commands<Model, Real>(
       })),
       { weight: 2, arbitrary: fc.constantFrom(...users, ...groups).map((id) => new Recreate(id)) },
       { weight: 2, arbitrary: fc.constant(new Reload()) },
-      { weight: 1, arbitrary: fc.constantFrom(300, 5_000).map((many) => new Crowd(many)) },
+      { weight: 1, arbitrary: fc.constantFrom(300, runs(5_000)).map((many) => new Crowd(many)) },
     ),
   ],
   { maxCommands: 60, size: '+2' },

@@ -26,7 +26,6 @@ export interface Equivalent {
 }
 
 const saves = 'it only saves a search that would find nothing';
-const slower = 'what is undecided is decided by the other tiers, which are slower';
 const root = 'the root, which is 0, has neither anchor nor crown';
 
 /** They count as survivors in the score, but do not fail the run. An entry that no longer fits fails it. */
@@ -41,12 +40,6 @@ export const equivalents: readonly Equivalent[] = [
   { within: '#searchTable', original: 'anchor < 0', replacement: 'anchor <= 0', reason: root },
   { within: '#searchTable', original: 'crown < 0', replacement: 'false', reason: saves },
   { within: '#searchTable', original: 'crown < 0', replacement: 'crown <= 0', reason: root },
-  {
-    within: '#applies',
-    original: '(word & isGated) === 0 && bits !== conditional',
-    replacement: 'false',
-    reason: 'what has no condition holds; it is not remembered then',
-  },
   { within: '#passes', original: "'error'", replacement: '""', reason: 'it is neither true nor false' },
   {
     within: '#unlessDenied',
@@ -54,9 +47,4 @@ export const equivalents: readonly Equivalent[] = [
     replacement: 'false',
     reason: saves,
   },
-  // Its whole body, which ends on another line.
-  { within: '#unlessDenied', original: '', replacement: '{}', reason: slower },
-  { within: '#unlessDenied', original: 'column === unsureColumn', replacement: 'true', reason: slower },
-  { within: '#unlessDenied', original: 'bits === contained', replacement: 'false', reason: slower },
-  { within: '#unlessDenied', original: 'bits !== absent', replacement: 'true', reason: slower },
 ];
