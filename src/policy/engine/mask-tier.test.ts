@@ -142,7 +142,7 @@ describe('small worlds of few roles, laid out in advance', () => {
     [1, 0],
     [1, 2],
     [3, 0],
-    [3, 2],
+    [3, 4],
   ])(
     'answer as the reference evaluator, at once where all is sure: roles in %i layers, %i denials',
     (layers, denials) => {
@@ -247,6 +247,38 @@ describe('a principal', () => {
       expect([i, isAllowed(snapshot, ada, access)]).toEqual([i, i % 2 === 0]);
       expect([i, isAllowed(snapshot, ada, { ...access, scope: `${group}/x` })]).toEqual([i, true]);
     }
+  });
+
+  test('is denied what is denied at a scope or anywhere above it, and nothing else', () => {
+    const verbs = ['read', 'write'];
+    const may = (verb: string) => ({ ...reading, actions: [`N/t/${verb}`] });
+    const levels = [group, `${group}/a`, `${group}/a/b`, `${group}/a/b/c`];
+    const all = roleDefinition(role!.id, verbs.map(may));
+    const wrong: unknown[] = [];
+    for (let ways = 0; ways < 3 ** levels.length; ways++) {
+      // At each level one of the two, or none.
+      const denied = levels.map((_, i) => verbs[Math.floor(ways / 3 ** i) % 3]);
+      const { ask } = masksOf(
+        {
+          ...nothing,
+          roleDefinitions: [all],
+          roleAssignments: [assignment(1, '/', all.id, ada)],
+          denyAssignments: levels.flatMap((scope, i) => {
+            const verb = denied[i];
+            return verb === undefined ? [] : [deny(i, { scope, permissions: [may(verb)] })];
+          }),
+        },
+        ada,
+      );
+      for (const [i, scope] of levels.entries()) {
+        for (const verb of verbs) {
+          const expected = denied.slice(0, i + 1).includes(verb) ? no : yes;
+          const answer = ask({ action: `N/t/${verb}`, dataAction: false, scope });
+          if (answer !== expected) wrong.push({ denied, scope, verb, answer });
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
   });
 
   test('is allowed in each of many resource groups what it holds there, and nothing else', () => {

@@ -51,7 +51,7 @@ export function enginePartsOf(rows: PolicyRows): EngineParts {
   return { principals, scopes, actions, assignments, granted, denied, roles, attributes };
 }
 
-/** Masks by themselves: `untold` where there is no table for this principal. */
+/** Masks by themselves, asked about actions as code names them; `untold` where there is no table for this principal. */
 export function masksOf(
   rows: PolicyRows,
   id: string,
@@ -64,7 +64,7 @@ export function masksOf(
   return {
     masks,
     ask: ({ action, dataAction, scope }) =>
-      told ? masks.allows(node.index, actions.number(action, dataAction), scopes.resolve(scope)) : untold,
+      told ? masks.allows(node.index, actions.keep(action, dataAction), scopes.resolve(scope)) : untold,
   };
 }
 
