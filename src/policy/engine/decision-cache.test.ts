@@ -77,4 +77,18 @@ describe('remembered decisions', () => {
     ask(4_096, 512);
     expect(cache.worthwhile).toBe(true);
   });
+
+  test('are not asked for longer and longer, until they help', () => {
+    const cache = new DecisionCache(64);
+    const rests = (): number => {
+      for (let i = 0; i < 4_096; i++) cache.find(1, 2, 9, 0);
+      let rest = 0;
+      while (!cache.worthwhile) rest++;
+      return rest;
+    };
+    expect([rests(), rests(), rests(), rests()]).toEqual([65_536, 131_072, 262_144, 262_144]);
+    cache.store(1, 2, 3, 40, 1);
+    for (let i = 0; i < 4_096; i++) cache.find(1, 2, 3, 0);
+    expect(rests()).toBe(65_536);
+  });
 });
