@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PrincipalId } from '../../lib/ids.ts';
 import { roleIds } from '../built-in-roles.ts';
-import { assignment, group as scope, person } from '../testing/people.ts';
+import { assignment, deny, group as scope, person } from '../testing/people.ts';
 import { runs } from '../testing/runs.ts';
 import { Engine } from './engine.ts';
 import type { PrincipalNode } from './principals.ts';
@@ -14,7 +14,19 @@ const groups = ['g0', 'g1', 'g2', 'g3', 'g4'] as PrincipalId[];
 /** What may happen in a directory: groups go round in circles too. */
 const one = fc.constantFrom(...people, ...groups);
 const step = fc.record({
-  what: fc.constantFrom('add', 'add', 'take', 'enable', 'disable', 'remove', 'grant', 'ask', 'ask', 'ask'),
+  what: fc.constantFrom(
+    'add',
+    'add',
+    'take',
+    'enable',
+    'disable',
+    'remove',
+    'grant',
+    'deny',
+    'ask',
+    'ask',
+    'ask',
+  ),
   who: one,
   into: fc.constantFrom(...groups),
 });
@@ -45,6 +57,8 @@ describe('the reach of a principal', () => {
           else if (what === 'remove') principals.remove(who);
           else if (what === 'grant') {
             assignments.putGrant(assignment(i, scope, roleIds.reader, who));
+          } else if (what === 'deny') {
+            assignments.putDenial(deny(i, { scope, principals: [who] }));
           } else {
             const node = principals.get(who);
             if (!node) continue;
@@ -52,10 +66,12 @@ describe('the reach of a principal', () => {
             expect(reach.identities[0]).toBe(node.index);
             expect(indexes(everyIdentityOf(node))).toEqual(reach.identities.toSorted((a, b) => a - b));
             expect(indexes(identitiesOf(node))).toEqual(reach.active.toSorted((a, b) => a - b));
-            const granted = reach.active
-              .map((index) => principals.tables[index * 2])
-              .filter((at) => at !== 0);
-            expect(reach.grants).toEqual(granted);
+            const assigned = (of: readonly number[], denials: 0 | 1) =>
+              of.map((index) => principals.tables[index * 2 + denials]).filter((at) => at !== 0);
+            expect(reach.grants).toEqual(assigned(reach.active, 0));
+            expect(reach.denials).toEqual(assigned(reach.identities, 1));
+            // One list where there is no other way.
+            if (reach.active.length === reach.identities.length) expect(reach.active).toBe(reach.identities);
           }
         }
       }),
