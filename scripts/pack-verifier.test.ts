@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { createSigner, generateNoteKey, signTogether } from '../src/ledger/note.ts';
 import { memorySource } from '../src/ledger/sources/memory-source.ts';
 import { entries, entryNumber, MemoryLog } from '../src/ledger/testing/memory-log.ts';
 import { inclusionProof } from '../src/ledger/tlog/proof.ts';
 import { formatReceipt } from '../src/ledger/tlog/receipt.ts';
+import { formatKeyExchange } from '../src/ledger/verify/key-history.ts';
 import { subtreesOf } from '../src/ledger/verify/read-tile.ts';
 import { packVerifier } from './pack-verifier.ts';
 
@@ -56,6 +58,29 @@ it('verifies a log, a receipt and growth where nothing else of Lockstep is', asy
     0,
     expect.stringContaining('from 200 to 600'),
   ]);
+});
+
+it('walks from a key that is trusted to the one that signs now', async () => {
+  const next = createSigner(generateNoteKey(log.signer.name).signingKey);
+  const history = signTogether(next, [log.signer]).sign(
+    formatKeyExchange({
+      origin: log.signer.name,
+      from: key,
+      to: next.verifierKey,
+      time: 1_770_000_000,
+      reason: 'planned',
+    }),
+  );
+  const file = join(elsewhere, 'log', 'checkpoint');
+  const pristine = readFileSync(file, 'utf8');
+  writeFileSync(file, next.sign(pristine.slice(0, pristine.indexOf('\n\n') + 1)));
+  expect(await verify('log', 'log')).toEqual([1, expect.stringContaining('ledger-verify keys')]);
+  expect((await verify('keys', 'log'))[0]).toBe(1);
+  writeFileSync(join(elsewhere, 'log', 'key-history'), history);
+  expect(await verify('keys', 'log')).toEqual([0, expect.stringContaining(next.verifierKey)]);
+  writeFileSync(join(elsewhere, 'log', 'key-history'), history.replace('planned', 'compromised'));
+  expect((await verify('keys', 'log'))[0]).toBe(1);
+  writeFileSync(file, pristine);
 });
 
 it('refuses a changed byte, and a command that is not complete', async () => {

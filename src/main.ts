@@ -175,6 +175,10 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
 
   await lifecycle('start');
   await recordConfiguration(foundation, by, config);
+  const exchangeLogKey = () => foundation.keyExchange.advance(systemAttribution(tenantId, 'key rotation'));
+  await exchangeLogKey().catch((error: unknown) =>
+    log.error({ err: error }, 'the exchange of the log’s key did not go on; it is tried again'),
+  );
   const { key, cert } = certificate;
   const listener = await listenTls({
     host: config.listen.host,
@@ -195,8 +199,8 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     listener.replaceCertificate(certificate);
   };
   const housekeeping = setInterval(() => {
-    Promise.all([keepHouse(identity), composed.sweepSignIns(), renewCertificate()]).catch((error: unknown) =>
-      log.error({ err: error }, 'housekeeping failed'),
+    Promise.all([keepHouse(identity), exchangeLogKey(), composed.sweepSignIns(), renewCertificate()]).catch(
+      (error: unknown) => log.error({ err: error }, 'housekeeping failed'),
     );
   }, housekeepingMilliseconds).unref();
   const polling = setInterval(() => void policy.poll(), pollMilliseconds).unref();

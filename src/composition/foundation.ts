@@ -6,7 +6,9 @@ import { z } from 'zod';
 import type { Config } from '../config/load.ts';
 import { Directory } from '../identity/directory/directory.ts';
 import { openLedger, type Ledger } from '../ledger/ledger.ts';
-import { createSigner, generateNoteKey } from '../ledger/note.ts';
+import { ensureFirstKey } from '../ledger/keys/first-key.ts';
+import { KeyExchange } from '../ledger/keys/key-exchange.ts';
+import { LogKeys } from '../ledger/keys/log-keys.ts';
 import { witnessesOf } from './witnesses.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
@@ -25,6 +27,8 @@ export interface Foundation {
   readonly sealer: Sealer;
   readonly ledger: Ledger;
   readonly ledgerDirectory: string;
+  readonly logKeys: LogKeys;
+  readonly keyExchange: KeyExchange;
   readonly directory: Directory;
   readonly tenantId: TenantId;
   readonly workspace: WorkspaceRef;
@@ -51,11 +55,13 @@ const identitySchema = z.strictObject({
   workspaceName: z.string(),
   storageAccount: z.string(),
   ledgerOrigin: z.string(),
-  ledgerSigningKeySealed: z.string(),
+  /** Of installations from before the log could exchange its key: moved to a table of its own at the first start. */
+  ledgerSigningKeySealed: z.string().exactOptional(),
 });
 
 const sealingKeyFile = 'seal.key';
-const ledgerKeyContext = 'ledger signing key';
+const formerKeyContext = 'ledger signing key';
+const dayMilliseconds = 86_400_000;
 
 /**
  * Opens the state in the home directory. Throws NotInitialisedError when there is none, and an Error that says what
@@ -80,23 +86,37 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
     const key = sealingKey(config.home, mayCreate);
     const sealer = createSealer(key);
     const store = await openSqliteStore({ path: join(config.home, 'lockstep.sqlite') });
-    const identity =
-      (await readIdentity(store)) ?? (mayCreate ? await createIdentity(store, config, sealer) : null);
+    const identity = (await readIdentity(store)) ?? (mayCreate ? await createIdentity(store, config) : null);
     if (identity === null) throw new NotInitialisedError(config.home);
     const tenantId = identity.tenantId as TenantId;
     const ledgerDirectory = join(config.home, 'ledger');
-    const signer = createSigner(sealer.open(identity.ledgerSigningKeySealed, ledgerKeyContext));
+    const logKeys = await openLogKeys(store, sealer, identity, clock);
     const ledger = await openLedger({
       store,
       directory: ledgerDirectory,
       origin: identity.ledgerOrigin,
-      signer,
+      signer: logKeys,
       clock,
       log,
       productVersion,
       tenantId,
       publishIntervalMilliseconds: config.ledger.publishMilliseconds,
-      witnesses: witnessesOf(config.ledger.witnessPolicy, signer.verifierKeys),
+      witnesses: witnessesOf(
+        config.ledger.witnessPolicy,
+        logKeys.all.map(({ verifierKey }) => verifierKey),
+      ),
+    });
+    const { keyDays, keyOverlapDays } = config.ledger;
+    const keyExchange = new KeyExchange({
+      store,
+      sealer,
+      keys: logKeys,
+      commit: ledger.commit,
+      clock,
+      integrate: () => ledger.integrate(),
+      checkpoint: () => ledger.checkpoint(),
+      everyMilliseconds: keyDays === 0 ? null : keyDays * dayMilliseconds,
+      overlapMilliseconds: keyOverlapDays * dayMilliseconds,
     });
     return {
       clock,
@@ -104,6 +124,8 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       sealer,
       ledger,
       ledgerDirectory,
+      logKeys,
+      keyExchange,
       directory: new Directory({ store, commit: ledger.commit, clock, tenantId }),
       tenantId,
       workspace: {
@@ -167,7 +189,31 @@ async function readIdentity(store: Store): Promise<InstallationIdentity | null> 
   return row === undefined ? null : identitySchema.parse(JSON.parse(row.value));
 }
 
-async function createIdentity(store: Store, config: Config, sealer: Sealer): Promise<InstallationIdentity> {
+async function openLogKeys(
+  store: Store,
+  sealer: Sealer,
+  { ledgerSigningKeySealed: former, ...identity }: InstallationIdentity,
+  clock: Clock,
+): Promise<LogKeys> {
+  const origin = identity.ledgerOrigin;
+  await ensureFirstKey({
+    store,
+    sealer,
+    origin,
+    now: clock.now(),
+    existing: former === undefined ? null : sealer.open(former, formerKeyContext),
+    alongside: async (tx) => {
+      await tx
+        .updateTable('meta')
+        .set({ value: canonicalJson(identity) })
+        .where('key', '=', 'identity')
+        .execute();
+    },
+  });
+  return LogKeys.open({ store, sealer, origin });
+}
+
+async function createIdentity(store: Store, config: Config): Promise<InstallationIdentity> {
   const tenantId = newGuid();
   const ledgerOrigin = `lockstep.local/${tenantId}`;
   const identity: InstallationIdentity = {
@@ -178,7 +224,6 @@ async function createIdentity(store: Store, config: Config, sealer: Sealer): Pro
     workspaceName: config.workspace.name,
     storageAccount: config.workspace.storageAccount,
     ledgerOrigin,
-    ledgerSigningKeySealed: sealer.seal(generateNoteKey(ledgerOrigin).signingKey, ledgerKeyContext),
   };
   await store.db
     .insertInto('meta')

@@ -153,6 +153,8 @@ export function composeSurfaces(
       snapshot,
       policyRows: () => loadPolicyRows(store.db),
       ledger,
+      logKeys: foundation.logKeys,
+      keyExchange: foundation.keyExchange,
       ocsf: config.ledger.ocsf,
       signIns: identity.sessions,
       live: needs.live,

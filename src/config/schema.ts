@@ -182,6 +182,22 @@ export const configSchema = z.strictObject({
         .describe(
           'File that names the witnesses and their quorum (c2sp.org/tlog-policy). Only checkpoints that meet it are published. Default: no witnesses.',
         ),
+      keyDays: z
+        .number()
+        .min(0)
+        .max(3650)
+        .default(365)
+        .describe(
+          'How long a key signs the log before another takes its place by itself; 0: only when asked.',
+        ),
+      keyOverlapDays: z
+        .number()
+        .min(0)
+        .max(365)
+        .default(30)
+        .describe(
+          'How long both sign then. Within it, auditors and witnesses have to come to know the new key.',
+        ),
     })
     .prefault({})
     .describe('The log.'),

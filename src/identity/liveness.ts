@@ -167,6 +167,9 @@ export class Liveness {
       case 'assertion.used':
       case 'signing-key.added':
       case 'signing-key.retired':
+      case 'ledger-key.announced':
+      case 'ledger-key.began':
+      case 'ledger-key.ended':
       case 'resource.put':
       case 'resource.deleted':
       case 'job.status':

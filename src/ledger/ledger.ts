@@ -10,7 +10,7 @@ import { entryOf } from './catalogue/entry.ts';
 import type { RecordFact } from './events.ts';
 import { noFault, type Fault } from './faults.ts';
 import { Health, type LedgerHealth } from './health.ts';
-import type { NoteSigner } from './note.ts';
+import type { LogSigner } from './keys/log-keys.ts';
 import type { EventFilter } from './search/event-filter.ts';
 import { Indexer } from './search/indexer.ts';
 import { relatedIds } from './search/related-ids.ts';
@@ -37,9 +37,7 @@ export interface LedgerOptions {
   readonly directory: string;
   /** The log's name in its checkpoints, and the name of its key: `lockstep.local/<tenant>`. */
   readonly origin: string;
-  readonly signer: NoteSigner;
-  /** Keys that have signed before and sign no more: what they have signed goes on to be believed. */
-  readonly retiredKeys?: readonly string[];
+  readonly signer: LogSigner;
   /** Who has to cosign a checkpoint before it is published; its logs are ours. Absent: nobody. */
   readonly witnesses?: Pick<Policy, 'witnesses' | 'groups' | 'quorum'> | null;
   readonly clock: Clock;
@@ -77,6 +75,10 @@ export interface Ledger extends EventQueries {
   readonly verifierKeys: readonly string[];
   /** Keys that have signed once: for receipts from then. */
   readonly retiredKeys: readonly string[];
+  /** The signed notes that lead from each key to the next, as `key-history` holds them; empty for one key only. */
+  readonly keyHistory: string;
+  /** What is published now, signed and cosigned; null before the first. */
+  checkpoint(): string | null;
   /** What to verify the log by: its keys, its witnesses, their quorum. c2sp.org/tlog-policy. */
   readonly policy: string;
   /** How far the witnesses have cosigned; null for a log without. */
@@ -111,14 +113,19 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   await mkdir(directory, { recursive: true });
   const fault = options.fault ?? noFault;
   const health = new Health(clock);
-  const { retiredKeys = [], witnesses } = options;
-  const policy: Policy = { ...trustOnly([...signer.verifierKeys, ...retiredKeys]), ...witnesses };
+  const { witnesses } = options;
+  const believing = (keys: readonly string[]): Policy => ({
+    ...trustOnly(keys),
+    ...witnesses,
+    logs: trustOnly(keys).logs,
+  });
+  const policy = (): Policy => believing([...signer.verifierKeys, ...(signer.retiredKeys ?? [])]);
   const source = directorySource(directory);
   const files = new LogFiles(directory, noFault);
   const witnessing = witnesses?.witnesses.length
     ? new Witnessing(
         {
-          policy,
+          policy: policy(),
           source,
           clock,
           log,
@@ -132,7 +139,6 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     directory,
     origin,
     signer,
-    retiredKeys,
     clock,
     health,
     fault,
@@ -197,10 +203,22 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     follow: (follower) => appender.follow(follower),
     guard: (guard) => appender.guard(guard),
     search: (filter, searchOptions) => search(indexer, filter, searchOptions),
-    verifierKey: signer.verifierKey,
-    verifierKeys: signer.verifierKeys,
-    retiredKeys,
-    policy: formatPolicy({ ...policy, logs: trustOnly(signer.verifierKeys).logs }),
+    get verifierKey() {
+      return signer.verifierKey;
+    },
+    get verifierKeys() {
+      return signer.verifierKeys;
+    },
+    get retiredKeys() {
+      return signer.retiredKeys ?? [];
+    },
+    get keyHistory() {
+      return signer.keyHistory ?? '';
+    },
+    get policy() {
+      return formatPolicy(believing(signer.verifierKeys));
+    },
+    checkpoint: () => published()?.note ?? null,
     witnessing: () => witnessing?.state() ?? null,
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),
@@ -214,7 +232,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         proof: await inclusionProof(event.leafIndex, checkpoint.size, subtreesOf(source, checkpoint.size)),
         checkpoint: checkpoint.note,
       });
-      const verdict = verifyReceipt(text, event.entry, policy);
+      const verdict = verifyReceipt(text, event.entry, policy());
       if (!verdict.ok) {
         throw new LockstepError({
           code: 'internal',
@@ -224,7 +242,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       return text;
     },
     prune: async (by, before, signal) => {
-      const pruned = await pruneRows({ store, source, trust: policy, before, fault, signal });
+      const pruned = await pruneRows({ store, source, trust: policy(), before, fault, signal });
       await indexer.forget(pruned.firstSequence);
       await appender.record({
         kind: 'lifecycle',

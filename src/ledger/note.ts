@@ -56,8 +56,14 @@ export interface NoteSignature {
 }
 
 export type OpenedNote =
-  | { readonly ok: true; readonly text: string; readonly signatures: readonly NoteSignature[] }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: true;
+      readonly text: string;
+      readonly signatures: readonly NoteSignature[];
+      /** Ids, hex, of other keys of a trusted key's name that are said to have signed too. Unverified. */
+      readonly otherKeys: readonly string[];
+    }
+  | { readonly ok: false; readonly reason: string; readonly otherKeys: readonly string[] };
 
 export interface VerifierKey {
   readonly text: string;
@@ -142,6 +148,7 @@ export function openNote(note: string, verifierKeys: readonly string[]): OpenedN
   const lines = note.slice(split + 2, -1).split('\n');
   if (lines.length > maxSignatures) return refused('the note carries too many signatures');
   const signatures = new Map<string, NoteSignature>();
+  const otherKeys: string[] = [];
   for (const line of lines) {
     const [, name, encoded] = /^— ([^\s+]+) (\S+)$/.exec(line) ?? [];
     const signature = encoded === undefined ? null : fromBase64(encoded);
@@ -149,13 +156,17 @@ export function openNote(note: string, verifierKeys: readonly string[]): OpenedN
       return refused('a signature line is malformed');
     }
     const key = keys.find((candidate) => candidate.name === name && startsWith(signature, candidate.id));
-    if (!key) continue;
+    if (!key) {
+      if (keys.some((trusted) => trusted.kind === 'note' && trusted.name === name))
+        otherKeys.push(Buffer.from(signature.subarray(0, keyIdBytes)).toString('hex'));
+      continue;
+    }
     const time = verifiedTime(key, text, signature.subarray(keyIdBytes));
     if (time === undefined) return refused(`the signature of ${name} does not verify`);
     signatures.set(key.text, { name, verifierKey: key.text, time, line });
   }
-  if (signatures.size === 0) return refused('no trusted key has signed the note');
-  return { ok: true, text, signatures: [...signatures.values()] };
+  if (signatures.size === 0) return { ok: false, reason: 'no trusted key has signed the note', otherKeys };
+  return { ok: true, text, signatures: [...signatures.values()], otherKeys };
 }
 
 /** Reads a verifier key of either kind; null when it is malformed or of a kind not known here. */
@@ -260,5 +271,5 @@ function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
 }
 
 function refused(reason: string): OpenedNote {
-  return { ok: false, reason };
+  return { ok: false, reason, otherKeys: [] };
 }

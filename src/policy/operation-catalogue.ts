@@ -39,6 +39,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['decisions/attributes/action', 'Tell the decision point attributes that conditions ask for'],
     ['events/read', 'See the events of the ledger'],
     ['ledger/prune/action', 'Remove old rows of the ledger from the database; the archive stays'],
+    ['ledger/exchangeKey/action', 'Give the log another signing key'],
     ['policy/export/read', 'Export the whole policy'],
     ['connections/read', 'See the connections to protected services'],
   ]),

@@ -295,6 +295,9 @@ export class PolicySnapshot {
       case 'lease.ended':
       case 'signing-key.added':
       case 'signing-key.retired':
+      case 'ledger-key.announced':
+      case 'ledger-key.began':
+      case 'ledger-key.ended':
       case 'job.status':
       case 'container.created':
       case 'container.deleted':

@@ -60,6 +60,21 @@ export type Change =
   | { readonly kind: 'lease.ended'; readonly lease: LeaseRecord; readonly reason: LeaseEndReason }
   | { readonly kind: 'signing-key.added'; readonly kid: string; readonly algorithm: string }
   | { readonly kind: 'signing-key.retired'; readonly kid: string; readonly algorithm: string }
+  /** A key is to take the place of `follows` among those that sign the log; `note` is what both say of it, signed. */
+  | {
+      readonly kind: 'ledger-key.announced';
+      readonly verifierKey: string;
+      readonly follows: string;
+      readonly note: string;
+    }
+  /** It signs from now on, beside the others until `until` (milliseconds); null: in their place, at once. */
+  | { readonly kind: 'ledger-key.began'; readonly verifierKey: string; readonly until: number | null }
+  /** It signs no more, and its private half has been destroyed. */
+  | {
+      readonly kind: 'ledger-key.ended';
+      readonly verifierKey: string;
+      readonly reason: 'planned' | 'compromised';
+    }
   | {
       readonly kind: 'resource.put';
       readonly id: string;

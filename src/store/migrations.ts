@@ -10,6 +10,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-runs-of-leaves': { up: (db: Kysely<unknown>) => run(db, leafRunStatements) },
   '0007-ledger-search': { up: (db: Kysely<unknown>) => run(db, searchStatements) },
   '0008-lease-of-the-sequencer': { up: (db: Kysely<unknown>) => run(db, leaseStatements) },
+  '0010-keys-of-the-log': { up: (db: Kysely<unknown>) => run(db, logKeyStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -203,4 +204,14 @@ const leaseStatements = [
   `create table ledger_lease (
     id integer primary key check (id = 1), holder text not null, epoch integer not null,
     until integer not null) strict`,
+];
+
+/** What is secret has a table of its own, of a row or two, so that what is removed lies in one place to be overwritten. */
+const logKeyStatements = [
+  `create table ledger_keys (
+    verifier_key text primary key, position integer not null unique, announced_at integer not null,
+    began_at integer, overlap_milliseconds integer not null, ends_at integer, ended_at integer, erased_at integer,
+    vouched text) strict`,
+  `create table ledger_key_secrets (
+    verifier_key text primary key references ledger_keys (verifier_key), sealed text not null) strict`,
 ];

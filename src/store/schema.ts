@@ -237,6 +237,26 @@ export interface Schema {
   };
   /** Runs of rows that follow one another in the feed and, from `first_leaf` on, in the tree. */
   ledger_runs: { first_leaf: number; first_sequence: number; last_sequence: number };
+  /** Every key of the log that there is or was, the first one first. What they are is public. */
+  ledger_keys: {
+    /** In C2SP's form. */
+    verifier_key: string;
+    position: number;
+    announced_at: number;
+    /** Null while it does not sign yet. */
+    began_at: number | null;
+    /** How long it and the key before it both sign. */
+    overlap_milliseconds: number;
+    /** When it is to stop; null while no other takes its place. */
+    ends_at: number | null;
+    ended_at: number | null;
+    /** When what its private half lay in was overwritten. */
+    erased_at: number | null;
+    /** The signed note in which the key before it and it name each other; null for the first. */
+    vouched: string | null;
+  };
+  /** Private halves, sealed; removed when the key has signed for the last time. */
+  ledger_key_secrets: { verifier_key: string; sealed: string };
   /** One row: who may sequence and publish. Of each epoch one holder only; `until` in milliseconds since the epoch. */
   ledger_lease: { id: number; holder: string; epoch: number; until: number };
   /** A view: the rows with their places in the tree, null until the sequencer has given them one. */

@@ -8,7 +8,9 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
 import { directorySource } from '../../src/ledger/sources/directory-source.ts';
-import { decidedFact, LedgerFixture } from '../../src/ledger/testing/ledger-fixture.ts';
+import { ManualClock } from '../../src/lib/clock.ts';
+import { openKeyHouse } from '../../src/ledger/testing/key-house.ts';
+import { attribution, decidedFact, LedgerFixture } from '../../src/ledger/testing/ledger-fixture.ts';
 import { WitnessHouse } from '../../src/ledger/testing/witness-house.ts';
 import { consistencyProof } from '../../src/ledger/tlog/proof.ts';
 import { parsePolicy } from '../../src/ledger/verify/policy.ts';
@@ -44,6 +46,7 @@ export const suite: InteropSuite = {
     }
     await sizes(checks, context, built.judges.program, built.xmod.program);
     await witnesses(checks, built.judges.program, built.litewitness.program);
+    await exchange(checks, built.judges.program, built.litewitness.program);
     return checks.result();
   },
 };
@@ -217,6 +220,94 @@ async function witnesses(checks: Checks, judges: string, program: string): Promi
   }
 }
 
+/** The log gets another key while it is cosigned: with both keys, then by the new one alone, and what each judge makes of it. */
+async function exchange(checks: Checks, judges: string, program: string): Promise<void> {
+  const fixture = new LedgerFixture();
+  const clock = new ManualClock(Date.now());
+  const by = attribution();
+  const before = await openKeyHouse(fixture.home, { clock });
+  const first = before.ledger.verifierKey;
+  await before.close();
+  const own = new WitnessHouse('own');
+  await own.start([first]);
+  const lite = await Litewitness.start(program, before.keys.name, first);
+  const policyOf = (key: string) =>
+    [
+      `log ${key}`,
+      `witness lite ${lite.verifierKey} ${lite.url}`,
+      `witness own ${own.verifierKey} ${own.url}`,
+      'group both all lite own',
+      'quorum both',
+      '',
+    ].join('\n');
+  const parsed = parsePolicy(policyOf(first));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  const house = await openKeyHouse(fixture.home, { clock, ledger: { witnesses: parsed.policy } });
+  const receiptNow = async () => house.ledger.receipt(await house.ledger.record(decidedFact()));
+  const torchwood = async (receipt: string, key: string) => {
+    const policyFile = join(fixture.home, 'log.policy');
+    writeFileSync(policyFile, policyOf(key));
+    const file = join(fixture.home, 'receipt.tlog-proof');
+    writeFileSync(file, receipt);
+    const judge = new LineJudge(judges, 'receipt', policyFile);
+    const answer = await judge.judge(file);
+    judge.end();
+    return answer;
+  };
+  const fsck = async (key: string) => {
+    const judge = new LineJudge(judges, 'fsck', key);
+    const answer = await judge.judge(fixture.logDirectory);
+    judge.end();
+    return answer;
+  };
+  const expectAll = (answers: readonly string[]) => {
+    const refused = answers.filter((answer) => answer !== 'ok');
+    if (refused.length > 0) throw new Error(refused.join('; '));
+  };
+  try {
+    const early = await receiptNow();
+    await house.exchange.begin(by, { kind: 'planned', overlapMilliseconds: 1_000 });
+    const second = house.ledger.verifierKey;
+    await checks.check(
+      'while both keys sign, each of them is enough for torchwood and for fsck',
+      async () => {
+        const receipt = await receiptNow();
+        expectAll([await torchwood(receipt, first), await torchwood(receipt, second)]);
+        expectAll([await fsck(first), await fsck(second)]);
+      },
+    );
+    await checks.check(
+      'litewitness and ours take the new key beside the old one and go on cosigning',
+      async () => {
+        lite.alsoKnow(before.keys.name, second);
+        await own.stop();
+        await own.start([first, second]);
+        expectAll([await torchwood(await receiptNow(), second)]);
+      },
+    );
+    await checks.check('they cosign what the new key alone has signed', async () => {
+      clock.advance(2_000);
+      await house.exchange.advance(by);
+      if (house.ledger.verifierKeys.length !== 1) throw new Error('the old key still signs');
+      expectAll([await torchwood(await receiptNow(), second), await fsck(second)]);
+    });
+    await checks.check(
+      'torchwood and fsck refuse it by the old key, and take older receipts by it',
+      async () => {
+        expectAll([await torchwood(early, first)]);
+        for (const answer of [await torchwood(await receiptNow(), first), await fsck(first)]) {
+          if (answer === 'ok') throw new Error('the old key was enough');
+        }
+      },
+    );
+    await house.close();
+  } finally {
+    await lite.stop();
+    await own.remove();
+    fixture.remove();
+  }
+}
+
 /** A log that nobody watches. */
 class LogOnDiskOnce {
   readonly note: string;
@@ -278,6 +369,13 @@ class Litewitness {
     rows.prepare('insert into key (origin, key) values (?, ?)').run(origin, logKey);
     rows.close();
     return new Litewitness(`http://127.0.0.1:${port}`, verifierKey, home, [child, agent]);
+  }
+
+  /** As `witnessctl add-key` does: another key of a log that it watches. */
+  alsoKnow(origin: string, logKey: string): void {
+    const rows = new DatabaseSync(join(this.#home, 'litewitness.db'), { timeout: 5_000 });
+    rows.prepare('insert into key (origin, key) values (?, ?)').run(origin, logKey);
+    rows.close();
   }
 
   async stop(): Promise<void> {

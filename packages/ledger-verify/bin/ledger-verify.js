@@ -3,14 +3,17 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { directorySource } from '../dist/sources/directory-source.js';
 import { httpSource } from '../dist/sources/http-source.js';
-import { parsePolicy } from '../dist/verify/policy.js';
+import { walkKeys } from '../dist/verify/key-history.js';
+import { openCheckpoint, policyOf } from '../dist/verify/open-checkpoint.js';
+import { parsePolicy, trustOnly } from '../dist/verify/policy.js';
 import { verifyConsistency } from '../dist/verify/verify-consistency.js';
 import { verifyLog } from '../dist/verify/verify-log.js';
 import { verifyReceipt } from '../dist/verify/verify-receipt.js';
 
 const usage = `usage: ledger-verify log DIRECTORY|ADDRESS --policy FILE | --key VKEY
        ledger-verify receipt FILE --policy FILE | --key VKEY
-       ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY`;
+       ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY
+       ledger-verify keys DIRECTORY|ADDRESS --policy FILE | --key VKEY`;
 
 try {
   const verdict = await run();
@@ -49,7 +52,20 @@ async function run() {
       : '';
     return { ...verdict, said };
   }
+  if (what === 'keys' && first !== undefined) return keysOf(sourceOf(first), policyOf(trust));
   throw new Error(usage);
+}
+
+/** From the keys that are trusted to those that sign now. */
+async function keysOf(source, policy) {
+  const text = async (path) => Buffer.from((await source.read(path)) ?? []).toString('utf8');
+  const trusted = policy.logs.map(({ verifierKey }) => verifierKey);
+  const walked = walkKeys(await text('key-history'), trusted);
+  if (!walked.ok) return walked;
+  const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.keys).logs });
+  if (!opened.ok) return opened;
+  const signing = opened.signatures.filter(({ time }) => time === null).map(({ verifierKey }) => verifierKey);
+  return { ...opened, said: `${opened.checkpoint.origin} signs with\n${signing.join('\n')}\n` };
 }
 
 function trustOf({ key, policy: file }) {

@@ -11,26 +11,32 @@ export interface DiscoveryFacts {
   readonly cliClientId: string;
   readonly workspaceId: string;
   readonly storageAccountId: string;
-  readonly verifierKey: string;
-  readonly verifierKeys: readonly string[];
-  readonly retiredKeys: readonly string[];
+  /** Asked each time: keys are exchanged while the server runs. */
+  readonly ledger: {
+    readonly verifierKey: string;
+    readonly verifierKeys: readonly string[];
+    readonly retiredKeys: readonly string[];
+  };
 }
 
 export const discoveryPath = '/lockstep/v1/discovery';
 
 export function discoveryRoutes(facts: DiscoveryFacts): Route[] {
-  const { verifierKey, verifierKeys, retiredKeys, ...rest } = facts;
-  const body = JSON.stringify({
-    product: 'lockstep',
-    ...rest,
-    resources: {
-      admin: 'api://lockstep',
-      arm: 'https://management.azure.com',
-      directory: 'https://graph.microsoft.com',
-      storage: 'https://storage.azure.com',
-    },
-    ledger: { verifierKey, verifierKeys, retiredKeys, path: '/ledger', policy: '/ledger/policy' },
-  });
+  const { ledger, ...rest } = facts;
+  const document = () => {
+    const { verifierKey, verifierKeys, retiredKeys } = ledger;
+    return JSON.stringify({
+      product: 'lockstep',
+      ...rest,
+      resources: {
+        admin: 'api://lockstep',
+        arm: 'https://management.azure.com',
+        directory: 'https://graph.microsoft.com',
+        storage: 'https://storage.azure.com',
+      },
+      ledger: { verifierKey, verifierKeys, retiredKeys, path: '/ledger', policy: '/ledger/policy' },
+    });
+  };
   return [
     {
       method: 'GET',
@@ -43,7 +49,7 @@ export function discoveryRoutes(facts: DiscoveryFacts): Route[] {
         Promise.resolve({
           status: 200,
           headers: { 'content-type': 'application/json', 'cache-control': 'no-cache' },
-          body,
+          body: document(),
         }),
     },
   ];

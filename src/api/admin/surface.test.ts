@@ -324,6 +324,40 @@ test('old rows are removed only by whoever may, and it is said how many', async 
   expect(said?.event).toMatchObject({ unmapped: { lockstep: { detail: { rows: '0' } } } });
 });
 
+test('the key of the log is exchanged only by whoever may; everyone signed in sees which keys there are', async () => {
+  const exchange = '/admin/v1/ledger/keys/exchange';
+  expect((await call(malloryToken, 'POST', exchange, {})).text).toContain(
+    'Lockstep.Access/ledger/exchangeKey/action',
+  );
+  for (const wrong of [
+    { overlapDays: -1 },
+    { compromised: false },
+    { compromised: true, overlapDays: 1 },
+    { now: 1 },
+  ])
+    expect((await call(auditorToken, 'POST', exchange, wrong)).status).toBe(400);
+  const [before] = logKeysIn(await call(malloryToken, 'GET', '/admin/v1/ledger/keys'));
+  expect(before).toMatchObject({ state: 'signing', endsAt: null });
+  const [newest, older] = logKeysIn(await call(auditorToken, 'POST', exchange, { overlapDays: 1 }));
+  expect([newest, older]).toMatchObject([
+    { state: 'signing', endsAt: null },
+    { ...before, endsAt: expect.any(String) as string },
+  ]);
+  const answer = await call(malloryToken, 'GET', '/lockstep/v1/discovery');
+  expect(answer.json).toMatchObject({
+    ledger: { verifierKey: newest?.verifierKey, verifierKeys: [newest?.verifierKey, before?.verifierKey] },
+  });
+  expect((await call(auditorToken, 'POST', exchange, {})).status).toBe(409);
+});
+
+function logKeysIn({
+  json,
+}: {
+  json: unknown;
+}): { verifierKey: string; state: string; endsAt: string | null }[] {
+  return (json as { keys: { verifierKey: string; state: string; endsAt: string | null }[] }).keys;
+}
+
 interface LoggedEvent {
   readonly metadata: { readonly uid: string };
   readonly unmapped: { readonly lockstep: { readonly chain: readonly { readonly name: string }[] } };

@@ -15,6 +15,7 @@ import { discoveryPath, discoveryRoutes } from './discovery.ts';
 import { renderAdminError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
 import { eventRoutes } from './events.ts';
+import { logKeyRoutes, type LogKeyParts } from './log-keys.ts';
 import { toldInOcsf19 } from './told-events.ts';
 import { meRoutes } from './me.ts';
 import { policyExportRoutes } from './policy-export.ts';
@@ -30,6 +31,8 @@ export interface AdminSurfaceOptions {
   /** The whole policy as it stands, read in one transaction. */
   readonly policyRows: () => Promise<PolicyRows>;
   readonly ledger: EventLog;
+  readonly logKeys: LogKeyParts['logKeys'];
+  readonly keyExchange: LogKeyParts['keyExchange'];
   /** In which version of OCSF events are answered. */
   readonly ocsf: '1.8' | '1.9';
   readonly signIns: Sessions;
@@ -56,9 +59,7 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
       cliClientId: lockstepCliAppId,
       workspaceId: workspaceId(workspace),
       storageAccountId: storageAccountId(workspace, options.storageAccount),
-      verifierKey: ledger.verifierKey,
-      verifierKeys: ledger.verifierKeys,
-      retiredKeys: ledger.retiredKeys,
+      ledger,
     }),
     ...statusRoutes(options),
     ...meRoutes(options),
@@ -66,6 +67,7 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
     ...checkRoutes(options),
     ...sessionRoutes(options),
     ...eventRoutes({ ...options, ledger: options.ocsf === '1.9' ? toldInOcsf19(ledger) : ledger }),
+    ...logKeyRoutes(options),
     ...policyExportRoutes(options),
     ...signInLinkRoutes({
       ...options,

@@ -8,18 +8,20 @@ import type { Ledger } from '../../ledger/ledger.ts';
 import { parseTilePath } from '../../ledger/tlog/tile.ts';
 
 export interface LedgerSurfaceOptions {
-  readonly ledger: Pick<Ledger, 'verifierKeys' | 'policy'>;
+  readonly ledger: Pick<Ledger, 'verifierKeys' | 'keyHistory' | 'policy'>;
   /** Where the ledger publishes its checkpoint and tiles. */
   readonly directory: string;
 }
 
+/** Beside tiles. */
+const otherPaths: ReadonlySet<string> = new Set(['checkpoint', 'key', 'key-history', 'policy']);
 const prefix = '/ledger/';
 const scope = '/providers/lockstep.access/ledger';
 
 /**
  * The log, for auditors and witnesses: `/ledger/checkpoint` and `/ledger/tile/…` (c2sp.org/tlog-tiles), and what to check
- * them with: its keys at `/ledger/key`, a line each, and its keys, witnesses and quorum at `/ledger/policy`
- * (c2sp.org/tlog-policy). Read only; a path that is not in the specification's grammar is unknown.
+ * them with: its keys at `/ledger/key`, a line each, what leads from one to the next at `/ledger/key-history`, and its
+ * keys, witnesses and quorum at `/ledger/policy` (c2sp.org/tlog-policy). Read only; a path that is not in the specification's grammar is unknown.
  * Checkpoints and hashes are public: they prove, and tell nothing. The entries name people and what they did, so
  * `/ledger/tile/entries/…` needs `Lockstep.Access/events/read`.
  */
@@ -40,7 +42,7 @@ function describe({ ledger, directory }: LedgerSurfaceOptions, head: RequestHead
   const parsed = parseTilePath(path);
   const isTile = parsed !== null;
   const isEntries = parsed?.level === 'entries';
-  if (!isTile && path !== 'checkpoint' && path !== 'key' && path !== 'policy') return null;
+  if (!isTile && !otherPaths.has(path)) return null;
   if (head.method !== 'GET' && head.method !== 'HEAD') {
     throw failure('method_not_allowed', 'The log can only be read.', { allow: ['GET', 'HEAD'] });
   }
@@ -52,6 +54,7 @@ function describe({ ledger, directory }: LedgerSurfaceOptions, head: RequestHead
     body: { kind: 'none' },
     serve: async () => {
       if (path === 'key') return text(200, ledger.verifierKeys.map((key) => `${key}\n`).join(''), 'no-cache');
+      if (path === 'key-history') return text(200, ledger.keyHistory, 'no-cache');
       if (path === 'policy') return text(200, ledger.policy, 'no-cache');
       const bytes = await readPublished(directory, path);
       return isTile ? tile(bytes, isEntries ? 'private' : 'public') : text(200, bytes, 'public, max-age=2');

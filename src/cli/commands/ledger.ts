@@ -14,6 +14,7 @@ import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { addConsistency } from './consistency.ts';
 import { addLedgerEvents } from './ledger-events.ts';
+import { addLedgerKeys } from './ledger-keys.ts';
 import { addPrune } from './ledger-prune.ts';
 import { replay } from './replay.ts';
 import { shownEvent } from './shown-event.ts';
@@ -43,6 +44,7 @@ export function addLedger(program: Command, context: CliContext): void {
 
   addConsistency(ledger, context);
   addWitnesses(ledger, context);
+  addLedgerKeys(ledger, context);
 
   ledger
     .command('replay')

@@ -90,6 +90,9 @@ const rows: Rows = {
   'lease.ended': ({ lease, reason }, by) => leaseEvent(otherActivity('End Lease'), lease, reason, by),
   'signing-key.added': ({ kid }) => entity(activity(1, 'Create'), { uid: kid, type: 'Signing Key' }),
   'signing-key.retired': ({ kid }) => entity(activity(11, 'Deactivate'), { uid: kid, type: 'Signing Key' }),
+  'ledger-key.announced': ({ verifierKey }) => logKey(activity(1, 'Create'), verifierKey),
+  'ledger-key.began': ({ verifierKey }) => logKey(activity(10, 'Activate'), verifierKey),
+  'ledger-key.ended': ({ verifierKey }) => logKey(activity(11, 'Deactivate'), verifierKey),
   'resource.put': ({ id, type, created }) =>
     entity(created ? activity(1, 'Create') : activity(3, 'Update'), { uid: id, type }),
   'resource.deleted': ({ id, type }) => entity(activity(4, 'Delete'), { uid: id, type }),
@@ -116,6 +119,10 @@ export function describeChange(change: Change, by: Attribution): Described {
 }
 
 const lockstep = { name: 'Lockstep' };
+
+function logKey(does: Activity, verifierKey: string): Described {
+  return entity(does, { uid: verifierKey, type: 'Log Key' });
+}
 
 function nameOf(principal: { kind: PrincipalKind; id: string; displayName: string }): {
   kind: PrincipalKind;

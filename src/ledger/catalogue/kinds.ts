@@ -48,6 +48,10 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   'lease.ended': 'A job may no longer act: it ended, its owner lost the right, or it was cut.',
   'signing-key.added': 'A key that signs tokens or cookies was made.',
   'signing-key.retired': 'A signing key stopped signing.',
+  'ledger-key.announced':
+    'A new key for the log itself was made. `change.note` is signed by the key that it follows and by itself.',
+  'ledger-key.began': 'A key began to sign the log; until `change.until` the one before it signs too.',
+  'ledger-key.ended': 'A key signed the log for the last time, and its private half was destroyed.',
   'resource.put':
     'A resource (workspace, model, data, environment, code, endpoint, …) was created or changed.',
   'resource.deleted': 'A resource was deleted.',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Fault } from '../faults.ts';
+import type { Fault, StorageStep } from '../faults.ts';
 import { isMissing } from '../sources/directory-source.ts';
 import { parseTilePath } from '../tlog/tile.ts';
 
@@ -16,6 +16,14 @@ export interface LogFile {
 export type CheckpointPath = 'checkpoint' | 'checkpoint.signed';
 
 const filesAtOnce = 16;
+
+interface PlacingSteps {
+  readonly write: StorageStep;
+  readonly rename: StorageStep;
+}
+
+const tileSteps: PlacingSteps = { write: 'tile.write', rename: 'tile.rename' };
+const keyFileSteps: PlacingSteps = { write: 'key-file.write', rename: 'key-file.rename' };
 
 /** The directory that a log is published in: every file appears whole or not at all, and stays. */
 export class LogFiles {
@@ -47,9 +55,17 @@ export class LogFiles {
   async write(files: readonly LogFile[]): Promise<void> {
     const touched = new Set<string>();
     for (let start = 0; start < files.length; start += filesAtOnce) {
-      await inParallel(files.slice(start, start + filesAtOnce), (file) => this.#place(file, touched));
+      await inParallel(files.slice(start, start + filesAtOnce), (file) =>
+        this.#place(file, touched, tileSteps),
+      );
     }
     await this.#around('tile.sync', () => inParallel([...touched], syncDirectory));
+  }
+
+  /** As `write`, one after the other; what stood under the names is replaced. */
+  async writeKeyFiles(files: readonly LogFile[]): Promise<void> {
+    for (const file of files) await this.#place(file, new Set(), keyFileSteps);
+    await this.#around('key-file.sync', () => syncDirectory(this.directory));
   }
 
   /**
@@ -76,13 +92,13 @@ export class LogFiles {
     await this.#around('checkpoint.sync', () => syncDirectory(this.directory));
   }
 
-  async #place(file: LogFile, touched: Set<string>): Promise<void> {
+  async #place(file: LogFile, touched: Set<string>, steps: PlacingSteps): Promise<void> {
     const target = join(this.directory, file.path);
     const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
     try {
-      await this.#around('tile.write', () => writeDurably(scratch, file.bytes));
+      await this.#around(steps.write, () => writeDurably(scratch, file.bytes));
       await this.#makeDirectory(dirname(target), touched);
-      await this.#around('tile.rename', () => rename(scratch, target));
+      await this.#around(steps.rename, () => rename(scratch, target));
       touched.add(dirname(target));
     } catch (error) {
       await rm(scratch, { force: true });
@@ -131,7 +147,7 @@ export class LogFiles {
       touched.add(dirname(made));
   }
 
-  async #around(step: Parameters<Fault>[0], act: () => Promise<void>): Promise<void> {
+  async #around(step: StorageStep, act: () => Promise<void>): Promise<void> {
     this.#fault(step, 'before');
     await act();
     this.#fault(step, 'after');

@@ -4,7 +4,7 @@ import { LockstepError } from '../../lib/errors.ts';
 import type { Store } from '../../store/sqlite.ts';
 import type { Fault } from '../faults.ts';
 import type { Health } from '../health.ts';
-import type { NoteSigner } from '../note.ts';
+import type { LogSigner } from '../keys/log-keys.ts';
 import { formatCheckpoint } from '../tlog/checkpoint.ts';
 import { HeadRows } from './head-rows.ts';
 import { LeaseLost, type Held } from './lease.ts';
@@ -25,12 +25,10 @@ export interface SequencerOptions {
   readonly store: Store;
   readonly directory: string;
   readonly origin: string;
-  readonly signer: NoteSigner;
+  readonly signer: LogSigner;
   readonly clock: Clock;
   readonly health: Health;
   readonly fault: Fault;
-  /** Keys that no longer sign, but have signed what is published. */
-  readonly retiredKeys?: readonly string[];
   /** Where a signed checkpoint goes; what has not been witnessed is not shown as the log's. Default `checkpoint`. */
   readonly checkpointPath?: CheckpointPath;
   /** Called with every checkpoint that is signed and durable. */
@@ -57,6 +55,8 @@ export class Sequencer {
   /** Null after a failure: to be resumed. */
   #state: Resumed | null = null;
   #published: Published | null = null;
+  /** What was last written of the keys. */
+  #listed: string | null = null;
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
 
@@ -110,6 +110,7 @@ export class Sequencer {
   async #run(): Promise<void> {
     const { health } = this.#options;
     try {
+      await this.#options.signer.refresh?.();
       if (!(await this.#leads())) return;
       let state = this.#state ?? (await this.#resume());
       this.#state = null;
@@ -120,7 +121,7 @@ export class Sequencer {
       this.#state = state;
       health.worked('publish');
     } catch (error) {
-      if (error instanceof LeaseLost) return this.#run();
+      if (error instanceof LeaseLost || error instanceof KeysExchanged) return this.#run();
       health.failed('publish', error);
       throw error;
     }
@@ -158,12 +159,14 @@ export class Sequencer {
   }
 
   get #verifierKeys(): readonly string[] {
-    const { signer, retiredKeys = [] } = this.#options;
+    const { signer } = this.#options;
+    const { retiredKeys = [] } = signer;
     return [...signer.verifierKeys, ...retiredKeys];
   }
 
   async #resume(): Promise<Resumed> {
     const { clock } = this.#options;
+    this.#listed = null;
     await this.#files.prepare();
     return resume({
       rows: this.#rows,
@@ -171,6 +174,18 @@ export class Sequencer {
       verifierKeys: this.#verifierKeys,
       now: clock.now(),
     });
+  }
+
+  /** The keys that sign, and how they came to, beside what they sign: before anything is published that needs them. */
+  async #listKeys(): Promise<void> {
+    const { verifierKeys, keyHistory = '' } = this.#options.signer;
+    const listed = verifierKeys.map((key) => `${key}\n`).join('');
+    if (this.#listed === listed + keyHistory) return;
+    await this.#files.writeKeyFiles([
+      ...(keyHistory === '' ? [] : [{ path: 'key-history', bytes: Buffer.from(keyHistory) }]),
+      { path: 'key', bytes: Buffer.from(listed) },
+    ]);
+    this.#listed = listed + keyHistory;
   }
 
   /** Step (a), in chunks. */
@@ -203,14 +218,25 @@ export class Sequencer {
     const { files, obsolete } = state.log.takeFiles();
     await this.#files.write(files);
     const { origin, signer, checkpointPath = 'checkpoint', onPublished } = this.#options;
+    await this.#listKeys();
     const note = signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
     await this.#files.replaceCheckpoint(checkpointPath, note, async (takePlace) =>
-      this.#rows.published(head.size, takePlace),
+      this.#rows.published(head.size, () => {
+        if (signer.isCurrent?.() === false) throw new KeysExchanged();
+        takePlace();
+      }),
     );
     this.#published = { note, size: head.size };
     onPublished?.(this.#published);
     await this.#files.remove(obsolete);
     return { ...state, head: { ...head, publishedSize: head.size }, published: this.#published };
+  }
+}
+
+/** Between the signing of a checkpoint and its publication, by another process. */
+class KeysExchanged extends Error {
+  constructor() {
+    super('the key of the log has been exchanged');
   }
 }
 

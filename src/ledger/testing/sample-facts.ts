@@ -113,6 +113,22 @@ export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { k
   'lease.ended': { kind: 'lease.ended', lease: { ...lease, state: 'ended' }, reason: 'completed' },
   'signing-key.added': { kind: 'signing-key.added', kid: 'k1', algorithm: 'RS256' },
   'signing-key.retired': { kind: 'signing-key.retired', kid: 'k1', algorithm: 'RS256' },
+  'ledger-key.announced': {
+    kind: 'ledger-key.announced',
+    verifierKey: 'lockstep.test/log+2f0a1b3c+Abbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb',
+    follows: 'lockstep.test/log+0af67a15+Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+    note: 'lockstep key exchange v1\nlockstep.test/log\n…',
+  },
+  'ledger-key.began': {
+    kind: 'ledger-key.began',
+    verifierKey: 'lockstep.test/log+2f0a1b3c+Abbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb',
+    until: 1_772_592_000_000,
+  },
+  'ledger-key.ended': {
+    kind: 'ledger-key.ended',
+    verifierKey: 'lockstep.test/log+0af67a15+Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+    reason: 'planned',
+  },
   'resource.put': { kind: 'resource.put', id: '/subscriptions/s/x', type: 'x', created: true },
   'resource.deleted': { kind: 'resource.deleted', id: '/subscriptions/s/x', type: 'x' },
   'job.status': {

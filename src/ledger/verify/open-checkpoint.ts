@@ -53,17 +53,32 @@ export function openSigned(note: string, trust: Trust): OpenedCheckpoint {
   if (policy.logs.length === 0) return refusal('no key of the log is trusted');
   const keys = [...policy.logs, ...policy.witnesses].map(({ verifierKey }) => verifierKey);
   const opened = openNote(note, keys);
-  if (!opened.ok) return refusal(`the checkpoint is refused: ${opened.reason}`);
+  if (!opened.ok) {
+    const { reason, otherKeys } = opened;
+    return otherKeys.length === 0 ? refusal(`the checkpoint is refused: ${reason}`) : keyUnknown(otherKeys);
+  }
   const checkpoint = parseCheckpoint(opened.text);
   if (checkpoint === null) return refusal('the signed note is not a checkpoint');
   const byLog = opened.signatures.filter(({ time }) => time === null);
-  if (byLog.length === 0)
-    return refusal('the checkpoint is refused: no trusted key of the log has signed it');
+  if (byLog.length === 0) {
+    return opened.otherKeys.length === 0
+      ? refusal('the checkpoint is refused: no trusted key of the log has signed it')
+      : keyUnknown(opened.otherKeys);
+  }
   if (!byLog.some(({ name }) => name === checkpoint.origin)) {
     return refusal(`the checkpoint is of ${checkpoint.origin}, which is not the name of the key`);
   }
   const { text, signatures } = opened;
   return { ok: true, checkpoint, text, signatures, cosignatures: cosignaturesOf(policy, signatures) };
+}
+
+/** Of the trusted key's name, but not signed by it: an exchange of keys that the reader has missed, or a forgery. */
+function keyUnknown(keyIds: readonly string[]): Refusal {
+  return refusal(
+    `the checkpoint is refused: it is signed by another key (id ${keyIds.join(', ')}) of the log's name, and by none that is trusted. If the log has ` +
+      'exchanged its key, its file `key-history` leads from the old one to the new: `lockstep ledger keys SOURCE --key OLD`, ' +
+      'or `ledger-verify keys SOURCE --key OLD`. If that refuses too, it is not the log',
+  );
 }
 
 export function policyOf(trust: Trust): Policy {
