@@ -10,6 +10,7 @@ import '../../src/policy/conditions/documented.test.ts';
 import '../../src/policy/engine/columns.test.ts';
 import '../../src/policy/engine/gate.test.ts';
 import '../../src/policy/engine/slot-ids.test.ts';
+import '../../src/policy/engine/guid-index.test.ts';
 import '../../src/policy/engine/own-tables.test.ts';
 import '../../src/policy/engine/reach.test.ts';
 import '../../src/policy/engine/table-memory.test.ts';

@@ -126,35 +126,66 @@ export class GuidIndex {
 
   /** Whether the text is a GUID in the one form; if so it is the one that was read. */
   #read(text: string): boolean {
-    if (text.length !== 36) return false;
-    let wrong = 0;
-    let [a, b, c, d] = [0, 0, 0, 0];
-    for (let i = 0; i < 8; i++) {
-      const first = digits[text.charCodeAt(i)] ?? 0xff;
-      const second = digits[text.charCodeAt(i + (i < 4 ? 9 : 10))] ?? 0xff;
-      const third = digits[text.charCodeAt(i + (i < 4 ? 19 : 20))] ?? 0xff;
-      const fourth = digits[text.charCodeAt(i + 28)] ?? 0xff;
-      wrong |= first | second | third | fourth;
-      a = (a << 4) | (first & 15);
-      b = (b << 4) | (second & 15);
-      c = (c << 4) | (third & 15);
-      d = (d << 4) | (fourth & 15);
-    }
-    if (wrong > 15) return false;
-    if ((text.charCodeAt(8) ^ dash) | (text.charCodeAt(13) ^ dash) | (text.charCodeAt(18) ^ dash))
-      return false;
-    if (text.charCodeAt(23) !== dash) return false;
-    this.#a = a;
-    this.#b = b;
-    this.#c = c;
-    this.#d = d;
+    // As UTF-8, so that only ASCII takes as many bytes as characters.
+    if (text.length !== 36 || bytes.write(text, 0, room, 'utf8') !== 36) return false;
+    const w0 = words[0] ?? 0;
+    const w1 = words[1] ?? 0;
+    const w2 = words[2] ?? 0;
+    const w3 = words[3] ?? 0;
+    const w4 = words[4] ?? 0;
+    const w5 = words[5] ?? 0;
+    const w6 = words[6] ?? 0;
+    const w7 = words[7] ?? 0;
+    const w8 = words[8] ?? 0;
+    // -abc d-ef gh-i jkl-
+    const abcd = (w2 >>> 8) | (w3 << 24);
+    const efgh = (w3 >>> 16) | (w4 << 16);
+    const ijkl = (w4 >>> 24) | (w5 << 8);
+    const dashes =
+      ((w2 & 0xff) ^ dash) |
+      (((w3 >>> 8) & 0xff) ^ dash) |
+      (((w4 >>> 16) & 0xff) ^ dash) |
+      ((w5 >>> 24) ^ dash);
+    const wrong =
+      dashes |
+      strange(w0) |
+      strange(w1) |
+      strange(abcd) |
+      strange(efgh) |
+      strange(ijkl) |
+      strange(w6) |
+      strange(w7) |
+      strange(w8);
+    if (wrong !== 0) return false;
+    this.#a = digits(w0) | (digits(w1) << 16);
+    this.#b = digits(abcd) | (digits(efgh) << 16);
+    this.#c = digits(ijkl) | (digits(w6) << 16);
+    this.#d = digits(w7) | (digits(w8) << 16);
     return true;
   }
 }
 
 const dash = 0x2d;
-/** By character: its value as a lower-case hexadecimal digit, or 255. */
-const digits = Uint8Array.from({ length: 256 }, (_, code) => {
-  const at = '0123456789abcdef'.indexOf(String.fromCharCode(code));
-  return at < 0 ? 0xff : at;
-});
+const room = 64;
+const bytes = Buffer.alloc(room);
+/** Of a machine whose first byte is the lowest. On any other no text passes for a GUID, and each is kept as a text. */
+const words = new Int32Array(bytes.buffer, bytes.byteOffset, room / 4);
+
+/** The values of four hexadecimal digits, one in each byte. */
+function values(text: number): number {
+  return (text & 0x0f0f_0f0f) + ((text >>> 6) & 0x0101_0101) * 9;
+}
+
+/** 0 if these four characters are digits of lower-case hexadecimal: those as which values below 16 are written. */
+function strange(text: number): number {
+  const each = values(text);
+  const letters = ((each + 0x0606_0606) >>> 4) & 0x0101_0101;
+  return ((each + 0x3030_3030 + letters * 0x27) ^ text) | (each & 0xf0f0_f0f0);
+}
+
+/** Four digits as 16 bits, in whatever order. */
+function digits(text: number): number {
+  const each = values(text);
+  const pairs = each | (each >>> 4);
+  return (pairs & 0xff) | ((pairs >>> 8) & 0xff00);
+}
