@@ -353,6 +353,19 @@ describe('laws', () => {
       if (text === '') return false;
       return (pattern.startsWith('?') || pattern[0] === text[0]) && naive(pattern.slice(1), text.slice(1));
     };
+    const texts = (chars: string, longest: number): string[] => {
+      let all = [''];
+      for (let i = 0; i < longest; i++)
+        all = [...new Set([...all, ...all.flatMap((it) => chars.split('').map((char) => it + char))])];
+      return all;
+    };
+    const wrong: string[] = [];
+    for (const pattern of texts('ab*?', 4)) {
+      const like = compileLike(pattern);
+      for (const text of texts('ab', 4))
+        if (like(text) !== naive(pattern, text)) wrong.push(`${pattern} ${text}`);
+    }
+    expect(wrong).toEqual([]);
     const small = (chars: string) => fc.string({ unit: fc.constantFrom(...chars.split('')), maxLength: 8 });
     fc.assert(
       fc.property(small('ab*?'), small('ab'), (pattern, text) => {
@@ -360,6 +373,17 @@ describe('laws', () => {
       }),
       { numRuns: runs(2_000) },
     );
+  });
+
+  test('takes what is behind a backslash literally, and a backslash at its end as well', () => {
+    const matched = (pattern: string) =>
+      ['a', '*', '?', '\\', '\\a', 'a\\', '', 'aa'].filter(compileLike(pattern));
+    expect(matched('\\*')).toEqual(['*']);
+    expect(matched('\\?')).toEqual(['?']);
+    expect(matched('\\\\')).toEqual(['\\']);
+    expect(matched('\\a')).toEqual(['a']);
+    expect(matched('a\\')).toEqual(['a\\']);
+    expect(matched('\\')).toEqual(['\\']);
   });
 });
 
