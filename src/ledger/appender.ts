@@ -73,7 +73,11 @@ export class Appender {
     this.#options = options;
     this.#rows = new EventRows(options.store);
     this.#lastSequence = this.#rows.newestSequence();
+    this.lastTime = this.#rows.newestTime();
   }
+
+  /** When the newest event was recorded, in the feed as it stood when this was opened; null for none. */
+  readonly lastTime: number | null;
 
   get lastSequence(): number {
     return this.#lastSequence;

@@ -11,6 +11,7 @@ export class EventRows {
   readonly #find: StatementSync;
   readonly #newest: StatementSync;
   readonly #newestChange: StatementSync;
+  readonly #newestTime: StatementSync;
 
   constructor({ raw }: Store) {
     this.#insert = raw.prepare(
@@ -20,6 +21,7 @@ export class EventRows {
     );
     this.#find = raw.prepare(`select sequence from ledger_events where event_id = ?`);
     this.#newest = raw.prepare(`select coalesce(max(sequence), 0) as sequence from ledger_events`);
+    this.#newestTime = raw.prepare(`select time from ledger_events order by sequence desc limit 1`);
     this.#newestChange = raw.prepare(
       `select coalesce(max(sequence), 0) as sequence from ledger_events where previous_change is not null`,
     );
@@ -53,6 +55,12 @@ export class EventRows {
 
   has(entry: Entry): boolean {
     return this.#find.get(entry.id) !== undefined;
+  }
+
+  /** When the newest event was recorded; null for none. */
+  newestTime(): number | null {
+    const time = this.#newestTime.get()?.['time'];
+    return time === undefined ? null : Number(time);
   }
 
   newestSequence(): number {

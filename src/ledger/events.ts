@@ -81,8 +81,11 @@ export type RequestFact =
   | {
       readonly kind: 'lifecycle';
       readonly attribution: Attribution;
-      /** `prune`: old rows of the feed were removed; `detail` says up to which. */
-      readonly activity: 'start' | 'stop' | 'prune';
+      /**
+       * `prune`: old rows of the feed were removed; `detail` says up to which. `clock-set`: the clock is another than it was;
+       * `detail` says by how much.
+       */
+      readonly activity: 'start' | 'stop' | 'prune' | 'clock-set';
       readonly version: string;
       readonly detail: Readonly<Record<string, string>>;
     };

@@ -3,13 +3,21 @@ import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newEventId, type EventId, type TenantId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import type { Attribution, Commit, CommitGuard, Follower } from '../store/changes.ts';
+import {
+  systemAttribution,
+  type Attribution,
+  type Commit,
+  type CommitGuard,
+  type Follower,
+} from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
 import { Appender } from './appender.ts';
 import { entryOf } from './catalogue/entry.ts';
 import type { RecordFact } from './events.ts';
 import { noFault, type Fault } from './faults.ts';
 import { Health, type LedgerHealth } from './health.ts';
+import { recordClockSteps } from './clock-record.ts';
+import { ClockWatch } from './clock-watch.ts';
 import type { LogSigner } from './keys/log-keys.ts';
 import type { EventFilter } from './search/event-filter.ts';
 import { Indexer } from './search/indexer.ts';
@@ -163,10 +171,25 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       indexer.schedule();
     },
     entryOf: (fact, position) => {
+      clockSteps.look();
       const time = clock.now();
       return entryOf(fact, { id: newEventId(time), time, origin, productVersion, position });
     },
   });
+  const clockSteps = recordClockSteps({
+    watch: new ClockWatch(clock),
+    health,
+    log,
+    record: (detail) =>
+      appender.record({
+        kind: 'lifecycle',
+        attribution: systemAttribution(options.tenantId, 'ledger'),
+        activity: 'clock-set',
+        version: productVersion,
+        detail,
+      }),
+  });
+  clockSteps.start(appender.lastTime, clock.now());
   const queries = eventQueries(store);
 
   /** Of the oldest entry that has a row. */
@@ -259,6 +282,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     },
     health: () => health.read(),
     close: async () => {
+      clockSteps.stop();
       await appender.close();
       await indexer.close();
       timer.stop();

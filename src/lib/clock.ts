@@ -2,9 +2,11 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since some moment: goes on evenly, whatever the time is set to. */
+  elapsed(): number;
 }
 
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: Clock = { now: () => Date.now(), elapsed: () => performance.now() };
 
 /** Whole seconds since the Unix epoch, as JWTs count. */
 export function epochSeconds(clock: Clock): number {
@@ -14,6 +16,7 @@ export function epochSeconds(clock: Clock): number {
 /** A clock that moves only when told to. */
 export class ManualClock implements Clock {
   #now: number;
+  #elapsed = 0;
 
   constructor(startMilliseconds: number) {
     this.#now = startMilliseconds;
@@ -23,7 +26,17 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.#elapsed;
+  }
+
   advance(milliseconds: number): void {
+    this.#now += milliseconds;
+    this.#elapsed += milliseconds;
+  }
+
+  /** Somebody sets it: forward, or back by less than 0. */
+  set(milliseconds: number): void {
     this.#now += milliseconds;
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DecisionId, EventId } from '../../lib/ids.ts';
 import type { EventFilter } from '../../ledger/search/event-filter.ts';
+import type { LedgerHealth } from '../../ledger/health.ts';
 import type { FoundEvents, SearchOptions } from '../../ledger/search/search-events.ts';
 import type { Attribution, Follower } from '../../store/changes.ts';
 
@@ -22,8 +23,7 @@ export interface EventLog {
   receipt(id: EventId): Promise<string>;
   follow(follower: Follower): () => void;
   witnessing(): Witnessing | null;
-  health():
-    { readonly state: 'ok' } | { readonly state: 'failing'; readonly since: number; readonly error: string };
+  health(): LedgerHealth;
 }
 
 /** How far the witnesses of the log have cosigned. */

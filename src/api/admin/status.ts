@@ -1,6 +1,7 @@
 import type { LiveSessions } from '../../gateway/live-sessions.ts';
 import type { Route } from '../../gateway/routes.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { LedgerHealth } from '../../ledger/health.ts';
 import { productVersion } from '../../lib/version.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { ownRule } from '../own-actions.ts';
@@ -35,6 +36,7 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
             state: health.state,
             lastSequence: ledger.lastSequence(),
             ...(health.state === 'failing' && { since: isoTime(health.since) }),
+            clockSet: clockSet(health.clockStep),
             witnessed: witnessed(ledger.witnessing()),
           },
           liveSessions: live.list().length,
@@ -43,6 +45,13 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
       },
     },
   ];
+}
+
+/** Null while the clock has only gone on since the start. */
+function clockSet(step: LedgerHealth['clockStep']) {
+  if (step === undefined) return null;
+  const { milliseconds, expected, found, noticed } = step;
+  return { milliseconds, expected: isoTime(expected), found: isoTime(found), noticed };
 }
 
 /** Null for a log without witnesses. */

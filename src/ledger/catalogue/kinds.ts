@@ -17,7 +17,8 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
     'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event.',
   authentication:
     'Somebody proved, or failed to prove, who they are: a sign-in, a token issued or refused, a token of a job renewed.',
-  lifecycle: 'The server has started, or is about to stop.',
+  lifecycle:
+    'The server has started, or is about to stop; or old rows were pruned; or the clock was set (`clock-set`: by more than two seconds, noticed while running or, when it was set back, at a start).',
   'configuration.changed':
     'At a start: the configuration is another than at the start before. Names the settings that differ; digests are keyed, so that nothing can be guessed by them.',
   'principal.created': 'A user, group, application, managed identity or job came to be.',
@@ -64,7 +65,7 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
 
 /** What every event has, and what each member holds. `unmapped.lockstep.` is ours. */
 export const everyEvent: Readonly<Record<string, string>> = {
-  time: 'When it was recorded, milliseconds since the epoch.',
+  time: 'When it was recorded, milliseconds since the epoch, as the clock of the server had it. Clocks are set: the index in the log is the order, `lifecycle.clock-set` says where time went another way.',
   'class_uid, class_name, category_uid': 'The OCSF class.',
   'activity_id, activity_name, type_uid':
     'What was done. `99` is one that OCSF has no number for; its name says what it is.',

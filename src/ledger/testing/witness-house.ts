@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../lib/clock.ts';
+import { systemClock, type Clock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { createCosigner, generateNoteKey } from '../note.ts';
 import { listenAsWitness, type WitnessListener } from '../witness/witness-listener.ts';
@@ -31,13 +31,13 @@ export class WitnessHouse {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  async start(logs: readonly string[]): Promise<Witness> {
+  async start(logs: readonly string[], clock: Clock = systemClock): Promise<Witness> {
     this.#rows = new WitnessRows(join(this.#home, 'witness.sqlite'));
     const witness = new Witness({
       cosigner: createCosigner(this.#signingKey),
       logs,
       rows: this.#rows,
-      clock: systemClock,
+      clock,
     });
     this.#listener = await listenAsWitness({
       witness,

@@ -24,6 +24,7 @@ const refusals: ReadonlyMap<number, string> = new Map([
   [403, 'it does not accept the signature of this log: it may not know a new key'],
   [404, 'it does not know this log'],
   [422, 'the log is not consistent with what it has cosigned before'],
+  [503, 'it cannot cosign now: its clock may be behind what it has cosigned before'],
 ]);
 
 /** Asks one witness once. Never throws: whatever goes wrong is an answer. c2sp.org/tlog-witness, "add-checkpoint". */

@@ -8,6 +8,8 @@ export interface WitnessedHead {
   readonly root: Uint8Array;
   /** With the log's signature and ours; null before the first. */
   readonly note: string | null;
+  /** Milliseconds since the epoch; 0 before the first. */
+  readonly cosignedAt: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export class WitnessRows {
       `create table if not exists heads (origin text primary key, size integer not null, root text not null,
        note text, cosigned_at integer not null) strict, without rowid`,
     );
-    this.#read = this.#database.prepare('select size, root, note from heads where origin = ?');
+    this.#read = this.#database.prepare('select size, root, note, cosigned_at from heads where origin = ?');
     this.#begin = this.#database.prepare(
       'insert into heads (origin, size, root, note, cosigned_at) values (?, 0, ?, null, 0) on conflict do nothing',
     );
@@ -39,18 +41,19 @@ export class WitnessRows {
 
   head(origin: string): WitnessedHead {
     const row = this.#read.get(origin);
-    if (row === undefined) return { size: 0, root: emptyRoot, note: null };
+    if (row === undefined) return { size: 0, root: emptyRoot, note: null, cosignedAt: 0 };
     const root = fromBase64(String(row['root']));
     if (root === null) throw new Error(`the head of ${origin} in the database is not a hash`);
     return {
       size: Number(row['size']),
       root,
       note: row['note'] === null ? null : String(row['note']),
+      cosignedAt: Number(row['cosigned_at']),
     };
   }
 
   /** False, changing nothing, when the head has moved since it was read. */
-  advance(origin: string, from: WitnessedHead, to: WitnessedHead, now: number): boolean {
+  advance(origin: string, from: WitnessedHead, to: WitnessedHead): boolean {
     this.#database.exec('begin immediate');
     try {
       this.#begin.run(origin, toBase64(emptyRoot));
@@ -58,7 +61,7 @@ export class WitnessRows {
         to.size,
         toBase64(to.root),
         to.note,
-        now,
+        to.cosignedAt,
         origin,
         from.size,
         toBase64(from.root),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../lib/clock.ts';
 import { createSigner, generateNoteKey, openNote, signTogether } from '../note.ts';
 import { memorySource } from '../sources/memory-source.ts';
 import { entries, MemoryLog } from '../testing/memory-log.ts';
@@ -134,6 +135,39 @@ describe('the witness', () => {
       status: 404,
     });
     expect(await grow(3, 4)).toMatchObject({ status: 409, body: '0\n' });
+  });
+
+  it('never cosigns by an earlier time than before, also after a restart, and goes on once its clock is past it', async () => {
+    const clock = new ManualClock(1_770_000_000_900);
+    const timeOf = (line: string) => {
+      const opened = openNote(Buffer.from(log.files.get('checkpoint') ?? '').toString() + line, [
+        house.verifierKey,
+      ]);
+      return opened.ok ? opened.signatures[0]?.time : opened.reason;
+    };
+    const started = async () => {
+      await house.stop();
+      return house.start([log.signer.verifierKey], clock);
+    };
+    const growth = async (from: number, to: number) => {
+      const checkpoint = log.grow(entries(from, to));
+      return formatAddCheckpoint({ oldSize: from, proof: await proofFrom(log, from, to), checkpoint });
+    };
+    let witness = await started();
+    expect(timeOf(witness.addCheckpoint(await growth(0, 3)).body)).toBe(1_770_000_000);
+    clock.set(-3_600_000);
+    const next = await growth(3, 4);
+    expect(witness.addCheckpoint(next)).toMatchObject({
+      status: 503,
+      body: 'my clock is behind 2026-02-02T02:40:00.900Z, when I cosigned last\n',
+    });
+    witness = await started();
+    expect(witness.addCheckpoint(next)).toMatchObject({ status: 503 });
+    // Within the same second it is the same time.
+    clock.set(3_600_000 - 500);
+    expect(timeOf(witness.addCheckpoint(next).body)).toBe(1_770_000_000);
+    clock.advance(5_000);
+    expect(timeOf(witness.addCheckpoint(await growth(4, 5)).body)).toBe(1_770_000_005);
   });
 
   it('goes with a log from one key to the next, by either while both sign', async () => {

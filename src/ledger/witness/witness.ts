@@ -17,14 +17,15 @@ export interface WitnessOptions {
 
 /** In HTTP's terms, as c2sp.org/tlog-witness gives them. */
 export interface WitnessReply {
-  readonly status: 200 | 400 | 403 | 404 | 409 | 422;
+  readonly status: 200 | 400 | 403 | 404 | 409 | 422 | 503;
   readonly contentType: 'text/plain; charset=utf-8' | 'text/x.tlog.size';
   readonly body: string;
 }
 
 /**
  * A witness: cosigns a checkpoint only when the log has signed it and has grown from the one cosigned before, with
- * nothing removed or altered. The new one is durable before the cosignature leaves. c2sp.org/tlog-witness.
+ * nothing removed or altered. The new one is durable before the cosignature leaves. The times of its cosignatures never go
+ * back: while its clock is behind the last one it cosigns nothing. c2sp.org/tlog-witness.
  */
 export class Witness {
   readonly #options: WitnessOptions;
@@ -63,10 +64,17 @@ export class Witness {
       return plain(422, `the log of ${size} entries is not shown to contain the ${oldSize} cosigned before`);
     }
     const now = this.#options.clock.now();
+    // A cosignature says what was the largest as of its time: a larger one of an earlier time would contradict it.
+    if (Math.floor(now / 1000) < Math.floor(held.cosignedAt / 1000)) {
+      return plain(
+        503,
+        `my clock is behind ${new Date(held.cosignedAt).toISOString()}, when I cosigned last`,
+      );
+    }
     const line = this.#options.cosigner.cosign(opened.text, Math.floor(now / 1000));
     const byLog = opened.signatures.map((signature) => `${signature.line}\n`).join('');
-    const next: WitnessedHead = { size, root, note: `${opened.text}\n${byLog}${line}` };
-    if (!this.#options.rows.advance(origin, held, next, now)) {
+    const next: WitnessedHead = { size, root, note: `${opened.text}\n${byLog}${line}`, cosignedAt: now };
+    if (!this.#options.rows.advance(origin, held, next)) {
       return conflict(this.#options.rows.head(origin).size);
     }
     return { status: 200, contentType: 'text/plain; charset=utf-8', body: line };
@@ -86,6 +94,6 @@ function conflict(size: number): WitnessReply {
   return { status: 409, contentType: 'text/x.tlog.size', body: `${size}\n` };
 }
 
-function plain(status: 400 | 403 | 404 | 422, reason: string): WitnessReply {
+function plain(status: 400 | 403 | 404 | 422 | 503, reason: string): WitnessReply {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${reason}\n` };
 }

@@ -1,0 +1,56 @@
+import type { Clock } from '../lib/clock.ts';
+
+/** More than a clock is slewed by within a second, and less than anyone sets it by on purpose. */
+export const clockStepMilliseconds = 2_000;
+
+/** The clock was set, or stood still while the machine slept. Milliseconds, since the epoch where it is a time. */
+export interface ClockStep {
+  /** Less than 0: set back. */
+  readonly milliseconds: number;
+  /** What the clock would have said. Found at a start: the time of the newest event. */
+  readonly expected: number;
+  /** What it said. */
+  readonly found: number;
+  readonly noticed: 'running' | 'start';
+}
+
+/**
+ * Notices that the clock is set: it and the monotonic clock no longer go together. How far apart they drift bit by bit,
+ * as a clock is slewed, is not noticed; each look is compared with the one before.
+ */
+export class ClockWatch {
+  readonly #clock: Clock;
+  #now: number;
+  #elapsed: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = clock.now();
+    this.#elapsed = clock.elapsed();
+  }
+
+  /** What has happened to the clock since the last look; null when it has only gone on. */
+  look(): ClockStep | null {
+    const found = this.#clock.now();
+    const elapsed = this.#clock.elapsed();
+    const expected = this.#now + elapsed - this.#elapsed;
+    this.#now = found;
+    this.#elapsed = elapsed;
+    return stepOf(expected, found, 'running');
+  }
+}
+
+/**
+ * Whether the clock has been set back while nothing ran, by the time of the newest event. That it was set forward cannot be
+ * told from a long pause.
+ */
+export function steppedBeforeStart(newestEvent: number | null, now: number): ClockStep | null {
+  if (newestEvent === null || now >= newestEvent) return null;
+  return stepOf(newestEvent, now, 'start');
+}
+
+function stepOf(expected: number, found: number, noticed: ClockStep['noticed']): ClockStep | null {
+  const milliseconds = Math.round(found - expected);
+  if (Math.abs(milliseconds) < clockStepMilliseconds) return null;
+  return { milliseconds, expected: Math.round(expected), found, noticed };
+}
