@@ -1,5 +1,5 @@
 import { encodeBundle } from '../tlog/bundle.ts';
-import { Frontier, type TileContent } from '../tlog/frontier.ts';
+import { Frontier } from '../tlog/frontier.ts';
 import { partialsPath, tilePath, tileWidth, type Tile } from '../tlog/tile.ts';
 import type { LogFile } from './log-files.ts';
 
@@ -33,7 +33,7 @@ export class GrowingLog {
       this.#fill({ level: 'entries', index, width: tileWidth }, encodeBundle(this.#entries));
       this.#entries = [];
     }
-    for (const content of filled) this.#fill(content.tile, hashesOf(content));
+    for (const { tile, bytes } of filled) this.#fill(tile, bytes);
   }
 
   /** Every file that a checkpoint of the present size needs and an earlier taking has not given. */
@@ -41,8 +41,8 @@ export class GrowingLog {
     const filled = this.#filled;
     this.#filled = [];
     const files = filled.map(({ file }) => file);
-    for (const content of this.#frontier.partials()) {
-      if (this.#grew(content.tile)) files.push({ path: tilePath(content.tile), bytes: hashesOf(content) });
+    for (const { tile, bytes } of this.#frontier.partials()) {
+      if (this.#grew(tile)) files.push({ path: tilePath(tile), bytes });
     }
     const bundle: Tile = {
       level: 'entries',
@@ -65,8 +65,4 @@ export class GrowingLog {
     this.#takenWidths.set(tile.level, tile.width);
     return true;
   }
-}
-
-function hashesOf(content: TileContent): Uint8Array {
-  return Buffer.concat(content.hashes);
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entries } from '../testing/memory-log.ts';
 import { Frontier } from './frontier.ts';
+import { splitTile } from './tile.ts';
 import { emptyRoot, largestPowerOfTwoBelow, leafHash, nodeHash, rootOf } from './hash.ts';
 import { consistencyProof, inclusionProof, provesConsistency, provesInclusion } from './proof.ts';
 
@@ -80,7 +81,7 @@ describe('the Merkle tree', () => {
     const frontier = frontierOf(all.slice(0, 300));
     const resumed = Frontier.at(
       300,
-      frontier.partials().map(({ hashes }) => hashes),
+      frontier.partials().map(({ tile, bytes }) => splitTile(bytes, tile.width) ?? []),
     );
     for (const entry of all.slice(300)) resumed.append(entry);
     expect(hex(resumed.root())).toBe(hex(plainRoot(all)));

@@ -1,9 +1,9 @@
 import { Frontier, type TileContent } from '../tlog/frontier.ts';
-import { sameBytes } from '../tlog/hash.ts';
+import { hashBytes, sameBytes } from '../tlog/hash.ts';
 import { tilePath, tileWidth, tileAt } from '../tlog/tile.ts';
 import { openCheckpoint, type Cosignature, type Trust } from './open-checkpoint.ts';
 import { refusal, type Refusal } from './refusal.ts';
-import { readTile, TileProblem } from './read-tile.ts';
+import { readHashes, readTile, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
 /** Bundles that are read while one is hashed. */
@@ -55,7 +55,7 @@ export async function verifyLog(
 /** Hashes every entry, comparing every tile on the way; the root of it all. */
 async function rebuild(source: TileSource, size: number, options: VerifyLogOptions): Promise<Uint8Array> {
   const frontier = new Frontier();
-  const ahead: Promise<[Uint8Array[], Uint8Array[]]>[] = [];
+  const ahead: Promise<Leaves>[] = [];
   let asked = 0;
   for (let start = 0; start < size; start += tileWidth) {
     options.signal?.throwIfAborted();
@@ -63,25 +63,40 @@ async function rebuild(source: TileSource, size: number, options: VerifyLogOptio
       ahead.push(readLeaves(source, asked, size));
       asked += tileWidth;
     }
-    const [entries, hashes] = (await ahead.shift()) ?? [[], []];
+    const { entries, hashes } = (await ahead.shift()) ?? noLeaves;
     const filled: TileContent[] = [];
     for (const entry of entries) filled.push(...frontier.append(entry));
     const [own = lastPartial(frontier), ...above] = filled;
     compare(own, hashes);
-    for (const tile of above) compare(tile, await readTile(source, tile.tile));
+    for (const content of above) compare(content, await readHashes(source, content.tile));
     if (options.onEntry) for (const [i, entry] of entries.entries()) options.onEntry(entry, start + i);
     options.onProgress?.(frontier.size, size);
   }
   for (const partial of frontier.partials()) {
-    if (partial.tile.level !== 0) compare(partial, await readTile(source, partial.tile));
+    if (partial.tile.level !== 0) compare(partial, await readHashes(source, partial.tile));
   }
   return frontier.root();
 }
 
+interface Leaves {
+  readonly entries: readonly Uint8Array[];
+  /** One after the other. */
+  readonly hashes: Uint8Array;
+}
+
+const noLeaves: Leaves = { entries: [], hashes: new Uint8Array() };
+
 /** A bundle and the hashes of its entries. What fails is told when it is waited for. */
-function readLeaves(source: TileSource, start: number, size: number): Promise<[Uint8Array[], Uint8Array[]]> {
-  const leaves = tileAt(0, start, size);
-  const reading = Promise.all([readTile(source, { ...leaves, level: 'entries' }), readTile(source, leaves)]);
+function readLeaves(source: TileSource, start: number, size: number): Promise<Leaves> {
+  const tile = tileAt(0, start, size);
+  const read = async (): Promise<Leaves> => {
+    const [entries, hashes] = await Promise.all([
+      readTile(source, { ...tile, level: 'entries' }),
+      readHashes(source, tile),
+    ]);
+    return { entries, hashes };
+  };
+  const reading = read();
   reading.catch(() => undefined);
   return reading;
 }
@@ -92,12 +107,12 @@ function lastPartial(frontier: Frontier): TileContent {
   return partial;
 }
 
-function compare(own: TileContent, published: readonly Uint8Array[]): void {
-  const at = own.hashes.findIndex((hash, i) => !sameBytes(hash, published[i] ?? new Uint8Array()));
-  if (at < 0) return;
+function compare({ tile, bytes }: TileContent, published: Uint8Array): void {
+  if (sameBytes(bytes, published)) return;
+  const at = Math.floor(bytes.findIndex((byte, i) => byte !== published[i]) / hashBytes);
   const what =
-    own.tile.level === 0
-      ? `entry ${own.tile.index * tileWidth + at} does not have the hash that the log gives it`
+    tile.level === 0
+      ? `entry ${tile.index * tileWidth + at} does not have the hash that the log gives it`
       : `hash ${at} is not that of the tile below`;
-  throw new TileProblem(`${tilePath(own.tile)}: ${what}`);
+  throw new TileProblem(`${tilePath(tile)}: ${what}`);
 }
