@@ -25,6 +25,7 @@ import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
 import '../../src/policy/decide.precedence.test.ts';
 import '../../src/policy/engine/exclusions.test.ts';
+import '../../src/policy/engine/remembered.test.ts';
 import '../../src/policy/engine/engine.test.ts';
 import '../../src/policy/engine/rights-tier.test.ts';
 import '../../src/policy/engine/mask-tier.test.ts';

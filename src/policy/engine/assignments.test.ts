@@ -152,31 +152,4 @@ describe('what was compiled', () => {
       }
     }
   });
-
-  test.each([false, true])(
-    'is never of another scope that had the same number, a deny assignment: %s',
-    (denying) => {
-      const mine = [assignment(1, group, reader.id, ada)];
-      const snapshot = PolicySnapshot.from(
-        { ...nothing, roleDefinitions: [reader], roleAssignments: mine },
-        { ...small, compileAfter: 1 },
-      );
-      const step = (change: Parameters<PolicySnapshot['apply']>[0]['change']): void =>
-        snapshot.apply({ previous: snapshot.version, sequence: snapshot.version + 1, change });
-      const scopes = [`${group}/x`, '/elsewhere'];
-      for (let i = 0; i < 6; i++) {
-        const scope = scopes[i % 2]!;
-        // Ben's, so that nothing changes for Ada but the numbers of scopes.
-        const ofBen = assignment(2, scope, reader.id, ben);
-        const denied = deny(2, { scope, principals: [ben] });
-        if (denying) step({ kind: 'deny-assignment.put', assignment: denied });
-        else step({ kind: 'role-assignment.put', assignment: ofBen });
-        const access = { action: 'N/t/read', dataAction: false, scope };
-        expect([i, decide(snapshot, ada, access).allowed]).toEqual([i, i % 2 === 0]);
-        expect([i, isAllowed(snapshot, ada, access)]).toEqual([i, i % 2 === 0]);
-        if (denying) step({ kind: 'deny-assignment.deleted', assignment: denied });
-        else step({ kind: 'role-assignment.deleted', assignment: ofBen });
-      }
-    },
-  );
 });
