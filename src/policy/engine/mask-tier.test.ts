@@ -148,7 +148,7 @@ describe('small worlds of few roles, laid out in advance', () => {
     (layers, denials) => {
       const wrong: unknown[] = [];
       const told = { yes: 0, no: 0, undecided: 0 };
-      for (let seed = 0; seed < 40; seed++) {
+      for (let seed = 0; seed < Math.max(runs(40), 16); seed++) {
         const rowsOfIt = world(seed * 4 + layers + denials, layers, denials);
         const { ask } = masksOf(rowsOfIt, ada);
         const snapshot = PolicySnapshot.from(rowsOfIt, {
@@ -167,7 +167,7 @@ describe('small worlds of few roles, laid out in advance', () => {
         }
       }
       expect(wrong).toEqual([]);
-      expect(Math.min(told.yes, told.no, told.undecided)).toBeGreaterThan(25);
+      expect(Math.min(told.yes, told.no, told.undecided)).toBeGreaterThan(10);
     },
   );
 });
