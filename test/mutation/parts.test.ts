@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { counts, scoreOf, total, type Tried } from './gate.ts';
 import { filesOfPart, partFrom, summed, type PartResult } from './parts.ts';
 
+const now = { 'a.ts': '1', 'a.test.ts': '2', 'runs a.test.ts': '' };
 const place = { line: 1, column: 1 };
 const tried = (file: string, status: string): Tried => ({
   file,
@@ -13,7 +14,7 @@ const tried = (file: string, status: string): Tried => ({
 const part = (number: number, of: number, given: Partial<PartResult> = {}): PartResult => ({
   number,
   of,
-  sources: 'now',
+  sources: now,
   files: [`${number}.ts`],
   tried: [tried(`${number}.ts`, 'Killed')],
   ...given,
@@ -38,14 +39,21 @@ describe('parts of a run', () => {
 
   test('are a whole when all are there, of the sources of now', () => {
     const both = [part(1, 2), part(2, 2)];
-    expect(summed(both, 'now', ['1.ts', '2.ts']).map(({ file }) => file)).toEqual(['1.ts', '2.ts']);
+    expect(summed(both, now, ['1.ts', '2.ts']).map(({ file }) => file)).toEqual(['1.ts', '2.ts']);
+    // A test that was added may kill more, and none the less.
+    const before = part(2, 2, { sources: { 'a.ts': '1' } });
+    expect(summed([part(1, 2), before], now, ['1.ts', '2.ts'])).toHaveLength(2);
     const refused = (results: PartResult[], files = ['1.ts', '2.ts']) =>
-      expect(() => summed(results, 'now', files));
+      expect(() => summed(results, now, files));
     refused([]).toThrow('part 1 is there not at all');
     refused([part(1, 2)]).toThrow('part 2 is there not at all');
     refused([...both, part(2, 2)]).toThrow('part 2 is there twice');
     refused([...both, part(3, 3)]).toThrow('not the parts of one whole');
-    refused([part(1, 2), part(2, 2, { sources: 'then' })]).toThrow('part 2 was run with other sources');
+    const ranWith = (sources: PartResult['sources']) => refused([part(1, 2), part(2, 2, { sources })]);
+    ranWith({ ...now, 'a.ts': '0' }).toThrow('part 2 was run with another a.ts');
+    ranWith({ ...now, 'a.test.ts': '0' }).toThrow('part 2 was run with another a.test.ts');
+    ranWith({ ...now, 'b.test.ts': '3' }).toThrow('part 2 was run with another b.test.ts');
+    ranWith({ 'a.test.ts': '2', 'runs a.test.ts': '' }).toThrow('part 2 was run with another a.ts');
     refused(both, ['1.ts', '2.ts', '3.ts']).toThrow('no part has tried 3.ts');
   });
 });

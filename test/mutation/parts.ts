@@ -11,8 +11,8 @@ export interface Part {
 
 /** What a part leaves behind when it has come to its end. */
 export interface PartResult extends Part {
-  /** `sourcesHash` of what it ran with. */
-  readonly sources: string;
+  /** `sourcesOf` what it ran with. */
+  readonly sources: Readonly<Record<string, string>>;
   readonly files: readonly string[];
   readonly tried: readonly Tried[];
 }
@@ -43,33 +43,47 @@ export function filesOfPart(sizes: ReadonlyMap<string, number>, { number, of }: 
 
 /** They judge what a run has found, and may change after it. */
 const judges = ['gate.ts', 'subject.ts'].map((name) => join('test', 'mutation', name));
+const listOfTests = join('test', 'mutation', 'policy-tests.ts');
 
-/** Another one whenever anything differs of what a run is made of. */
-export function sourcesHash(root: string): string {
-  const hash = createHash('sha256');
+/** What a run is made of, to a hash of each; the list of tests line by line. */
+export function sourcesOf(root: string): Record<string, string> {
   const made = ['src/**/*.ts', 'test/mutation/*.ts', 'package.json', 'package-lock.json'];
-  const files = filesOf(root, made).filter((file) => !judges.includes(file));
-  for (const file of files) {
-    hash.update(
-      `${file}\n${createHash('sha256')
-        .update(readFileSync(join(root, file)))
-        .digest('hex')}\n`,
-    );
+  const sources: Record<string, string> = {};
+  for (const file of filesOf(root, made)) {
+    const text = readFileSync(join(root, file), 'utf8');
+    if (file === listOfTests)
+      for (const [, test] of text.matchAll(/^import '(.+)';$/gm)) sources[`runs ${test}`] = '';
+    else if (!judges.includes(file)) sources[file] = createHash('sha256').update(text).digest('hex');
   }
-  return hash.digest('hex');
+  return sources;
+}
+
+/**
+ * What has changed since a run so that its result no longer counts. Tests that were added do not: what was killed without
+ * them is killed with them.
+ */
+function changedSince(then: PartResult['sources'], now: PartResult['sources']): string[] {
+  const changed = Object.keys(then).filter((file) => now[file] !== then[file]);
+  const added = Object.keys(now).filter((file) => !(file in then) && !file.endsWith('.test.ts'));
+  return [...changed, ...added];
 }
 
 /**
  * The mutants of all parts. Throws a RangeError unless these are all parts of one whole, each of these very sources,
  * which leave out no file.
  */
-export function summed(results: readonly PartResult[], sources: string, files: readonly string[]): Tried[] {
+export function summed(
+  results: readonly PartResult[],
+  sources: PartResult['sources'],
+  files: readonly string[],
+): Tried[] {
   const of = results[0]?.of ?? 0;
   for (let number = 1; number <= Math.max(of, 1); number++) {
     const [part, ...more] = results.filter((it) => it.number === number);
     if (!part || more.length > 0)
       throw new RangeError(`part ${number} is there ${part ? 'twice' : 'not at all'}`);
-    if (part.sources !== sources) throw new RangeError(`part ${number} was run with other sources`);
+    const [changed] = changedSince(part.sources, sources);
+    if (changed !== undefined) throw new RangeError(`part ${number} was run with another ${changed}`);
   }
   if (results.some((it) => it.of !== of)) throw new RangeError('these are not the parts of one whole');
   const tried = results.flatMap((part) => part.tried);

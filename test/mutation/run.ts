@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
 import { counts, denyPrecedenceOf, leastScore, scoreOf, total, type Tried } from './gate.ts';
-import { filesOf, filesOfPart, partFrom, sourcesHash, summed, type Part, type PartResult } from './parts.ts';
+import { filesOf, filesOfPart, partFrom, sourcesOf, summed, type Part, type PartResult } from './parts.ts';
 import { mutated } from './subject.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -67,7 +67,7 @@ async function mutantsOf(files: readonly string[]): Promise<Tried[]> {
 
 /** Leaves its result for `--sum`, and only when it has come to its end. */
 async function runPart(part: Part): Promise<void> {
-  const sources = sourcesHash(root);
+  const sources = sourcesOf(root);
   const sizes = new Map(all.map((file) => [file, readFileSync(file).length]));
   const files = filesOfPart(sizes, part);
   const path = join(cache, 'parts', `${part.number}-of-${part.of}.json`);
@@ -81,7 +81,7 @@ async function runPart(part: Part): Promise<void> {
 function sum(): Tried[] {
   const paths = globSync(join(cache, 'parts', '*.json'));
   const results = paths.map((path) => JSON.parse(readFileSync(path, 'utf8')) as PartResult);
-  return summed(results, sourcesHash(root), all);
+  return summed(results, sourcesOf(root), all);
 }
 
 function judge(tried: readonly Tried[], whole: boolean): void {
