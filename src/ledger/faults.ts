@@ -2,6 +2,7 @@
 export const storageSteps = [
   'commit.commit',
   'record.commit',
+  'lease.commit',
   'sequence.commit',
   'tile.write',
   'tile.rename',
@@ -10,7 +11,25 @@ export const storageSteps = [
   'checkpoint.rename',
   'checkpoint.sync',
   'published.commit',
+  'partial.remove',
 ] as const;
+
+/** Taken when the log is taken up: at a start, after a failure, by a process that takes over. */
+export const openingSteps = ['scratch.prepare'] as const;
+
+/** Taken when it is given up. */
+export const closingSteps = ['lease.release'] as const;
+
+/** Taken only in a log with witnesses: what is cosigned takes the place of what was. */
+export const cosignedSteps = [
+  'cosigned.write',
+  'cosigned.commit',
+  'cosigned.rename',
+  'cosigned.sync',
+] as const;
+
+/** Of a witness of our own, in its own database. */
+export const witnessSteps = ['witness.commit'] as const;
 
 /** Taken only when rows are removed. */
 export const pruningSteps = ['prune.commit'] as const;
@@ -26,8 +45,18 @@ export const keySteps = [
   'key.erase',
 ] as const;
 
-export type StorageStep =
-  (typeof storageSteps)[number] | (typeof pruningSteps)[number] | (typeof keySteps)[number];
+/** Every one of them: the table in the room's README has a row for each, with the test that has it fail. */
+export const everyStep = [
+  ...storageSteps,
+  ...openingSteps,
+  ...closingSteps,
+  ...cosignedSteps,
+  ...witnessSteps,
+  ...pruningSteps,
+  ...keySteps,
+] as const;
+
+export type StorageStep = (typeof everyStep)[number];
 
 /** Called around every storage step. Tests throw from it, or end the process; nothing else passes one in. */
 export type Fault = (step: StorageStep, moment: 'before' | 'after') => void;

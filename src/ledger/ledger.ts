@@ -129,7 +129,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   });
   const policy = (): Policy => believing([...signer.verifierKeys, ...(signer.retiredKeys ?? [])]);
   const source = directorySource(directory);
-  const files = new LogFiles(directory, noFault);
+  const files = new LogFiles(directory, fault);
   const witnessing = witnesses?.witnesses.length
     ? new Witnessing(
         {

@@ -94,14 +94,29 @@ export class HeadRows {
 
   /** Whether the lease is ours now, and was before; who has it otherwise. */
   async lead(now: number): Promise<'kept' | 'taken' | Held> {
-    return this.#inTransaction(() => this.#lease.lead(now));
+    return this.#inTransaction(
+      () => {
+        const lead = this.#lease.lead(now);
+        this.#fault('lease.commit', 'before');
+        return lead;
+      },
+      () => {
+        this.#fault('lease.commit', 'after');
+      },
+    );
   }
 
   /** Lets another sequencer take over at once. */
   async release(): Promise<void> {
-    await this.#inTransaction(() => {
-      this.#lease.release();
-    });
+    await this.#inTransaction(
+      () => {
+        this.#lease.release();
+        this.#fault('lease.release', 'before');
+      },
+      () => {
+        this.#fault('lease.release', 'after');
+      },
+    );
   }
 
   /** Entries under the newest checkpoint known to be published, and the last row of the feed that it covers. */
@@ -191,10 +206,7 @@ export class HeadRows {
 
   /** For a step that changes nothing here, but must not be taken without the lease. */
   async whileLeading(act: () => void): Promise<void> {
-    await this.#inTransaction(() => {
-      this.#lease.require();
-      act();
-    });
+    await this.#transaction('cosigned.commit', act);
   }
 
   async #transaction(step: StorageStep, act: () => void): Promise<void> {

@@ -39,8 +39,10 @@ export class LogFiles {
 
   /** Makes the directory and clears away what interrupted writes left. For whoever holds the lease. */
   async prepare(): Promise<void> {
-    await rm(join(this.directory, '.tmp'), { recursive: true, force: true });
-    await mkdir(this.#scratch, { recursive: true });
+    await this.#around('scratch.prepare', async () => {
+      await rm(join(this.directory, '.tmp'), { recursive: true, force: true });
+      await mkdir(this.#scratch, { recursive: true });
+    });
   }
 
   /** Clears away what `prepare` made. */
@@ -76,20 +78,21 @@ export class LogFiles {
     path: CheckpointPath,
     note: string,
     publish: (takePlace: () => void) => Promise<void>,
+    what: 'checkpoint' | 'cosigned' = 'checkpoint',
   ): Promise<void> {
     const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
     try {
-      await this.#around('checkpoint.write', () => writeDurably(scratch, Buffer.from(note)));
+      await this.#around(`${what}.write`, () => writeDurably(scratch, Buffer.from(note)));
       await publish(() => {
-        this.#fault('checkpoint.rename', 'before');
+        this.#fault(`${what}.rename`, 'before');
         renameSync(scratch, join(this.directory, path));
-        this.#fault('checkpoint.rename', 'after');
+        this.#fault(`${what}.rename`, 'after');
       });
     } catch (error) {
       await rm(scratch, { force: true });
       throw error;
     }
-    await this.#around('checkpoint.sync', () => syncDirectory(this.directory));
+    await this.#around(`${what}.sync`, () => syncDirectory(this.directory));
   }
 
   async #place(file: LogFile, touched: Set<string>, steps: PlacingSteps): Promise<void> {
@@ -117,7 +120,9 @@ export class LogFiles {
   }
 
   async remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await rm(join(this.directory, path), { recursive: true, force: true });
+    await this.#around('partial.remove', async () => {
+      for (const path of paths) await rm(join(this.directory, path), { recursive: true, force: true });
+    });
   }
 
   /** The paths of all tiles and bundles that are there. */

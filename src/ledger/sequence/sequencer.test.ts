@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventId } from '../../lib/ids.ts';
 import type { Fault, StorageStep } from '../faults.ts';
-import { storageSteps } from '../faults.ts';
+import { openingSteps, storageSteps } from '../faults.ts';
 import { generateNoteKey } from '../note.ts';
 import { directorySource } from '../sources/directory-source.ts';
 import { attribution, decidedFact, LedgerFixture, origin } from '../testing/ledger-fixture.ts';
@@ -34,15 +34,15 @@ function failingOnce(
   step: StorageStep,
   moment: 'before' | 'after',
   skip: number,
-): Fault & { fired: boolean } {
+): Fault & { armed: boolean; fired: boolean } {
   let left = skip;
   const fault = Object.assign(
     (at: StorageStep, when: 'before' | 'after') => {
-      if (fault.fired || at !== step || when !== moment || left-- > 0) return;
+      if (!fault.armed || fault.fired || at !== step || when !== moment || left-- > 0) return;
       fault.fired = true;
       throw new Error(`${step} failed ${moment} it took effect`);
     },
-    { fired: false },
+    { armed: true, fired: false },
   );
   return fault;
 }
@@ -58,7 +58,9 @@ describe('a storage step that fails', () => {
       await grow(250);
       const before = readFileSync(checkpointPath(), 'utf8');
       const fault = failingOnce(step, moment, skip);
+      fault.armed = false;
       const { ledger, store } = await fixture.open({ fault, publishIntervalMilliseconds: 1_000_000 });
+      fault.armed = true;
       const applied: number[] = [];
       ledger.follow((committed) => applied.push(...committed.map(({ sequence }) => sequence)));
       const acknowledged: EventId[] = [];
@@ -113,6 +115,33 @@ describe('a storage step that fails', () => {
       expect(readdirSync(join(fixture.logDirectory, '.tmp'))).toEqual([]);
     },
   );
+});
+
+describe('a start that fails', () => {
+  const moments = ['before', 'after'] as const;
+  const steps = [...openingSteps, 'lease.commit'] as const;
+  it.each(steps.flatMap((step) => moments.map((moment) => [step, moment] as const)))(
+    'at %s, %s it takes effect, leaves everything to the next start',
+    async (step, moment) => {
+      await grow(300);
+      const before = readFileSync(checkpointPath(), 'utf8');
+      await expect(fixture.open({ fault: failingOnce(step, moment, 0) })).rejects.toThrow(step);
+      expect(readFileSync(checkpointPath(), 'utf8')).toBe(before);
+      await grow(3);
+      expect(await verified()).toMatchObject({ ok: true, size: 303 });
+    },
+  );
+
+  it.each(moments)('at the return of the lease, %s it takes effect, ends nevertheless', async (moment) => {
+    const fault = failingOnce('lease.release', moment, 0);
+    const { ledger, store } = await fixture.open({ fault });
+    await ledger.record(decidedFact());
+    await ledger.close();
+    await store.close();
+    expect(fault.fired).toBe(true);
+    await grow(2);
+    expect(await verified()).toMatchObject({ ok: true, size: 3 });
+  });
 });
 
 describe('a receipt', () => {

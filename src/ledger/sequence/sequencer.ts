@@ -85,8 +85,11 @@ export class Sequencer {
 
   /** Puts a checkpoint that has been cosigned in the place of the last one, unless another process leads by now. */
   async replaceCheckpoint(note: string): Promise<void> {
-    await this.#files.replaceCheckpoint('checkpoint', note, async (takePlace) =>
-      this.#rows.whileLeading(takePlace),
+    await this.#files.replaceCheckpoint(
+      'checkpoint',
+      note,
+      async (takePlace) => this.#rows.whileLeading(takePlace),
+      'cosigned',
     );
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, type Clock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
+import { noFault, type Fault } from '../faults.ts';
 import { createCosigner, generateNoteKey } from '../note.ts';
 import { listenAsWitness, type WitnessListener } from '../witness/witness-listener.ts';
 import { WitnessRows } from '../witness/witness-rows.ts';
@@ -31,8 +32,8 @@ export class WitnessHouse {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  async start(logs: readonly string[], clock: Clock = systemClock): Promise<Witness> {
-    this.#rows = new WitnessRows(join(this.#home, 'witness.sqlite'));
+  async start(logs: readonly string[], clock: Clock = systemClock, fault: Fault = noFault): Promise<Witness> {
+    this.#rows = new WitnessRows(join(this.#home, 'witness.sqlite'), fault);
     const witness = new Witness({
       cosigner: createCosigner(this.#signingKey),
       logs,

@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { noFault, type Fault } from '../faults.ts';
 import { fromBase64, toBase64 } from '../tlog/base64.ts';
 import { emptyRoot } from '../tlog/hash.ts';
 
@@ -18,11 +19,14 @@ export interface WitnessedHead {
  */
 export class WitnessRows {
   readonly #database: DatabaseSync;
+  readonly #fault: Fault;
   readonly #read: StatementSync;
   readonly #begin: StatementSync;
   readonly #advance: StatementSync;
 
-  constructor(path: string) {
+  /** `fault` is for tests. */
+  constructor(path: string, fault: Fault = noFault) {
+    this.#fault = fault;
     this.#database = new DatabaseSync(path);
     this.#database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000');
     this.#database.exec(
@@ -66,7 +70,9 @@ export class WitnessRows {
         from.size,
         toBase64(from.root),
       );
+      this.#fault('witness.commit', 'before');
       this.#database.exec('commit');
+      this.#fault('witness.commit', 'after');
       return Number(changes) === 1;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('rollback');

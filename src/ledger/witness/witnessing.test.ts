@@ -1,7 +1,9 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../lib/clock.ts';
 import type { Store } from '../../store/sqlite.ts';
+import { cosignedSteps, type StorageStep } from '../faults.ts';
 import type { Ledger } from '../ledger.ts';
 import { createCosigner, generateNoteKey } from '../note.ts';
 import { directorySource } from '../sources/directory-source.ts';
@@ -47,6 +49,20 @@ function quorumOf(count: number, ...witnesses: readonly Named[]): Policy {
   return parsed.policy;
 }
 
+/** Fails at the n-th passing of one step once it is armed, before or after it has taken effect. */
+function failingOnce(step: StorageStep, moment: 'before' | 'after', skip: number) {
+  let left = skip;
+  const fault = Object.assign(
+    (at: StorageStep, when: 'before' | 'after') => {
+      if (fault.fired || at !== step || when !== moment || left-- > 0) return;
+      fault.fired = true;
+      throw new Error(`${step} failed ${moment} it took effect`);
+    },
+    { fired: false },
+  );
+  return fault;
+}
+
 async function open(policy: Policy): Promise<{ ledger: Ledger; store: Store; close: () => Promise<void> }> {
   const opened = await fixture.open({ witnesses: policy });
   let closed = false;
@@ -63,6 +79,61 @@ async function open(policy: Policy): Promise<{ ledger: Ledger; store: Store; clo
 const checkpoint = () => readFileSync(join(fixture.logDirectory, 'checkpoint'), 'utf8');
 const logHere = () => directorySource(fixture.logDirectory);
 const sizeOf = (note: string) => Number(note.split('\n')[1]);
+
+describe('a storage step of what is cosigned that fails', () => {
+  const moments = ['before', 'after'] as const;
+
+  it.each(cosignedSteps.flatMap((step) => moments.map((moment) => [step, moment] as const)))(
+    '%s, %s it takes effect: it is tried again; nothing that lacks the quorum or is older is ever shown',
+    async (step, moment) => {
+      await ada.start([fixture.signer.verifierKey]);
+      const policy = quorumOf(1, ada);
+      const fault = failingOnce(step, moment, 1);
+      const { ledger, store } = await fixture.open({ witnesses: policy, fault });
+      const sizes: number[] = [];
+      const look = async () => {
+        const verdict = await verifyLog(logHere(), policy);
+        if (!verdict.ok) throw new Error(verdict.reason);
+        sizes.push(verdict.size);
+      };
+      await ledger.receipt(await ledger.record(decidedFact()));
+      for (let i = 0; i < 3; i++) {
+        const id = await ledger.record(decidedFact());
+        const receipt = await ledger.receipt(id);
+        expect(verifyReceipt(receipt, null, policy)).toMatchObject({ ok: true, index: i + 1 });
+        await look();
+      }
+      expect(fault.fired).toBe(true);
+      expect(sizes).toEqual(sizes.toSorted((a, b) => a - b));
+      expect(ledger.witnessing()).toMatchObject({ size: 4, behind: 0, unmetSince: null });
+      // Without close: the process has ended here.
+      await store.close();
+      const again = await open(policy);
+      expect(again.ledger.checkpoint()).toBe(checkpoint());
+      await again.ledger.receipt(await again.ledger.record(decidedFact()));
+      await look();
+      expect(sizes.at(-1)).toBe(5);
+    },
+    20_000,
+  );
+
+  it.each(moments)(
+    'of the witness, %s it takes effect: it cosigns nothing that it does not hold, and goes on from what it holds',
+    async (moment) => {
+      const fault = failingOnce('witness.commit', moment, 1);
+      await ada.start([fixture.signer.verifierKey], systemClock, fault);
+      const policy = quorumOf(1, ada);
+      const { ledger } = await open(policy);
+      for (let i = 0; i < 4; i++) {
+        const receipt = await ledger.receipt(await ledger.record(decidedFact()));
+        expect(verifyReceipt(receipt, null, policy)).toMatchObject({ ok: true, index: i });
+      }
+      expect(fault.fired).toBe(true);
+      expect(ledger.witnessing()?.witnesses).toMatchObject([{ problem: null, size: 4 }]);
+    },
+    20_000,
+  );
+});
 
 describe('a log with witnesses', () => {
   it('publishes checkpoints with the cosignatures of the quorum, within two seconds of an event', async () => {
