@@ -26,6 +26,7 @@ import { searchEvents, type FoundEvents, type SearchOptions } from './search/sea
 import { LogFiles } from './sequence/log-files.ts';
 import { archivedEvent } from './retention/archived-event.ts';
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
+import { Receipts, type Receipt } from './receipts.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
@@ -100,6 +101,8 @@ export interface Ledger extends EventQueries {
    * `not_witnessed` when too few witnesses have cosigned it within some seconds.
    */
   receipt(eventId: EventId): Promise<string>;
+  /** The same of whatever the log holds at an index, and the entry itself. */
+  receiptAt(index: number): Promise<Receipt>;
   /**
    * Removes the oldest rows of the database, up to what happened at `before` (milliseconds since the epoch): whole
    * bundles that the published archive holds, which stays as it is. Records that it did. Throws `conflict` when the
@@ -131,16 +134,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const source = directorySource(directory);
   const files = new LogFiles(directory, fault);
   const witnessing = witnesses?.witnesses.length
-    ? new Witnessing(
-        {
-          policy: policy(),
-          source,
-          clock,
-          log,
-          publish: (note) => sequencer.replaceCheckpoint(note),
-        },
-        await files.readNote('checkpoint'),
-      )
+    ? await Witnessing.open({
+        policy,
+        source,
+        standing: () => files.readNote('checkpoint'),
+        clock,
+        log,
+        publish: (note) => sequencer.replaceCheckpoint(note),
+      })
     : null;
   const sequencer = new Sequencer({
     store,
@@ -192,32 +193,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   clockSteps.start(appender.lastTime, clock.now());
   const queries = eventQueries(store);
 
-  /** Of the oldest entry that has a row. */
-  const firstIndex = async (): Promise<number> => {
-    const [oldest] = await queries.eventsAfter(0, 1);
-    return oldest?.leafIndex ?? 0;
-  };
-
-  const placed = async (id: EventId): Promise<{ readonly entry: Uint8Array; readonly leafIndex: number }> => {
-    for (const attempt of ['as it stands', 'integrated']) {
-      if (attempt === 'integrated') await sequencer.integrate();
-      const event = await queries.eventById(id);
-      if (event === null) {
-        const archived = await archivedEvent(source, id, await firstIndex());
-        if (archived !== null) return archived;
-        throw failure('not_found', `There is no event ${id}.`);
-      }
-      const { leafIndex } = event;
-      if (leafIndex === null || leafIndex >= (sequencer.published()?.size ?? 0)) continue;
-      await witnessing?.reach(leafIndex + 1, witnessMilliseconds);
-      if (leafIndex < (published()?.size ?? 0)) return { ...event, leafIndex };
-      throw notWitnessed(id, witnessing?.state() ?? null);
-    }
-    throw new LockstepError({
-      code: 'ledger_unavailable',
-      internalMessage: `event ${id} cannot be published`,
-    });
-  };
+  const receipts = new Receipts({
+    queries,
+    source,
+    sequencer,
+    witnessing,
+    policy,
+    witnessMilliseconds,
+  });
 
   return {
     ...queries,
@@ -245,25 +228,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     witnessing: () => witnessing?.state() ?? null,
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),
-    receipt: async (id) => {
-      const event = await placed(id);
-      const checkpoint = published();
-      if (checkpoint === null) throw new LockstepError({ code: 'ledger_unavailable' });
-      const text = formatReceipt({
-        extra: event.entry,
-        index: event.leafIndex,
-        proof: await inclusionProof(event.leafIndex, checkpoint.size, subtreesOf(source, checkpoint.size)),
-        checkpoint: checkpoint.note,
-      });
-      const verdict = verifyReceipt(text, event.entry, policy());
-      if (!verdict.ok) {
-        throw new LockstepError({
-          code: 'internal',
-          internalMessage: `the log contradicts event ${id}: ${verdict.reason}`,
-        });
-      }
-      return text;
-    },
+    receipt: async (id) => receipts.of(id),
+    receiptAt: async (index) => receipts.at(index),
     prune: async (by, before, signal) => {
       const pruned = await pruneRows({ store, source, trust: policy(), before, fault, signal });
       await indexer.forget(pruned.firstSequence);
@@ -322,19 +288,6 @@ async function publishUnwitnessed(sequencer: Sequencer, files: LogFiles): Promis
   if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
   await sequencer.replaceCheckpoint(published.note);
   await files.remove(['checkpoint.signed']);
-}
-
-function notWitnessed(id: EventId, state: WitnessingState | null): LockstepError {
-  const problems = state?.witnesses.flatMap(({ name, problem }) =>
-    problem === null ? [] : `${name}: ${problem}`,
-  );
-  return new LockstepError({
-    code: 'not_witnessed',
-    publicMessage:
-      `Event ${id} is recorded, but too few witnesses have cosigned a checkpoint that holds it yet. ` +
-      'Ask for the receipt again later.',
-    internalMessage: `event ${id} is not witnessed: ${problems?.join('; ') ?? 'no witness has answered'}`,
-  });
 }
 
 /** Publishes a while after an append, again and again while it fails. */

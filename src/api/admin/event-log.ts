@@ -21,6 +21,7 @@ export interface EventLog {
     signal?: AbortSignal,
   ): Promise<{ readonly firstIndex: number; readonly rows: number }>;
   receipt(id: EventId): Promise<string>;
+  receiptAt(index: number): Promise<{ readonly text: string; readonly entry: Uint8Array }>;
   follow(follower: Follower): () => void;
   witnessing(): Witnessing | null;
   health(): LedgerHealth;
@@ -94,6 +95,6 @@ export const decidedSchema = z.looseObject({
 export type LedgerEvent = z.infer<typeof eventSchema>;
 export type DecidedFacts = z.infer<typeof decidedSchema>;
 
-export function parseEvent({ entry }: LoggedEvent): LedgerEvent {
+export function parseEvent({ entry }: Pick<LoggedEvent, 'entry'>): LedgerEvent {
   return eventSchema.parse(JSON.parse(Buffer.from(entry).toString('utf8')));
 }

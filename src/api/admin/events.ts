@@ -4,7 +4,8 @@ import type { Route } from '../../gateway/routes.ts';
 import type { Exchange, Reply } from '../../gateway/types.ts';
 import { eventFacts } from '../../ledger/search/event-facts.ts';
 import { matches, type EventFilter } from '../../ledger/search/event-filter.ts';
-import { failure } from '../../lib/errors.ts';
+import { parseDecimal } from '../../ledger/tlog/checkpoint.ts';
+import { failure, LockstepError } from '../../lib/errors.ts';
 import type { EventId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
@@ -55,16 +56,25 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
       guard: () => ownRule('own-events'),
       async serve(exchange, { id = '' }) {
         const row = isEventId(id) ? await ledger.eventById(id) : null;
-        const own = ownId(callerOf(exchange));
-        const mine = row !== null && parseEvent(row).unmapped.lockstep.chain.some((link) => link.id === own);
-        if (!mine) await requireAlso(exchange, ownAccess('events/read'));
+        if (row === null || !isOwn(exchange, row)) await requireAlso(exchange, ownAccess('events/read'));
         if (!isEventId(id)) throw failure('not_found', `There is no event ${id.slice(0, 80)}.`);
         // One whose row was pruned has its receipt from the archive.
-        return {
-          status: 200,
-          headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' },
-          body: await ledger.receipt(id),
-        };
+        return receiptReply(await ledger.receipt(id));
+      },
+    },
+    {
+      method: 'GET',
+      path: '/admin/v1/ledger/entries/:index/receipt',
+      operation: 'Lockstep.Access/events/receipt',
+      effect: 'read',
+      body: noBody,
+      guard: () => ownRule('own-events'),
+      async serve(exchange, { index = '' }) {
+        const at = parseDecimal(index);
+        const found = at === null ? null : await ledger.receiptAt(at).catch(notFoundIsNull);
+        if (found === null || !isOwn(exchange, found)) await requireAlso(exchange, ownAccess('events/read'));
+        if (found === null) throw failure('not_found', `The log holds no entry ${index.slice(0, 20)}.`);
+        return receiptReply(found.text);
       },
     },
     {
@@ -81,6 +91,26 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
       },
     },
   ];
+}
+
+/** Whether the caller had a part in it. */
+function isOwn(exchange: Exchange, event: Pick<LoggedEvent, 'entry'>): boolean {
+  const own = ownId(callerOf(exchange));
+  return parseEvent(event).unmapped.lockstep.chain.some((link) => link.id === own);
+}
+
+/** Whether there is such an entry is told to nobody who may not see it. */
+function notFoundIsNull(error: unknown): null {
+  if (error instanceof LockstepError && error.code === 'not_found') return null;
+  throw error;
+}
+
+function receiptReply(body: string): Reply {
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' },
+    body,
+  };
 }
 
 /** One page, newest first; where there is more, `Link` leads on (RFC 8288). */

@@ -308,6 +308,22 @@ test('events are read in pages; a receipt is for the parties of the event and fo
     (await call(malloryToken, 'GET', '/admin/v1/events/evt_01jz0000000000000000000000/receipt')).status,
   ).toBe(403);
   expect((await call(auditorToken, 'GET', `/admin/v1/events/${idOf('Mallory')}/receipt`)).status).toBe(200);
+
+  // The same by its place in the log, which every receipt tells.
+  const at = (index: string) => `/admin/v1/ledger/entries/${index}/receipt`;
+  const indexOf = async (name: string) =>
+    /^index (\d+)$/m.exec(
+      (await call(auditorToken, 'GET', `/admin/v1/events/${idOf(name)}/receipt`)).text,
+    )?.[1] ?? '';
+  const [own, others] = [await indexOf('Mallory'), await indexOf('Auditor')];
+  expect((await call(malloryToken, 'GET', at(own))).text).toMatch(
+    new RegExp(`^c2sp\\.org/tlog-proof@v1\\nextra .*\\nindex ${own}\\n`),
+  );
+  expect((await call(auditorToken, 'GET', at(others))).status).toBe(200);
+  for (const index of [others, '99999999', 'x', '-1', '01', '1e3', '9007199254740993']) {
+    expect((await call(malloryToken, 'GET', at(index))).status).toBe(403);
+    if (index !== others) expect((await call(auditorToken, 'GET', at(index))).status).toBe(404);
+  }
 });
 
 test('old rows are removed only by whoever may, and it is said how many', async () => {

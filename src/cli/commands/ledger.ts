@@ -22,7 +22,10 @@ import { addWitnesses } from './witnesses.ts';
 
 const verifySchema = z.object({ ...trustShape, receipt: z.string().optional() });
 const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
-const receiptSchema = z.object({ out: z.string().optional() });
+const receiptSchema = z.object({
+  out: z.string().optional(),
+  index: z.coerce.number('must be a number').int().min(0).optional(),
+});
 export function addLedger(program: Command, context: CliContext): void {
   const ledger = program
     .command('ledger')
@@ -65,16 +68,22 @@ export function addLedger(program: Command, context: CliContext): void {
     .description(
       'Write the receipt of an event: a proof that anyone can check offline, with the log’s key alone.',
     )
-    .argument('<event>', 'Id of the event.')
+    .argument('[event]', 'Id of the event.')
+    .option('--index <number>', 'Instead: its place in the log, from 0.')
     .option('--out <file>', 'File to write, or - for standard output. Default: <event>.tlog-proof.')
-    .action(async (event: string, _options: unknown, command: Command) => {
+    .action(async (id: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { out } = call.options(receiptSchema);
-      if (!/^evt_[0-9a-z]{26}$/.test(event)) {
-        throw new CliError('usage', `\`${event}\` is not an event id; it looks like evt_01h….`);
+      const { out, index } = call.options(receiptSchema);
+      if ((id === undefined) === (index === undefined)) {
+        throw new CliError('usage', 'Say the id of an event or --index NUMBER, one of them.');
       }
+      if (id !== undefined && !/^evt_[0-9a-z]{26}$/.test(id)) {
+        throw new CliError('usage', `\`${id}\` is not an event id; it looks like evt_01h….`);
+      }
+      const event = id ?? `entry-${index}`;
+      const path = id === undefined ? `ledger/entries/${index}` : `events/${id}`;
       const client = await call.client();
-      const answer = await client.send('admin', 'GET', `/admin/v1/events/${event}/receipt`);
+      const answer = await client.send('admin', 'GET', `/admin/v1/${path}/receipt`);
       const text = await answer.body.text();
       if (out === '-') {
         context.stdout.write(text);

@@ -17,6 +17,8 @@ const firstPauseMilliseconds = 250;
 const longestPauseMilliseconds = 10_000;
 /** A cosigned checkpoint that could not be written is tried again so soon. */
 const writeAgainMilliseconds = 1_000;
+/** Whoever waits looks so often whether another process has published. */
+const lookMilliseconds = 50;
 /** Sizes that a witness may name in answer to one checkpoint before it is left alone. */
 const mostConflicts = 3;
 
@@ -41,9 +43,11 @@ export interface WitnessingState {
 }
 
 export interface WitnessingOptions {
-  /** Its logs are the keys of this log. */
-  readonly policy: Policy;
+  /** Its logs are the keys of this log, as they are now. */
+  readonly policy: () => Policy;
   readonly source: TileSource;
+  /** The checkpoint that is published now, whoever has cosigned it: by this process or another. */
+  readonly standing: () => Promise<string | null>;
   /** Puts a checkpoint that meets the policy in the place of the last one; durable when it resolves. */
   readonly publish: (note: string) => Promise<void>;
   readonly clock: Clock;
@@ -86,27 +90,17 @@ export class Witnessing {
   #writing: Promise<void> = Promise.resolve();
   #again: NodeJS.Timeout | null = null;
 
-  /** `standing`: the checkpoint that is published now, whoever has cosigned it. */
-  constructor(options: WitnessingOptions, standing: string | null) {
+  private constructor(options: WitnessingOptions) {
     this.#options = options;
-    const opened = standing === null ? null : openSigned(standing, options.policy);
-    const cosignatures = opened?.ok === true ? opened.cosignatures : [];
-    const size = opened?.ok === true ? opened.checkpoint.size : 0;
-    const { policy } = options;
-    if (standing !== null && opened?.ok === true) {
-      const names = new Set(cosignatures.map(({ witness }) => witness));
-      if (quorumMet(policy, names)) this.#published = { note: standing, size };
-    }
-    this.#asked = policy.witnesses.flatMap(({ name, verifierKey, url }) => {
+    this.#asked = options.policy().witnesses.flatMap(({ name, verifierKey, url }) => {
       if (url === null) return [];
-      const own = cosignatures.find(({ witness }) => witness === name);
       return [
         {
           name,
           verifierKey,
           url,
-          size: own === undefined ? 0 : size,
-          time: own?.time ?? null,
+          size: 0,
+          time: null,
           problem: null,
           failures: 0,
           pausedUntil: 0,
@@ -114,6 +108,31 @@ export class Witnessing {
         },
       ];
     });
+  }
+
+  /** Begins with the checkpoint that stands. */
+  static async open(options: WitnessingOptions): Promise<Witnessing> {
+    const witnessing = new Witnessing(options);
+    await witnessing.#readStanding();
+    return witnessing;
+  }
+
+  /** Takes up what another process, or an earlier one, has had cosigned and published. */
+  async #readStanding(): Promise<void> {
+    const policy = this.#options.policy();
+    const note = await this.#options.standing();
+    const opened = note === null ? null : openSigned(note, policy);
+    if (note === null || opened?.ok !== true) return;
+    const { size } = opened.checkpoint;
+    if (size <= (this.#published?.size ?? -1)) return;
+    for (const witness of this.#asked) {
+      const own = opened.cosignatures.find(({ witness: name }) => name === witness.name);
+      if (own !== undefined && size > witness.size) Object.assign(witness, { size, time: own.time });
+    }
+    if (!quorumMet(policy, new Set(opened.cosignatures.map(({ witness }) => witness)))) return;
+    this.#published = { note, size };
+    if (size >= (this.#newest?.size ?? 0)) this.#unmetSince = null;
+    for (const done of this.#reached) done();
   }
 
   /** A checkpoint that the log has signed and whose tiles are there. */
@@ -143,19 +162,25 @@ export class Witnessing {
     };
   }
 
-  /** Resolves once a checkpoint of at least `size` entries meets the policy, or after `milliseconds`. */
+  /**
+   * Resolves once a checkpoint of at least `size` entries meets the policy, or after `milliseconds`. Another process may
+   * be the one that publishes it.
+   */
   async reach(size: number, milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds;
-    while ((this.#published?.size ?? -1) < size && performance.now() < deadline) {
+    const reached = () => (this.#published?.size ?? -1) >= size;
+    while (!reached() && performance.now() < deadline) {
+      await this.#readStanding();
+      if (reached()) return;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, deadline - performance.now());
-        const reached = this.#reached;
+        const timer = setTimeout(done, Math.max(0, Math.min(lookMilliseconds, deadline - performance.now())));
+        const waiting = this.#reached;
         function done(): void {
           clearTimeout(timer);
-          reached.delete(done);
+          waiting.delete(done);
           resolve();
         }
-        reached.add(done);
+        waiting.add(done);
       });
     }
   }
@@ -180,6 +205,7 @@ export class Witnessing {
   }
 
   async #rounds(): Promise<void> {
+    await this.#readStanding();
     for (let last = -1; this.#newest !== null && this.#newest.size !== last;) {
       if (this.#closing.signal.aborted) return;
       last = this.#newest.size;
@@ -195,7 +221,7 @@ export class Witnessing {
       const asking = this.#askInTurn(witness, round).finally(() => left.delete(asking));
       left.add(asking);
     }
-    const isMet = () => quorumMet(this.#options.policy, new Set(round.lines.keys()));
+    const isMet = () => quorumMet(this.#options.policy(), new Set(round.lines.keys()));
     while (!isMet() && left.size > 0) await Promise.race(left);
     if (isMet()) {
       if (left.size > 0) await Promise.race([Promise.all(left), pause(graceMilliseconds)]);
@@ -270,7 +296,7 @@ export class Witnessing {
 
   /** One write after the other, so that no older checkpoint takes the place of a newer one. */
   async #publish({ head, lines }: Round): Promise<void> {
-    const inOrder = this.#options.policy.witnesses.flatMap(({ name }) => lines.get(name) ?? []);
+    const inOrder = this.#options.policy().witnesses.flatMap(({ name }) => lines.get(name) ?? []);
     const note = head.note + inOrder.map((line) => `${line}\n`).join('');
     this.#writing = this.#writing.then(async () => {
       if ((this.#published?.size ?? -1) > head.size) return;
