@@ -1,10 +1,11 @@
 // Writes docs/reference/events.md from the catalogue and a sample of every event; --check compares.
-import { entryOf } from '../src/ledger/catalogue/entry.ts';
+import { entryOf, type Entry } from '../src/ledger/catalogue/entry.ts';
 import { eventKinds, everyEvent, type EventCode } from '../src/ledger/catalogue/kinds.ts';
 import { inOcsf19 } from '../src/ledger/catalogue/ocsf-1-9.ts';
 import type { Fact } from '../src/ledger/events.ts';
 import { attribution, decidedFact } from '../src/ledger/testing/ledger-fixture.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../src/ledger/testing/sample-facts.ts';
+import { toldOf } from '../src/ledger/testing/told.ts';
 import type { EventId, SessionId } from '../src/lib/ids.ts';
 import { writeOrCheck } from './write-or-check.ts';
 
@@ -60,6 +61,9 @@ const ownEverywhere = new Set([
   'tokenId',
 ]);
 
+/** Said once, too. */
+const boundEverywhere = /^\/(?:unmapped\/lockstep\/(?:chain\/|sourceAddress)|actor\/|src_endpoint\/ip)/;
+
 const codes = [...samples.keys()];
 const sections = codes.map(section);
 await writeOrCheck(
@@ -95,6 +99,21 @@ await writeOrCheck(
     JSON.stringify(eventOf(decidedFact({ attribution: by })), null, 2),
     '```',
     '',
+    '## What is personal',
+    '',
+    'Values that tell of a person, or that somebody has typed, are not in the log: it binds them, each by a salted hash, in',
+    '`unmapped.lockstep.sealed`. They stand beside it, and whoever may read events is told the event with the values in their places.',
+    'What has been erased is missing, and its commitment left ([how](../guides/privacy-and-retention.md)). Of every event these are',
+    'personal: `chain[].name` and wherever that name is said again, `sourceAddress` and `src_endpoint.ip`. What else is, is said below,',
+    'as JSON pointers. The event above, as the log holds it:',
+    '',
+    '```json',
+    JSON.stringify(leafOf(decidedFact({ attribution: by })), null, 2),
+    '```',
+    '',
+    'Ids, scopes, actions, roles, conditions and the attributes that decisions rest on are never personal in this sense: every decision',
+    'can be made again from the log, for ever.',
+    '',
     '## Each event',
     '',
     'The examples leave out what every event has.',
@@ -106,7 +125,9 @@ await writeOrCheck(
 function row(code: EventCode): string {
   const of = samples.get(code) ?? [];
   const before = [...new Set(of.map((fact) => titleOf(eventOf(fact))))];
-  const after = [...new Set(of.map((fact) => titleOf(inOcsf19(entry(fact)))))];
+  const after = [
+    ...new Set(of.map((fact) => titleOf(inOcsf19(entry(fact).bytes, toldOf(entry(fact)).told)))),
+  ];
   return `| [\`${code}\`](#${code.replaceAll('.', '')}) | ${before.join('<br>')} | ${after.join() === before.join() ? '' : after.join('<br>')} |`;
 }
 
@@ -123,7 +144,12 @@ function section(code: EventCode): string {
   if (first === undefined) throw new Error(`there is no sample of ${code}`);
   const paths = new Set<string>();
   const own = new Set<string>();
+  const bound = new Set<string>();
   for (const fact of of) {
+    for (const { at } of entry(fact).secrets) {
+      for (const place of at)
+        if (!boundEverywhere.test(place)) bound.add(place.replaceAll(/\/\d+\//g, '/*/'));
+    }
     const { unmapped, ...event } = eventOf(fact);
     for (const [name, value] of Object.entries(event)) {
       if (!everywhere.has(name)) for (const path of leaves(name, value)) paths.add(path);
@@ -145,6 +171,7 @@ function section(code: EventCode): string {
     '',
     `In \`unmapped.lockstep\`: ${listed(own)}.`,
     '',
+    ...(bound.size === 0 ? [] : [`Personal: ${listed(bound)}.`, '']),
     '```json',
     JSON.stringify(shown(eventOf(first)), null, 2),
     '```',
@@ -171,15 +198,29 @@ function leaves(path: string, value: unknown): string[] {
 }
 
 function eventOf(fact: Fact): Members {
-  return JSON.parse(Buffer.from(entry(fact)).toString('utf8')) as Members;
+  return JSON.parse(Buffer.from(toldOf(entry(fact)).told).toString('utf8')) as Members;
 }
 
-function entry(fact: Fact): Uint8Array {
+/** The parts that are of interest; salts are random, so that the hashes would be others every time. */
+function leafOf(fact: Fact): Members {
+  const leaf = JSON.parse(Buffer.from(entry(fact).bytes).toString('utf8')) as Members;
+  const { sealed, chain, sourceAddress } = (leaf['unmapped'] as { lockstep: Members }).lockstep;
+  const bound = (sealed as readonly { at: readonly string[] }[]).map(({ at }) => ({ at, hash: '…' }));
+  const { actor, http_request, src_endpoint } = leaf;
+  return {
+    actor,
+    http_request,
+    src_endpoint,
+    unmapped: { lockstep: { chain, sourceAddress, sealed: bound } },
+  };
+}
+
+function entry(fact: Fact): Entry {
   return entryOf(fact, {
     id: 'evt_01kgd7yz0400000000000000000' as EventId,
     time,
     origin,
     productVersion: '0.1.0',
     position: fact.kind === 'change' ? { sequence: 42, previous: 40 } : null,
-  }).bytes;
+  });
 }

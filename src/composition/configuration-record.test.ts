@@ -71,7 +71,7 @@ test('a secret that was replaced is a change, and neither it nor what it could b
   expect(second?.event).toMatchObject({
     unmapped: { lockstep: { change: { settings: ['connections.grafana'] } } },
   });
-  expect(Buffer.from(second?.entry ?? []).toString()).not.toContain('hunter');
+  expect(Buffer.from(second?.told ?? []).toString()).not.toContain('hunter');
   const other = mkdtempSync(join(tmpdir(), 'lockstep-configuration-'));
   const elsewhere = await createFoundation(loadConfig({ home: other, environment: {} }), createLog('silent'));
   try {

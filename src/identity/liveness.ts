@@ -178,6 +178,7 @@ export class Liveness {
       case 'blob.written':
       case 'blob.deleted':
       case 'configuration.changed':
+      case 'person.erased':
         break;
     }
   }

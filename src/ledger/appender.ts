@@ -10,11 +10,12 @@ import type {
   Tx,
 } from '../store/changes.ts';
 import type { Store } from '../store/sqlite.ts';
-import type { Entry, Position } from './catalogue/entry.ts';
-import { EventRows } from './event-rows.ts';
+import type { Position } from './catalogue/entry.ts';
+import { EventRows, type WrittenEntry } from './event-rows.ts';
 import type { Fact, RecordFact, RequestFact } from './events.ts';
 import type { Fault } from './faults.ts';
 import type { Health } from './health.ts';
+import type { SubjectKeys } from './privacy/subject-keys.ts';
 import { isStoreFailing, ledgerFailure } from './storage-failure.ts';
 
 /** Facts that share one transaction at most: bounds how long the event loop is held. */
@@ -28,7 +29,8 @@ export interface AppenderOptions {
   readonly store: Store;
   readonly health: Health;
   readonly fault: Fault;
-  readonly entryOf: (fact: Fact, position: Position | null) => Entry;
+  readonly keys: SubjectKeys;
+  readonly entryOf: (fact: Fact, position: Position | null) => WrittenEntry;
   /** Called after every durable append. */
   readonly onAppended: () => void;
   /** Default 5,000. */
@@ -36,7 +38,7 @@ export interface AppenderOptions {
 }
 
 interface Waiting {
-  readonly entry: Entry;
+  readonly entry: WrittenEntry;
   /** On the monotonic clock. */
   readonly since: number;
   readonly resolve: (id: EventId) => void;
@@ -44,7 +46,7 @@ interface Waiting {
 }
 
 interface Appended {
-  readonly entry: Entry;
+  readonly entry: WrittenEntry;
   readonly sequence: number;
   readonly change: Change | null;
 }
@@ -71,7 +73,7 @@ export class Appender {
 
   constructor(options: AppenderOptions) {
     this.#options = options;
-    this.#rows = new EventRows(options.store);
+    this.#rows = new EventRows(options.store, options.keys);
     this.#lastSequence = this.#rows.newestSequence();
     this.lastTime = this.#rows.newestTime();
   }
@@ -122,7 +124,7 @@ export class Appender {
     work: (tx: Tx, record: (change: Change) => void) => Promise<T>,
     end: { readonly commit: () => Promise<void>; readonly rollback: () => Promise<void> },
   ): Promise<T> {
-    const recorded: { entry: Entry; change: Change }[] = [];
+    const recorded: { entry: WrittenEntry; change: Change }[] = [];
     let appended: Appended[] = [];
     let open = true;
     let result: T;
@@ -232,6 +234,7 @@ export class Appender {
     this.#options.health.worked('append');
     const committed: CommittedChange[] = [];
     for (const { sequence, change, entry } of appended) {
+      this.#options.keys.written(entry.keys);
       if (change !== null) committed.push({ sequence, previous: entry.position?.previous ?? 0, change });
     }
     if (committed.length > 0) this.#tellFollowers(committed);

@@ -2,10 +2,12 @@ import { z } from 'zod';
 import type { PolicyStep } from '../store/changes.ts';
 import { parseRecordedChange } from '../store/recorded-change.ts';
 import type { Store } from '../store/sqlite.ts';
+import { SubjectKeys } from './privacy/subject-keys.ts';
+import { tellEntry, type ToldEvent } from './privacy/tell-entry.ts';
 
 /** A change of policy as the feed holds it. */
 export interface FeedStep extends PolicyStep {
-  /** False where the feed withholds part of what it was: the rows of the store have to be asked. */
+  /** False where the feed withholds part of what it was, or it was erased: the rows of the store have to be asked. */
   readonly whole: boolean;
 }
 
@@ -26,10 +28,12 @@ export interface ChangeFeed {
  * in one look, so that what is missing in front of a row shows. Throws for an entry that holds no change in the form
  * of this version.
  */
-export function changeFeed({ db }: Pick<Store, 'db'>): ChangeFeed {
+export function changeFeed(store: Store): ChangeFeed {
+  const { db } = store;
+  const keys = new SubjectKeys(store);
   const changes = db
     .selectFrom('ledger_events')
-    .select(['sequence', 'previous_change', 'entry'])
+    .select(['sequence', 'previous_change', 'entry', 'sealed'])
     .where('previous_change', 'is not', null)
     .orderBy('sequence');
   return {
@@ -40,11 +44,12 @@ export function changeFeed({ db }: Pick<Store, 'db'>): ChangeFeed {
           .select((events) => events.fn.max('sequence').as('sequence'))
           .executeTakeFirst();
         const rows = await tx.executeQuery(changes.where('sequence', '>', revision).limit(limit).compile());
-        const steps = rows.rows.map((row) => ({
-          sequence: row.sequence,
-          previous: row.previous_change ?? 0,
-          ...parseRecordedChange(changeIn(row.entry)),
-        }));
+        const steps = rows.rows.map((row) => {
+          const told = tellEntry(row.entry, row.sealed, (name) => keys.secret(name));
+          const { change, whole } = parseRecordedChange(changeIn(told));
+          const { sequence, previous_change: previous } = row;
+          return { sequence, previous: previous ?? 0, change, whole: whole && !lacks(told) };
+        });
         const last = steps.length === limit ? steps.at(-1)?.sequence : undefined;
         return { steps, through: last ?? Math.max(revision, newest?.sequence ?? 0) };
       }),
@@ -53,6 +58,11 @@ export function changeFeed({ db }: Pick<Store, 'db'>): ChangeFeed {
 
 const entrySchema = z.object({ unmapped: z.object({ lockstep: z.object({ change: z.unknown() }) }) });
 
-function changeIn(entry: Uint8Array): unknown {
-  return entrySchema.parse(JSON.parse(Buffer.from(entry).toString('utf8'))).unmapped.lockstep.change;
+function changeIn({ event }: ToldEvent): unknown {
+  return entrySchema.parse(event).unmapped.lockstep.change;
+}
+
+/** Whether a text of the change itself is not known any more. */
+function lacks({ withheld }: ToldEvent): boolean {
+  return withheld.some(({ at }) => at.some((place) => place.startsWith('/unmapped/lockstep/change/')));
 }

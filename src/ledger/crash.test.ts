@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storageSteps } from './faults.ts';
+import { erasingSteps, storageSteps } from './faults.ts';
 import { generateNoteKey } from './note.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { LedgerFixture, origin } from './testing/ledger-fixture.ts';
@@ -67,6 +67,20 @@ async function aftermath(acknowledged: readonly string[], lastNote: string | nul
   };
 }
 
+/** What an erasure that was cut off has left to do, after a start. */
+async function erasuresLeft(): Promise<unknown[]> {
+  const { ledger, store } = await fixture.open();
+  const left = store.raw
+    .prepare(
+      `select key from meta where key = 'ledger.erasure'
+       union all select name from personal_keys where (erased_at is null) <> (secret <> zeroblob(32))`,
+    )
+    .all();
+  await ledger.close();
+  await store.close();
+  return left;
+}
+
 describe('after kill -9', () => {
   it('at random moments, again and again: every acknowledged event is there and the log is one', async () => {
     const acknowledged: string[] = [];
@@ -79,12 +93,15 @@ describe('after kill -9', () => {
   }, 120_000);
 
   it.each(
-    storageSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
+    [...storageSteps, ...erasingSteps].flatMap((step) =>
+      (['before', 'after'] as const).map((moment) => [step, moment] as const),
+    ),
   )(
     'at %s, %s it takes effect: the same',
     async (step, moment) => {
       const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 6))]);
       expect(await aftermath(acknowledged, null)).toEqual(nothingIsLost);
+      expect(await erasuresLeft()).toEqual([]);
     },
     60_000,
   );

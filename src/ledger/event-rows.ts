@@ -1,6 +1,11 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Store } from '../store/sqlite.ts';
 import type { Entry, Position } from './catalogue/entry.ts';
+import type { Beside } from './privacy/close-secrets.ts';
+import type { SubjectKeys } from './privacy/subject-keys.ts';
+
+/** An entry with what stands beside it. */
+export type WrittenEntry = Omit<Entry, 'secrets'> & Beside;
 
 /**
  * Appends entries to `ledger_events`, in order, and finds them again. Synchronous and unguarded: to be used inside
@@ -13,11 +18,15 @@ export class EventRows {
   readonly #newestChange: StatementSync;
   readonly #newestTime: StatementSync;
 
-  constructor({ raw }: Store) {
+  readonly #keys: SubjectKeys;
+
+  constructor({ raw }: Store, keys: SubjectKeys) {
+    this.#keys = keys;
     this.#insert = raw.prepare(
       `insert into ledger_events
-         (sequence, previous_change, event_id, time, class_uid, decision_id, job_id, principal_id, entry)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         (sequence, previous_change, event_id, time, class_uid, decision_id, job_id, principal_id, entry,
+          sealed)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#find = raw.prepare(`select sequence from ledger_events where event_id = ?`);
     this.#newest = raw.prepare(`select coalesce(max(sequence), 0) as sequence from ledger_events`);
@@ -28,8 +37,9 @@ export class EventRows {
   }
 
   /** The sequence that the entry got. */
-  append(entry: Entry): number {
-    const { position, id, time, classUid, decisionId, jobId, principalId, bytes } = entry;
+  append(entry: WrittenEntry): number {
+    const { position, id, time, classUid, decisionId, jobId, principalId, bytes, boxes, keys } = entry;
+    this.#keys.write(keys);
     const { lastInsertRowid } = this.#insert.run(
       position?.sequence ?? null,
       position?.previous ?? null,
@@ -40,6 +50,7 @@ export class EventRows {
       jobId,
       principalId,
       bytes,
+      boxes,
     );
     return Number(lastInsertRowid);
   }
@@ -53,7 +64,7 @@ export class EventRows {
     };
   }
 
-  has(entry: Entry): boolean {
+  has(entry: WrittenEntry): boolean {
     return this.#find.get(entry.id) !== undefined;
   }
 

@@ -45,6 +45,9 @@ export const keySteps = [
   'key.erase',
 ] as const;
 
+/** Taken only when personal values are erased, after the commit. */
+export const erasingSteps = ['erase.scrub'] as const;
+
 /** Every one of them: the table in the room's README has a row for each, with the test that has it fail. */
 export const everyStep = [
   ...storageSteps,
@@ -54,6 +57,7 @@ export const everyStep = [
   ...witnessSteps,
   ...pruningSteps,
   ...keySteps,
+  ...erasingSteps,
 ] as const;
 
 export type StorageStep = (typeof everyStep)[number];

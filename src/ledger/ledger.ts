@@ -19,12 +19,19 @@ import { Health, type LedgerHealth } from './health.ts';
 import { recordClockSteps } from './clock-record.ts';
 import { ClockWatch } from './clock-watch.ts';
 import type { LogSigner } from './keys/log-keys.ts';
+import { closeSecrets } from './privacy/close-secrets.ts';
+import { erase, scrub, type Erased, type Erasure } from './privacy/erase.ts';
+import { SubjectKeys } from './privacy/subject-keys.ts';
+import type { ToldEvent } from './privacy/tell-entry.ts';
+import { Teller } from './privacy/teller.ts';
 import type { EventFilter } from './search/event-filter.ts';
 import { Indexer } from './search/indexer.ts';
 import { relatedIds } from './search/related-ids.ts';
+import type { FeedRow } from './search/index-rows.ts';
 import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
 import { LogFiles } from './sequence/log-files.ts';
 import { archivedEvent } from './retention/archived-event.ts';
+import { PrivateArchive } from './retention/private-archive.ts';
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Receipts, type Receipt } from './receipts.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
@@ -32,6 +39,7 @@ import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
 import { inclusionProof } from './tlog/proof.ts';
 import { formatReceipt } from './tlog/receipt.ts';
+import type { Disclosures } from './verify/disclose.ts';
 import { formatPolicy, trustOnly, type Policy } from './verify/policy.ts';
 import { subtreesOf } from './verify/read-tile.ts';
 import { verifyReceipt } from './verify/verify-receipt.ts';
@@ -61,6 +69,12 @@ export interface LedgerOptions {
   readonly fault?: Fault;
 }
 
+/** What a search finds, as it may be told. */
+export interface ToldEvents extends Omit<FoundEvents, 'events'> {
+  /** Newest first. */
+  readonly events: readonly (FeedRow & ToldEvent)[];
+}
+
 export interface Ledger extends EventQueries {
   /**
    * A state change and its events in one transaction. Throws what `work` throws, `storage_full` or
@@ -79,7 +93,7 @@ export interface Ledger extends EventQueries {
    * Events that the filter lets pass, newest first; everything durable is looked through. With an id of any kind in
    * `ids`, what belongs to it. Throws `ledger_unavailable` while the index of a large database is being built.
    */
-  search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
+  search(filter: EventFilter, options: SearchOptions): Promise<ToldEvents>;
   /** All keys that sign: more than one while a key takes the place of another. */
   readonly verifierKeys: readonly string[];
   /** Keys that have signed once: for receipts from then. */
@@ -103,6 +117,16 @@ export interface Ledger extends EventQueries {
   receipt(eventId: EventId): Promise<string>;
   /** The same of whatever the log holds at an index, and the entry itself. */
   receiptAt(index: number): Promise<Receipt>;
+  /**
+   * The personal values of an event, each with the salt that shows that the log binds it: for whoever has its receipt and
+   * is to know them. What has been erased is not among them. Throws `not_found`.
+   */
+  disclosures(eventId: EventId): Promise<Disclosures>;
+  /**
+   * Destroys the keys of everything personal that is recorded of somebody, in rows and archive alike, and records that it
+   * did, in one transaction; the log stays what it is. Nothing can be shown any more when it resolves.
+   */
+  erase(by: Attribution, erasure: Erasure): Promise<Erased>;
   /**
    * Removes the oldest rows of the database, up to what happened at `before` (milliseconds since the epoch): whole
    * bundles that the published archive holds, which stays as it is. Records that it did. Throws `conflict` when the
@@ -162,10 +186,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
   const indexer = new Indexer(store, log);
   indexer.schedule();
+  const keys = new SubjectKeys(store);
+  const teller = new Teller(store, keys);
+  const beside = new PrivateArchive(directory);
+  await scrub(store);
   const appender = new Appender({
     store,
     health,
     fault,
+    keys,
     ...(options.patienceMilliseconds !== undefined && { patienceMilliseconds: options.patienceMilliseconds }),
     onAppended: () => {
       timer.schedule();
@@ -174,7 +203,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     entryOf: (fact, position) => {
       clockSteps.look();
       const time = clock.now();
-      return entryOf(fact, { id: newEventId(time), time, origin, productVersion, position });
+      const { secrets, ...entry } = entryOf(fact, {
+        id: newEventId(time),
+        time,
+        origin,
+        productVersion,
+        position,
+      });
+      return { ...entry, ...closeSecrets(keys, entry.id, secrets) };
     },
   });
   const clockSteps = recordClockSteps({
@@ -191,7 +227,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       }),
   });
   clockSteps.start(appender.lastTime, clock.now());
-  const queries = eventQueries(store);
+  const queries = eventQueries(store, teller);
 
   const receipts = new Receipts({
     queries,
@@ -208,7 +244,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     record: appender.record,
     follow: (follower) => appender.follow(follower),
     guard: (guard) => appender.guard(guard),
-    search: (filter, searchOptions) => search(indexer, filter, searchOptions),
+    search: async (filter, searchOptions) => {
+      const { events, next } = await search(indexer, filter, searchOptions);
+      return { events: await teller.rows(events), next };
+    },
     get verifierKey() {
       return signer.verifierKey;
     },
@@ -230,8 +269,18 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     integrate: () => sequencer.integrate(),
     receipt: async (id) => receipts.of(id),
     receiptAt: async (index) => receipts.at(index),
+    disclosures: async (id) => {
+      const event = await queries.eventById(id);
+      if (event !== null) return { event: id, disclosures: event.disclosures };
+      const [oldest] = await queries.eventsAfter(0, 1);
+      const archived = await archivedEvent(source, id, oldest?.leafIndex ?? 0);
+      if (archived === null) throw failure('not_found', `There is no event ${id}.`);
+      const { disclosures } = await teller.entry(archived.entry, await beside.of(archived.leafIndex));
+      return { event: id, disclosures };
+    },
+    erase: (by, erasure) => erase({ store, keys, commit: appender.commit, clock, fault, log }, by, erasure),
     prune: async (by, before, signal) => {
-      const pruned = await pruneRows({ store, source, trust: policy(), before, fault, signal });
+      const pruned = await pruneRows({ store, source, beside, trust: policy(), before, fault, signal });
       await indexer.forget(pruned.firstSequence);
       await appender.record({
         kind: 'lifecycle',

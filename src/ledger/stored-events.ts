@@ -1,11 +1,12 @@
 import type { DecisionId, EventId, PrincipalId } from '../lib/ids.ts';
 import type { Selectable } from 'kysely';
-import { z } from 'zod';
 import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/sqlite.ts';
+import type { Teller } from './privacy/teller.ts';
+import type { ToldEvent } from './privacy/tell-entry.ts';
 
-/** An event as it stands in the feed. */
-export interface StoredEvent {
+/** An event as it stands in the feed, and as it may be told. */
+export interface StoredEvent extends ToldEvent {
   readonly sequence: number;
   readonly id: EventId;
   /** Milliseconds since the epoch. */
@@ -18,10 +19,8 @@ export interface StoredEvent {
   readonly principalId: PrincipalId | null;
   /** Its place in the tree; null until the sequencer has given it one. */
   readonly leafIndex: number | null;
-  /** The log entry: canonical JSON, UTF-8. */
+  /** The log entry: canonical JSON, UTF-8. It binds the personal values that `event` shows. */
   readonly entry: Uint8Array;
-  /** The same, read: an OCSF event. */
-  readonly event: Readonly<Record<string, unknown>>;
 }
 
 export interface EventQueries {
@@ -34,23 +33,20 @@ export interface EventQueries {
   eventsAfter(sequence: number, limit: number): Promise<StoredEvent[]>;
 }
 
-export function eventQueries({ db }: Store): EventQueries {
+export function eventQueries({ db }: Store, teller: Teller): EventQueries {
   const rows = db.selectFrom('placed_events').selectAll().orderBy('sequence');
+  const told = async (read: Promise<Selectable<Schema['placed_events']>[]>): Promise<StoredEvent[]> =>
+    teller.rows((await read).map(storedRow));
   return {
-    eventById: async (id) => {
-      const row = await rows.where('event_id', '=', id).executeTakeFirst();
-      return row === undefined ? null : storedEvent(row);
-    },
-    eventsByDecision: async (id) => (await rows.where('decision_id', '=', id).execute()).map(storedEvent),
-    eventsByJob: async (id) => (await rows.where('job_id', '=', id).execute()).map(storedEvent),
+    eventById: async (id) => (await told(rows.where('event_id', '=', id).execute()))[0] ?? null,
+    eventsByDecision: async (id) => told(rows.where('decision_id', '=', id).execute()),
+    eventsByJob: async (id) => told(rows.where('job_id', '=', id).execute()),
     eventsAfter: async (sequence, limit) =>
-      (await rows.where('sequence', '>', sequence).limit(limit).execute()).map(storedEvent),
+      told(rows.where('sequence', '>', sequence).limit(limit).execute()),
   };
 }
 
-const eventSchema = z.record(z.string(), z.unknown());
-
-function storedEvent(row: Selectable<Schema['placed_events']>): StoredEvent {
+function storedRow(row: Selectable<Schema['placed_events']>): Omit<StoredEvent, keyof ToldEvent> {
   return {
     sequence: row.sequence,
     id: row.event_id as EventId,
@@ -61,6 +57,5 @@ function storedEvent(row: Selectable<Schema['placed_events']>): StoredEvent {
     principalId: row.principal_id as PrincipalId | null,
     leafIndex: row.leaf_index,
     entry: row.entry,
-    event: eventSchema.parse(JSON.parse(Buffer.from(row.entry).toString('utf8'))),
   };
 }

@@ -40,6 +40,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['events/read', 'See the events of the ledger'],
     ['ledger/prune/action', 'Remove old rows of the ledger from the database; the archive stays'],
     ['ledger/exchangeKey/action', 'Give the log another signing key'],
+    ['ledger/erase/action', 'Erase what the ledger knows of somebody beyond ids; the log stays'],
     ['policy/export/read', 'Export the whole policy'],
     ['connections/read', 'See the connections to protected services'],
   ]),

@@ -304,6 +304,7 @@ export class PolicySnapshot {
       case 'blob.written':
       case 'blob.deleted':
       case 'configuration.changed':
+      case 'person.erased':
         // These carry no policy.
         break;
     }

@@ -101,6 +101,8 @@ export type Change =
       readonly etag: string;
     }
   | { readonly kind: 'blob.deleted'; readonly scope: string }
+  /** What the ledger knew of somebody, beyond ids, was made unreadable: so many keys were destroyed. */
+  | { readonly kind: 'person.erased'; readonly person: string; readonly keys: number }
   /** Found at a start: Lockstep runs under another configuration than before. */
   | {
       readonly kind: 'configuration.changed';

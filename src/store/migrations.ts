@@ -11,6 +11,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0007-ledger-search': { up: (db: Kysely<unknown>) => run(db, searchStatements) },
   '0008-lease-of-the-sequencer': { up: (db: Kysely<unknown>) => run(db, leaseStatements) },
   '0010-keys-of-the-log': { up: (db: Kysely<unknown>) => run(db, logKeyStatements) },
+  '0011-personal-values': { up: (db: Kysely<unknown>) => run(db, personalStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -214,4 +215,16 @@ const logKeyStatements = [
     vouched text) strict`,
   `create table ledger_key_secrets (
     verifier_key text primary key references ledger_keys (verifier_key), sealed text not null) strict`,
+];
+
+/**
+ * Rows of keys are never removed: one that is erased is overwritten where it stands. Entries of before hold their values
+ * themselves and have nothing beside them.
+ */
+const personalStatements = [
+  `alter table ledger_events add column sealed blob`,
+  `create table personal_keys (
+    id integer primary key autoincrement, name text not null unique, subject text not null, secret blob not null,
+    erased_at integer) strict`,
+  `create index personal_keys_subject on personal_keys (subject) where erased_at is null`,
 ];

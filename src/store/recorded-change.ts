@@ -27,6 +27,8 @@ export function parseRecordedChange(value: unknown): RecordedChange {
 export const withheld = '[credential withheld]';
 
 const principalId = z.string().transform((id) => id as PrincipalId);
+/** What is told to people, and in the log only bound: empty where it has not been shown. No decision rests on it. */
+const name = z.string().default('');
 const attribute = z.union([
   z.string(),
   z.number(),
@@ -39,10 +41,10 @@ const principalKind = z.enum(['user', 'group', 'application', 'managed-identity'
 const principal = z.strictObject({
   id: principalId,
   kind: principalKind,
-  displayName: z.string(),
+  displayName: name,
   enabled: z.boolean(),
   sponsorId: principalId.nullable(),
-  signInName: z.string().nullable(),
+  signInName: z.string().nullable().default(null),
   securityAttributes: z.record(z.string(), attribute).exactOptional(),
 });
 const permissions = z.array(
@@ -63,7 +65,7 @@ const history = z.strictObject({
 const definition = z.strictObject({
   id: z.string(),
   roleName: z.string(),
-  description: z.string(),
+  description: name,
   type: z.enum(['BuiltInRole', 'CustomRole']),
   permissions,
   assignableScopes: z.array(z.string()),
@@ -77,7 +79,7 @@ const grant = z.strictObject({
   roleDefinitionId: z.string(),
   principalId,
   principalType: z.enum(['User', 'Group', 'ServicePrincipal']),
-  description: z.string(),
+  description: name,
   condition,
   createdOn: z.string(),
   createdBy: z.string(),
@@ -86,8 +88,8 @@ const grant = z.strictObject({
 });
 const denial = z.strictObject({
   id: z.string(),
-  name: z.string(),
-  description: z.string(),
+  name,
+  description: name,
   scope: z.string(),
   permissions,
   doNotApplyToChildScopes: z.boolean(),
@@ -98,7 +100,7 @@ const denial = z.strictObject({
 const placement = z.strictObject({
   scope: z.string(),
   parent: z.string().nullable(),
-  displayName: z.string(),
+  displayName: name,
 });
 const membership = { group: principalId, member: principalId, memberKind: principalKind.exactOptional() };
 
@@ -165,6 +167,7 @@ const schemas: {
   'blob.written': null,
   'blob.deleted': null,
   'configuration.changed': null,
+  'person.erased': null,
 };
 const kindSchema = z.object({
   kind: z.custom<ChangeKind>(

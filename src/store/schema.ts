@@ -234,6 +234,17 @@ export interface Schema {
     entry: Uint8Array;
     /** Of a change: sequence of the change before it, 0 for the first. Null for what changes nothing. */
     previous_change: number | null;
+    /** The personal values that the entry binds, closed under the keys of those whom they tell of; null for none. */
+    sealed: Uint8Array | null;
+  };
+  /** Keys of personal values, one or more for each subject. Erased: the secret is zeros, the subject empty. */
+  personal_keys: {
+    id: Generated<number>;
+    name: string;
+    subject: string;
+    secret: Uint8Array;
+    /** Milliseconds since the epoch. */
+    erased_at: number | null;
   };
   /** Runs of rows that follow one another in the feed and, from `first_leaf` on, in the tree. */
   ledger_runs: { first_leaf: number; first_sequence: number; last_sequence: number };

@@ -30,6 +30,8 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Store>
   raw.exec(`pragma page_size = 8192`);
   raw.exec(`pragma journal_mode = wal`);
   raw.exec(`pragma synchronous = ${options.dangerouslyNotDurable ? 'off' : 'full'}`);
+  // What is deleted is overwritten: an erased key must not be found in the free space of a page.
+  raw.exec(`pragma secure_delete = on`);
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: kyselyDatabase(raw) }) });
   try {
     await migrate(db, raw);

@@ -3,7 +3,7 @@ import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { StoredEvent } from '../../src/ledger/stored-events.ts';
 import type { DecisionId } from '../../src/lib/ids.ts';
 
-const link = z.object({ kind: z.string(), id: z.string(), name: z.string() });
+const link = z.object({ kind: z.string(), id: z.string(), name: z.string().default('') });
 
 const recordedSchema = z.object({
   metadata: z.object({ uid: z.string() }),
@@ -33,7 +33,7 @@ const recordedSchema = z.object({
 export type Recorded = z.infer<typeof recordedSchema>['unmapped']['lockstep'] & {
   readonly sequence: number;
   readonly id: string;
-  /** The whole entry, for searching in. */
+  /** All that is told of it, for searching in. */
   readonly text: string;
 };
 
@@ -53,8 +53,8 @@ export async function recordedUnder(ledger: Ledger, decisionId: string): Promise
   return (await ledger.eventsByDecision(decisionId as DecisionId)).map(recorded);
 }
 
-function recorded({ entry, event, sequence }: StoredEvent): Recorded {
+function recorded({ told, event, sequence }: StoredEvent): Recorded {
   const { metadata, unmapped } = recordedSchema.parse(event);
-  const text = Buffer.from(entry).toString('utf8');
+  const text = Buffer.from(told).toString('utf8');
   return { ...unmapped.lockstep, sequence, id: metadata.uid, text };
 }

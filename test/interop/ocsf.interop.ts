@@ -40,7 +40,7 @@ export const suite: InteropSuite = {
         const events: Members[] = [];
         for (let after = 0; ;) {
           const page = await ledger.eventsAfter(after, 1_000);
-          events.push(...page.map((row) => parsed(row.entry)));
+          events.push(...page.map((row) => parsed(row.told)));
           after = page.at(-1)?.sequence ?? after;
           if (page.length < 1_000) break;
         }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { directorySource } from '../dist/sources/directory-source.js';
 import { httpSource } from '../dist/sources/http-source.js';
+import { discloseEntry } from '../dist/verify/disclose.js';
 import { walkKeys } from '../dist/verify/key-history.js';
 import { openCheckpoint, policyOf } from '../dist/verify/open-checkpoint.js';
 import { parsePolicy, trustOnly } from '../dist/verify/policy.js';
@@ -11,7 +12,7 @@ import { verifyLog } from '../dist/verify/verify-log.js';
 import { verifyReceipt } from '../dist/verify/verify-receipt.js';
 
 const usage = `usage: ledger-verify log DIRECTORY|ADDRESS --policy FILE | --key VKEY
-       ledger-verify receipt FILE --policy FILE | --key VKEY
+       ledger-verify receipt FILE [--disclosures FILE] --policy FILE | --key VKEY
        ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY
        ledger-verify keys DIRECTORY|ADDRESS --policy FILE | --key VKEY`;
 
@@ -30,7 +31,11 @@ try {
 async function run() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { key: { type: 'string', multiple: true }, policy: { type: 'string' } },
+    options: {
+      key: { type: 'string', multiple: true },
+      policy: { type: 'string' },
+      disclosures: { type: 'string' },
+    },
   });
   const trust = trustOf(values);
   const [what, first, second] = positionals;
@@ -40,10 +45,18 @@ async function run() {
   }
   if (what === 'receipt' && first !== undefined) {
     const verdict = verifyReceipt(readFileSync(first, 'utf8'), null, trust);
-    const said = verdict.ok
-      ? `entry ${verdict.index} of ${verdict.origin}:\n${Buffer.from(verdict.entry).toString('utf8')}\n`
-      : '';
-    return { ...verdict, said };
+    if (!verdict.ok) return verdict;
+    const { origin, index, entry } = verdict;
+    if (values.disclosures === undefined) {
+      return { ...verdict, said: `entry ${index} of ${origin}:\n${Buffer.from(entry).toString('utf8')}\n` };
+    }
+    const disclosed = discloseEntry(entry, readFileSync(values.disclosures, 'utf8'));
+    if (!disclosed.ok) return disclosed;
+    const shown = disclosed.disclosed.flatMap(({ at }) => at).join(', ');
+    return {
+      ...verdict,
+      said: `entry ${index} of ${origin}, and that it binds ${shown}:\n${JSON.stringify(disclosed.event)}\n`,
+    };
   }
   if (what === 'consistency' && first !== undefined && second !== undefined) {
     const verdict = await verifyConsistency(sourceOf(second), readFileSync(first, 'utf8'), trust);

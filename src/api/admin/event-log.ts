@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { DecisionId, EventId } from '../../lib/ids.ts';
+import type { Erased, Erasure } from '../../ledger/privacy/erase.ts';
+import type { Disclosures } from '../../ledger/verify/disclose.ts';
 import type { EventFilter } from '../../ledger/search/event-filter.ts';
 import type { LedgerHealth } from '../../ledger/health.ts';
-import type { FoundEvents, SearchOptions } from '../../ledger/search/search-events.ts';
+import type { SearchOptions } from '../../ledger/search/search-events.ts';
 import type { Attribution, Follower } from '../../store/changes.ts';
 
 /** What the admin API needs of the ledger. */
@@ -15,6 +17,8 @@ export interface EventLog {
   eventsByDecision(id: DecisionId): Promise<readonly LoggedEvent[]>;
   eventsAfter(sequence: number, limit: number): Promise<readonly LoggedEvent[]>;
   search(filter: EventFilter, options: SearchOptions): Promise<FoundEvents>;
+  disclosures(id: EventId): Promise<Disclosures>;
+  erase(by: Attribution, erasure: Erasure): Promise<Erased>;
   prune(
     by: Attribution,
     before: number,
@@ -25,6 +29,12 @@ export interface EventLog {
   follow(follower: Follower): () => void;
   witnessing(): Witnessing | null;
   health(): LedgerHealth;
+}
+
+/** Newest first; `next` is where to go on. */
+export interface FoundEvents {
+  readonly events: readonly LoggedEvent[];
+  readonly next: number | null;
 }
 
 /** How far the witnesses of the log have cosigned. */
@@ -40,15 +50,19 @@ export interface Witnessing {
   }[];
 }
 
-/** A row of the ledger; `entry` is the canonical JSON that the log holds. */
+/** A row of the ledger; `entry` is the canonical JSON that the log holds, `told` the same with what may be shown. */
 export interface LoggedEvent {
   readonly sequence: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
   readonly entry: Uint8Array;
+  readonly told: Uint8Array;
 }
 
-const link = z.object({ kind: z.string(), id: z.string(), name: z.string() });
+/** A name that has been erased is told by the id. */
+const link = z
+  .object({ kind: z.string(), id: z.string(), name: z.string().optional() })
+  .transform(({ kind, id, name = id }) => ({ kind, id, name }));
 
 /** What is read back of an event: Lockstep's own facts beside OCSF's attributes. */
 export const eventSchema = z.looseObject({
@@ -95,6 +109,6 @@ export const decidedSchema = z.looseObject({
 export type LedgerEvent = z.infer<typeof eventSchema>;
 export type DecidedFacts = z.infer<typeof decidedSchema>;
 
-export function parseEvent({ entry }: Pick<LoggedEvent, 'entry'>): LedgerEvent {
-  return eventSchema.parse(JSON.parse(Buffer.from(entry).toString('utf8')));
+export function parseEvent({ told }: Pick<LoggedEvent, 'told'>): LedgerEvent {
+  return eventSchema.parse(JSON.parse(Buffer.from(told).toString('utf8')));
 }

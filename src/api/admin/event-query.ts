@@ -132,7 +132,8 @@ function readCursor(cursor: string, mark: string): number {
   return Number(before);
 }
 
-function personId(snapshot: PolicySnapshot, name: string): string {
+/** Of a sign-in name, a display name or an id. Throws `not_found` for a name that nobody has, `invalid_request` for that of several. */
+export function personId(snapshot: PolicySnapshot, name: string): string {
   if (isGuid(name) && snapshot.principal(name.toLowerCase() as PrincipalId) !== undefined) return name;
   const wanted = name.toLowerCase();
   for (const record of snapshot.principals()) {

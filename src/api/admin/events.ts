@@ -2,16 +2,17 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Route } from '../../gateway/routes.ts';
 import type { Exchange, Reply } from '../../gateway/types.ts';
+import { formatDisclosures } from '../../ledger/verify/disclose.ts';
 import { eventFacts } from '../../ledger/search/event-facts.ts';
 import { matches, type EventFilter } from '../../ledger/search/event-filter.ts';
 import { parseDecimal } from '../../ledger/tlog/checkpoint.ts';
 import { failure, LockstepError } from '../../lib/errors.ts';
-import type { EventId } from '../../lib/ids.ts';
+import type { EventId, PrincipalId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownAction, ownRule } from '../own-actions.ts';
 import { parseEvent, type EventLog, type LoggedEvent } from './event-log.ts';
-import { readEventQuery, type EventQuery } from './event-query.ts';
+import { personId, readEventQuery, type EventQuery } from './event-query.ts';
 import { ownId } from './own.ts';
 import { callerOf, noBody, ok, smallJson } from './replies.ts';
 
@@ -30,6 +31,19 @@ const pruning = z.strictObject({
   /** What happened before this goes, so far as the archive holds it. */
   before: z.iso.datetime({ offset: true }),
 });
+
+const erasing = z
+  .strictObject({
+    /** Sign-in name, display name or object id. */
+    person: z.string().min(1).max(320).optional(),
+    /** Of a role, an assignment, a scope, or somebody who is gone. */
+    id: z.string().min(1).max(4_096).optional(),
+    addresses: z.array(z.string().min(3).max(320)).max(100).default([]),
+  })
+  .refine(
+    ({ person, id }) => (person === undefined) !== (id === undefined),
+    'Give person or id, one of them.',
+  );
 
 /** The ledger's events for people and programs that may see everybody's, and receipts for those concerned. */
 export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
@@ -78,6 +92,39 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
       },
     },
     {
+      method: 'GET',
+      path: '/admin/v1/events/:id/disclosures',
+      effect: 'read',
+      body: noBody,
+      guard: () => ownAction('events/read'),
+      async serve(_exchange, { id = '' }) {
+        if (!isEventId(id)) throw failure('not_found', `There is no event ${id.slice(0, 80)}.`);
+        return {
+          status: 200,
+          headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+          body: formatDisclosures(await ledger.disclosures(id)),
+        };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/admin/v1/ledger/erase',
+      effect: 'change',
+      body: smallJson,
+      guard: () => ownAction('ledger/erase/action'),
+      async serve(exchange) {
+        const { person, id, addresses } = exchange.json(erasing);
+        const whom = id ?? personId(snapshot, person ?? '');
+        const known = snapshot.principal(whom.toLowerCase() as PrincipalId);
+        const signInName = known?.kind === 'user' ? known.signInName : null;
+        const erased = await ledger.erase(exchange.attribution, {
+          id: whom,
+          addresses: signInName === null ? addresses : [signInName, ...addresses],
+        });
+        return ok({ id: whom, ...erased, stillKnown: known !== undefined });
+      },
+    },
+    {
       method: 'POST',
       path: '/admin/v1/ledger/prune',
       effect: 'change',
@@ -96,7 +143,7 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
 /** Whether the caller had a part in it. */
 function isOwn(exchange: Exchange, event: Pick<LoggedEvent, 'entry'>): boolean {
   const own = ownId(callerOf(exchange));
-  return parseEvent(event).unmapped.lockstep.chain.some((link) => link.id === own);
+  return parseEvent({ told: event.entry }).unmapped.lockstep.chain.some((link) => link.id === own);
 }
 
 /** Whether there is such an entry is told to nobody who may not see it. */
@@ -185,9 +232,9 @@ async function* following(
   }
 }
 
-/** The entry itself is canonical JSON; its place in the feed stands before it. */
-function line(row: { readonly sequence: number; readonly entry: Uint8Array }): string {
-  return `{"sequence":${row.sequence},"event":${Buffer.from(row.entry).toString('utf8')}}\n`;
+/** What is told is canonical JSON; its place in the feed stands before it. */
+function line(row: LoggedEvent): string {
+  return `{"sequence":${row.sequence},"event":${Buffer.from(row.told).toString('utf8')}}\n`;
 }
 
 function isWanted(filter: EventFilter, { time, entry }: LoggedEvent): boolean {

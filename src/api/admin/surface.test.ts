@@ -326,6 +326,43 @@ test('events are read in pages; a receipt is for the parties of the event and fo
   }
 });
 
+test('what is known of somebody is erased only by whoever may, and disclosed only to auditors', async () => {
+  await call(malloryToken, 'GET', '/admin/v1/me');
+  const ofMallory = async () =>
+    foundIn(await call(auditorToken, 'GET', `/admin/v1/events?person=${mallory.id}`)).at(-1);
+  const uid = (await ofMallory())?.event.metadata.uid ?? '';
+  const disclosures = `/admin/v1/events/${uid}/disclosures`;
+  expect((await call(malloryToken, 'GET', disclosures)).text).toContain('Lockstep.Access/events/read');
+  expect((await call(auditorToken, 'GET', disclosures)).json).toMatchObject({
+    event: uid,
+    disclosures: expect.arrayContaining([expect.objectContaining({ value: 'Mallory' })]) as unknown,
+  });
+  const missing = '/admin/v1/events/evt_01jz0000000000000000000000/disclosures';
+  expect((await call(auditorToken, 'GET', missing)).status).toBe(404);
+
+  const erase = '/admin/v1/ledger/erase';
+  expect(await call(malloryToken, 'POST', erase, { person: mallory.id })).toMatchObject({ status: 403 });
+  expect((await call(malloryToken, 'POST', erase, { person: mallory.id })).text).toContain(
+    'Lockstep.Access/ledger/erase/action',
+  );
+  for (const wrong of [{}, { person: mallory.id, id: mallory.id }, { person: mallory.id, also: 1 }]) {
+    expect((await call(auditorToken, 'POST', erase, wrong)).status).toBe(400);
+  }
+  expect((await call(auditorToken, 'POST', erase, { person: 'Nobody at all' })).status).toBe(404);
+  const erased = await call(auditorToken, 'POST', erase, { person: mallory.id });
+  expect(erased).toMatchObject({
+    status: 200,
+    json: { id: mallory.id, complete: true, stillKnown: true },
+  });
+  expect((erased.json as { keys: number }).keys).toBeGreaterThan(0);
+  expect((await call(auditorToken, 'GET', disclosures)).text).not.toContain('Mallory');
+  const after = await call(auditorToken, 'GET', `/admin/v1/events?id=${uid}`);
+  expect(after.text).toContain(mallory.id);
+  expect(after.text).not.toContain('"Mallory"');
+  const [said] = foundIn(await call(auditorToken, 'GET', '/admin/v1/events?action=person.erased'));
+  expect(said?.event).toMatchObject({ unmapped: { lockstep: { change: { person: mallory.id } } } });
+});
+
 test('old rows are removed only by whoever may, and it is said how many', async () => {
   const before = { before: '2020-01-01T00:00:00Z' };
   expect((await call(malloryToken, 'POST', '/admin/v1/ledger/prune', before)).text).toContain(

@@ -14,6 +14,6 @@ export function toldInOcsf19(ledger: EventLog): EventLog {
   };
 }
 
-function told<Row extends { readonly entry: Uint8Array }>(row: Row): Row {
-  return { ...row, entry: Buffer.from(canonicalJson(inOcsf19(row.entry))) };
+function told<Row extends { readonly entry: Uint8Array; readonly told: Uint8Array }>(row: Row): Row {
+  return { ...row, told: Buffer.from(canonicalJson(inOcsf19(row.entry, row.told))) };
 }

@@ -3,9 +3,13 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { policyOf } from '../../ledger/verify/open-checkpoint.ts';
 import { verifyLog } from '../../ledger/verify/verify-log.ts';
+import { parseReceipt } from '../../ledger/tlog/receipt.ts';
+import { eventIn, uidOf } from '../../ledger/verify/disclose.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
+import type { Client } from '../connection/client.ts';
+import { chosenDisclosures, disclosedBy } from '../disclosures.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { sourceOf } from '../log-source.ts';
 import { addTrust, cosignedBy, trustOf, trustShape, type TrustOptions } from '../log-trust.ts';
@@ -13,6 +17,7 @@ import { count, duration } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { addConsistency } from './consistency.ts';
+import { addErase } from './ledger-erase.ts';
 import { addLedgerEvents } from './ledger-events.ts';
 import { addLedgerKeys } from './ledger-keys.ts';
 import { addPrune } from './ledger-prune.ts';
@@ -20,12 +25,18 @@ import { replay } from './replay.ts';
 import { shownEvent } from './shown-event.ts';
 import { addWitnesses } from './witnesses.ts';
 
-const verifySchema = z.object({ ...trustShape, receipt: z.string().optional() });
+const verifySchema = z.object({
+  ...trustShape,
+  receipt: z.string().optional(),
+  disclosures: z.string().optional(),
+});
 const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
 const receiptSchema = z.object({
   out: z.string().optional(),
+  disclose: z.array(z.string()).optional(),
   index: z.coerce.number('must be a number').int().min(0).optional(),
 });
+
 export function addLedger(program: Command, context: CliContext): void {
   const ledger = program
     .command('ledger')
@@ -37,11 +48,17 @@ export function addLedger(program: Command, context: CliContext): void {
     .argument('[source]', 'Directory or address of the log. Default: that of the server.');
   addTrust(verify, 'Default: what the server says.')
     .option('--receipt <file>', 'Check this receipt, offline: nothing but the file and the keys is needed.')
+    .option(
+      '--disclosures <file>',
+      'With --receipt: the values that the event binds, as `receipt --disclose` wrote them.',
+    )
     .action(async (source: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { receipt, ...trust } = call.options(verifySchema);
+      const { receipt, disclosures, ...trust } = call.options(verifySchema);
+      if (receipt === undefined && disclosures !== undefined)
+        throw new CliError('usage', '--disclosures goes with --receipt.');
       if (receipt === undefined) await verifyWhole(call, source, trust);
-      else if (source === undefined) verifyOne(call, receipt, trust);
+      else if (source === undefined) verifyOne(call, receipt, disclosures ?? null, trust);
       else throw new CliError('usage', 'Name a source or --receipt, not both.');
     });
 
@@ -71,9 +88,13 @@ export function addLedger(program: Command, context: CliContext): void {
     .argument('[event]', 'Id of the event.')
     .option('--index <number>', 'Instead: its place in the log, from 0.')
     .option('--out <file>', 'File to write, or - for standard output. Default: <event>.tlog-proof.')
+    .option(
+      '--disclose <place...>',
+      'Write <event>.disclosures.json too, with these personal values, so that whoever gets both can check them: `name`, `ip`, a whole pointer, or `all`. Needs Lockstep.Access/events/read.',
+    )
     .action(async (id: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { out, index } = call.options(receiptSchema);
+      const { out, index, disclose } = call.options(receiptSchema);
       if ((id === undefined) === (index === undefined)) {
         throw new CliError('usage', 'Say the id of an event or --index NUMBER, one of them.');
       }
@@ -91,12 +112,16 @@ export function addLedger(program: Command, context: CliContext): void {
       }
       const file = out ?? `${event}.tlog-proof`;
       writeFileSync(file, text);
+      const disclosures =
+        disclose === undefined ? null : await disclosed(client, event, eventOf(text), disclose);
+      if (disclosures !== null) writeFileSync(disclosures.file, disclosures.text);
       const { verifierKey } = (await client.discovery()).ledger;
       call.result(
-        { event, file, verifierKey },
+        { event, file, verifierKey, ...(disclosures === null ? {} : { disclosures: disclosures.file }) },
         facts(
           [
             ['receipt', file],
+            ['disclosures', disclosures?.file ?? null],
             ['log key', verifierKey],
             ['check it', `lockstep ledger verify --receipt ${file} --key '${verifierKey}'`],
           ],
@@ -106,7 +131,24 @@ export function addLedger(program: Command, context: CliContext): void {
     });
 
   addLedgerEvents(ledger, context);
+  addErase(ledger, context);
   addPrune(ledger, context);
+}
+
+/** The id of the event that a receipt carries. */
+function eventOf(receipt: string): string {
+  const event = eventIn(parseReceipt(receipt)?.extra ?? new Uint8Array());
+  return event === null ? '' : uidOf(event);
+}
+
+async function disclosed(
+  client: Client,
+  name: string,
+  event: string,
+  places: readonly string[],
+): Promise<{ readonly file: string; readonly text: string }> {
+  const answer = await client.send('admin', 'GET', `/admin/v1/events/${event}/disclosures`);
+  return { file: `${name}.disclosures.json`, text: chosenDisclosures(await answer.body.text(), places) };
 }
 
 async function verifyWhole(
@@ -156,7 +198,7 @@ async function verifyWhole(
   );
 }
 
-function verifyOne(call: Invocation, file: string, options: TrustOptions): void {
+function verifyOne(call: Invocation, file: string, disclosures: string | null, options: TrustOptions): void {
   const trust = trustOf(options);
   if (trust === null)
     throw new CliError(
@@ -171,7 +213,8 @@ function verifyOne(call: Invocation, file: string, options: TrustOptions): void 
   }
   const verdict = verifyReceipt(text, null, trust);
   if (!verdict.ok) throw new CliError('not-verified', `${file} does not verify: ${verdict.reason}.`);
-  const event: unknown = JSON.parse(Buffer.from(verdict.entry).toString('utf8'));
+  const disclosed = disclosures === null ? null : disclosedBy(disclosures, verdict.entry);
+  const event: unknown = disclosed?.event ?? JSON.parse(Buffer.from(verdict.entry).toString('utf8'));
   call.result(
     {
       verified: true,
@@ -180,6 +223,7 @@ function verifyOne(call: Invocation, file: string, options: TrustOptions): void 
       size: verdict.size,
       witnesses: verdict.cosignatures.map(({ witness }) => witness),
       event,
+      ...(disclosed === null ? {} : { disclosed: disclosed.disclosed.flatMap(({ at }) => at) }),
     },
     facts(
       [
@@ -187,6 +231,10 @@ function verifyOne(call: Invocation, file: string, options: TrustOptions): void 
         ['log', verdict.origin],
         ['cosigned by', cosignedBy(verdict.cosignatures)],
         ...shownEvent(event),
+        ...(disclosed?.disclosed ?? []).map(({ at, value }): readonly [string, string] => [
+          'disclosed',
+          `${at[0] ?? ''}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+        ]),
       ],
       call.style,
     ),

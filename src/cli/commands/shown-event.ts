@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { moment } from '../output/amounts.ts';
 
+/** A name that has been erased, or not been disclosed, is told by the id. */
+const link = z
+  .object({ id: z.string().default(''), name: z.string().optional() })
+  .transform(({ id, name = id }) => ({ name }));
+
 /** An OCSF event as far as it is shown. */
 export const eventSchema = z.looseObject({
   time: z.number(),
@@ -10,7 +15,7 @@ export const eventSchema = z.looseObject({
   unmapped: z
     .looseObject({
       lockstep: z.looseObject({
-        chain: z.array(z.object({ name: z.string() })).optional(),
+        chain: z.array(link).optional(),
         decisionId: z.string().nullish(),
         policyId: z.string().nullish(),
         operation: z.string().optional(),

@@ -104,6 +104,7 @@ const rows: Rows = {
   'container.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
   'blob.written': ({ scope }, by) => bucket(activity(5, 'Write'), scope, by),
   'blob.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
+  'person.erased': ({ person }) => entity(otherActivity('Erase'), { uid: person, type: 'Personal Values' }),
   'configuration.changed': () => ({
     class: classes.applicationLifecycle,
     activity: activity(8, 'Update'),

@@ -7,6 +7,7 @@ import type { Fact } from '../events.ts';
 import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
+import { leafOf, toldOf } from '../testing/told.ts';
 import { entryOf } from './entry.ts';
 import { inOcsf19 } from './ocsf-1-9.ts';
 
@@ -31,16 +32,17 @@ interface Read {
 }
 
 function read(fact: Fact): Read {
-  return JSON.parse(Buffer.from(entryOf(fact, context).bytes).toString('utf8')) as Read;
+  return JSON.parse(Buffer.from(toldOf(entryOf(fact, context)).told).toString('utf8')) as Read;
 }
 
 const signIn = sampleRequestFacts.find((fact) => fact.kind === 'authentication')!;
 
 describe('an event', () => {
   it.each(everyFact.map((fact) => [fact.kind === 'change' ? fact.change.kind : fact.kind, fact] as const))(
-    '%s is valid OCSF 1.8.0, with no attribute that the schema does not know',
+    '%s is valid OCSF 1.8.0, with no attribute that the schema does not know, with its personal values and without',
     (_, fact) => {
       expect(ocsfProblems(read(fact), '1.8.0')).toEqual([]);
+      expect(ocsfProblems(leafOf(entryOf(fact, context).bytes), '1.8.0')).toEqual([]);
     },
   );
 
@@ -85,9 +87,14 @@ describe('an event', () => {
     });
     fc.assert(
       fc.property(fc.constantFrom(...everyFact), by, (fact, more) => {
-        const { bytes } = entryOf({ ...fact, attribution: attribution(more) }, context);
-        expect(ocsfProblems(JSON.parse(Buffer.from(bytes).toString('utf8')) as Read, '1.8.0')).toEqual([]);
+        const entry = entryOf({ ...fact, attribution: attribution(more) }, context);
+        const { bytes } = entry;
+        const { told, event, withheld } = toldOf(entry);
+        expect(withheld).toEqual([]);
+        expect(ocsfProblems(leafOf(bytes), '1.8.0')).toEqual([]);
+        expect(ocsfProblems(event, '1.8.0')).toEqual([]);
         expect(ocsfProblems(inOcsf19(bytes), '1.9.0')).toEqual([]);
+        expect(ocsfProblems(inOcsf19(bytes, told), '1.9.0')).toEqual([]);
       }),
       { numRuns: 2_000 },
     );
@@ -95,8 +102,11 @@ describe('an event', () => {
 
   it('is canonical JSON', () => {
     for (const fact of everyFact) {
-      const text = Buffer.from(entryOf(fact, context).bytes).toString('utf8');
-      expect(canonicalJson(JSON.parse(text))).toBe(text);
+      const entry = entryOf(fact, context);
+      for (const bytes of [entry.bytes, toldOf(entry).told]) {
+        const text = Buffer.from(bytes).toString('utf8');
+        expect(canonicalJson(JSON.parse(text))).toBe(text);
+      }
     }
   });
 
@@ -109,7 +119,7 @@ describe('an event', () => {
     const lease = sampleChanges['lease.started'].lease;
     const entry = entryOf(decidedFact({ attribution: attribution({ chain: lease.chain }) }), context);
     expect(entry).toMatchObject({ jobId: lease.jobId, principalId: lease.ownerId, decisionId: 'dec_test' });
-    const event = JSON.parse(Buffer.from(entry.bytes).toString('utf8')) as Read;
+    const event = toldOf(entry).event as unknown as Read;
     expect(event['actor']).toMatchObject({ user: { uid: lease.ownerId }, app_uid: lease.jobId });
     expect(event['unmapped']?.['lockstep']?.['chain']).toEqual(lease.chain);
   });
@@ -200,7 +210,9 @@ describe('an event', () => {
       },
     ];
     for (const fact of facts) {
-      expect(Buffer.from(entryOf(fact, context).bytes).toString('utf8')).not.toContain(secret);
+      const entry = entryOf(fact, context);
+      expect(Buffer.from(entry.bytes).toString('utf8')).not.toContain(secret);
+      expect(JSON.stringify(entry.secrets.map(({ value }) => value))).not.toContain(secret);
     }
   });
 
@@ -209,7 +221,9 @@ describe('an event', () => {
       ...signIn,
       detail: { client_secret: 'hunter2', Password: 'hunter2', assertion: 'hunter2' },
     };
-    expect(Buffer.from(entryOf(fact, context).bytes).toString('utf8')).not.toContain('hunter2');
+    const entry = entryOf(fact, context);
+    expect(Buffer.from(toldOf(entry).told).toString('utf8')).not.toContain('hunter2');
+    expect(JSON.stringify(entry.secrets.map(({ value }) => value))).not.toContain('hunter2');
   });
 
   it('looks for credentials in time linear in the text', () => {
@@ -224,7 +238,7 @@ describe('an event', () => {
       context,
     );
     expect(entry.bytes.length).toBeLessThanOrEqual(65_535);
-    const event = JSON.parse(Buffer.from(entry.bytes).toString('utf8')) as Read;
+    const event = toldOf(entry).event as unknown as Read;
     expect(event['metadata']).toMatchObject({ is_truncated: true });
     expect(Number(event['metadata']?.['untruncated_size'])).toBeGreaterThan(65_535);
     expect(event['http_request']?.['user_agent']).toMatch(/… \[truncated: 120000 characters\]$/);

@@ -8,7 +8,9 @@ import { describeChange } from './changes.ts';
 import { cleanObject, cleanText } from './clean.ts';
 import { shortenObject } from './fit.ts';
 import { actorObject, contextUser, ocsfVersion, sourceEndpoint, type Described } from './ocsf.ts';
+import { personalIn, type Personal } from './personal.ts';
 import { describeRequest } from './requests.ts';
+import { seal, type Secret } from './seal.ts';
 
 /** Where a change stands in the feed. */
 export interface Position {
@@ -38,15 +40,17 @@ export interface Entry {
   readonly principalId: string | null;
   /** Canonical JSON, UTF-8, at most 65 535 bytes. */
   readonly bytes: Uint8Array;
+  /** The personal values that it binds, which stand beside it for as long as they may be known. */
+  readonly secrets: readonly Secret[];
 }
 
 /**
- * The OCSF 1.8.0 event of a fact. Free text too long for a log entry is cut with a marker and `is_truncated` set;
+ * The OCSF 1.8.0 event of a fact, its personal values taken out and bound by commitments. Free text too long for a log entry is cut with a marker and `is_truncated` set;
  * a change is what the feed is replayed from, so one that does not fit whole throws `too_large`.
  */
 export function entryOf(fact: Fact, context: EntryContext): Entry {
   const by = fact.attribution;
-  const described = fact.kind === 'change' ? describeChange(fact.change, by) : describeRequest(fact);
+  const described = describe(fact);
   return {
     id: context.id,
     position: context.position,
@@ -55,11 +59,13 @@ export function entryOf(fact: Fact, context: EntryContext): Entry {
     decisionId: by.decisionId,
     jobId: described.jobId ?? by.chain.find((link) => link.kind === 'job')?.id ?? null,
     principalId: by.chain.length === 0 ? null : contextUser(by.chain).id,
-    bytes: fitted(eventOf(fact, described, context)),
+    ...fitted(fact, context),
   };
 }
 
-function eventOf(fact: Fact, described: Described, context: EntryContext): object {
+/** Made anew with every call, so that its personal values can be taken out of it. */
+function eventOf(fact: Fact, context: EntryContext): object {
+  const described = describe(fact);
   const { class: of, activity, outcome = 'success' } = described;
   const by = fact.attribution;
   const decided = fact.kind === 'request.decided' ? (fact.allowed ? 'allow' : 'deny') : null;
@@ -97,7 +103,7 @@ function eventOf(fact: Fact, described: Described, context: EntryContext): objec
         ...(context.position === null
           ? {}
           : { sequence: context.position.sequence, previousChange: context.position.previous }),
-        ...(fact.kind === 'change' ? { change: fact.change } : {}),
+        ...(fact.kind === 'change' ? { change: cleanObject(fact.change) } : {}),
       },
     },
   };
@@ -121,26 +127,54 @@ function attributionFacts(by: Attribution): JsonObject {
 const textLimits = [4_096, 1_024, 256];
 const neverCut = new Set(['change']);
 
-function fitted(raw: object): Uint8Array {
-  const whole = Buffer.from(cleanText(raw));
-  if (whole.length <= maxEntryBytes) return whole;
-  const event = cleanObject(raw);
-  const flagged = cleanObject({
-    ...event,
-    metadata: { ...objectAt(event, 'metadata'), is_truncated: true, untruncated_size: whole.length },
-  });
+function fitted(fact: Fact, context: EntryContext): Pick<Entry, 'bytes' | 'secrets'> {
+  const personal = personalIn(fact);
+  const first = sealedEntry(eventOf(fact, context), context.id, personal);
+  if (first.size <= maxEntryBytes) return first;
+  const event = cleanObject(eventOf(fact, context));
+  const size = Buffer.byteLength(canonicalJson(event));
   for (const limit of textLimits) {
-    const cut = Buffer.from(canonicalJson(shortenObject(flagged, limit, neverCut)));
-    if (cut.length <= maxEntryBytes) return cut;
+    const flagged = cleanObject({
+      ...event,
+      metadata: { ...objectAt(event, 'metadata'), is_truncated: true, untruncated_size: size },
+    });
+    const cut = sealedEntry(shortenObject(flagged, limit, neverCut), context.id, personal);
+    if (cut.size <= maxEntryBytes) return cut;
   }
   throw failure(
     'too_large',
     'This is more than one entry of the ledger can hold, so it cannot be recorded.',
     {
-      bytes: whole.length,
+      bytes: size,
       maxBytes: maxEntryBytes,
     },
   );
+}
+
+/** `size` is that of the entry and what is told with it. */
+function sealedEntry(
+  event: object,
+  uid: string,
+  personal: readonly Personal[],
+): Pick<Entry, 'bytes' | 'secrets'> & { readonly size: number } {
+  const secrets = seal(event, uid, personal);
+  const bytes = Buffer.from(cleanText(event));
+  return { bytes, secrets, size: bytes.length + sizeOf(secrets) };
+}
+
+function describe(fact: Fact): Described {
+  return fact.kind === 'change' ? describeChange(fact.change, fact.attribution) : describeRequest(fact);
+}
+
+/** What they take in an event that is told whole. */
+function sizeOf(secrets: readonly Secret[]): number {
+  let size = 0;
+  for (const { value, at } of secrets) {
+    const text = typeof value === 'string' ? value : canonicalJson(value);
+    // More than any character takes, escapes included, is not worth counting for what is short.
+    size += at.length * (text.length < 1_024 ? 0 : Buffer.byteLength(JSON.stringify(text)));
+  }
+  return size;
 }
 
 function objectAt(event: JsonObject, name: string): object {

@@ -21,6 +21,8 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
     'The server has started, or is about to stop; or old rows were pruned; or the clock was set (`clock-set`: by more than two seconds, noticed while running or, when it was set back, at a start).',
   'configuration.changed':
     'At a start: the configuration is another than at the start before. Names the settings that differ; digests are keyed, so that nothing can be guessed by them.',
+  'person.erased':
+    'What the ledger knew of somebody beyond ids (names, addresses, texts) was erased: how many keys were destroyed. The log itself is as it was.',
   'principal.created': 'A user, group, application, managed identity or job came to be.',
   'principal.updated':
     'A principal was changed: renamed, given another sponsor or other security attributes, enabled or disabled.',
@@ -76,7 +78,7 @@ export const everyEvent: Readonly<Record<string, string>> = {
   'actor.session': '`uid` is the sign-in, `credential_uid` the token that was used (`uti`).',
   'actor.authorizations':
     'Of what a policy decided: the policy with the version of the snapshot, and the decision.',
-  src_endpoint: 'Where the request came from.',
+  src_endpoint: 'Where the request came from: `name` is `peer`, `ip` its address.',
   'metadata.uid': 'The id of the event.',
   'metadata.event_code': 'The kind of event, as in the table above.',
   'metadata.correlation_uid':
@@ -94,6 +96,8 @@ export const everyEvent: Readonly<Record<string, string>> = {
   'unmapped.lockstep.correlationId':
     'What the caller says that it belongs to (`client-request-id`, `x-ms-correlation-request-id` or `x-ms-client-request-id`): their word only. Absent where they say nothing.',
   'unmapped.lockstep.sourceAddress': 'The address of the peer.',
+  'unmapped.lockstep.sealed':
+    'In the log: what it binds without holding it. Where events are told: what of that is not known any more.',
   'unmapped.lockstep.change, sequence, previousChange':
     'Of a change: the change itself, whole, and its place in the feed.',
 };

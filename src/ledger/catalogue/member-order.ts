@@ -23,25 +23,32 @@ function orderedItems(items: readonly unknown[]): unknown {
 }
 
 function orderedMembers(value: object): unknown {
-  const members: [string, unknown][] = Object.entries(value);
-  let changed = false;
+  const names = Object.keys(value);
+  let inOrder = true;
   let previous = '';
-  for (const entry of members) {
-    const [key, member] = entry;
-    if (key === '__proto__' || startsLikeIndex(key)) return unorderable;
-    changed ||= key < previous;
-    previous = key;
+  for (const name of names) {
+    if (name === '__proto__' || startsLikeIndex(name)) return unorderable;
+    if (name < previous) inOrder = false;
+    previous = name;
+  }
+  if (!inOrder) names.sort();
+  let out: Record<string, unknown> | null = inOrder ? null : {};
+  for (const [i, name] of names.entries()) {
+    const member = memberOf(value, name);
     const same = ordered(member);
     if (same === unorderable) return unorderable;
-    if (same === member) continue;
-    entry[1] = same;
-    changed = true;
+    if (out !== null) out[name] = same;
+    else if (same !== member) {
+      out = {};
+      for (const earlier of names.slice(0, i)) out[earlier] = memberOf(value, earlier);
+      out[name] = same;
+    }
   }
-  if (!changed) return value;
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  const out: Record<string, unknown> = {};
-  for (const [key, member] of members) out[key] = member;
-  return out;
+  return out ?? value;
+}
+
+function memberOf(value: object, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>>)[name];
 }
 
 function startsLikeIndex(key: string): boolean {

@@ -7,6 +7,7 @@ import type { Fact } from '../events.ts';
 import { attribution } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
+import { toldOf } from '../testing/told.ts';
 import { leafHash } from '../tlog/hash.ts';
 import { entryOf } from './entry.ts';
 import { inOcsf19 } from './ocsf-1-9.ts';
@@ -23,7 +24,10 @@ const facts: Fact[] = [
   ...sampleRequestFacts,
   ...[...Object.values(sampleChanges), ...sampleVariants].map(factOf),
 ];
-const rendered = (fact: Fact) => inOcsf19(entryOf(fact, context).bytes);
+const rendered = (fact: Fact) => {
+  const entry = entryOf(fact, context);
+  return inOcsf19(entry.bytes, toldOf(entry).told);
+};
 const told = (change: Change) => {
   const { class_uid, activity_name } = rendered(factOf(change));
   return `${Number(class_uid)} ${typeof activity_name === 'string' ? activity_name : ''}`;
@@ -34,6 +38,7 @@ describe('an entry told in OCSF 1.9', () => {
     '%s is valid, with no attribute that is unknown or deprecated',
     (_, fact) => {
       expect(ocsfProblems(rendered(fact), '1.9.0')).toEqual([]);
+      expect(ocsfProblems(inOcsf19(entryOf(fact, context).bytes), '1.9.0')).toEqual([]);
     },
   );
 

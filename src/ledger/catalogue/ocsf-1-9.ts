@@ -15,10 +15,10 @@ const entrySchema = z.object({
  * A log entry told in OCSF 1.9: people, their credentials and their roles under User Management, role definitions under
  * Role Management, no attribute that 1.9 deprecates, and the `record_integrity` profile. The log itself keeps what was
  * written, in 1.8: `unmapped.lockstep.leafHash` is its hash there, and a receipt proves it.
- * Throws a SyntaxError, TypeError or ZodError for what is no entry.
+ * `shown` is the entry with the values that may be shown. Throws a SyntaxError, TypeError or ZodError for what is no entry.
  */
-export function inOcsf19(entry: Uint8Array): JsonObject {
-  const event = plain(JSON.parse(Buffer.from(entry).toString('utf8')));
+export function inOcsf19(entry: Uint8Array, shown: Uint8Array = entry): JsonObject {
+  const event = plain(JSON.parse(Buffer.from(shown).toString('utf8')));
   const { class_uid, activity_id, activity_name, metadata } = entrySchema.parse(event);
   const unmapped = plain(event['unmapped'] ?? {});
   const told = (classes[class_uid] ?? unchanged)(event, { id: activity_id, name: activity_name });

@@ -126,10 +126,13 @@ export function actorObject(by: Attribution, decision: 'allow' | 'deny' | null):
   };
 }
 
-/** OCSF `src_endpoint`, which must say something: the address, or that it is Lockstep itself. */
+/**
+ * OCSF `src_endpoint`, which must say something, and goes on to when the address is not shown: that it is whoever
+ * connected, or Lockstep itself.
+ */
 export function sourceEndpoint(sourceAddress: string | null): JsonObject {
   if (sourceAddress === null) return { svc_name: 'lockstep' };
-  return isIP(sourceAddress) === 0 ? { name: sourceAddress } : { ip: sourceAddress };
+  return { name: 'peer', ...(isIP(sourceAddress) === 0 ? {} : { ip: sourceAddress }) };
 }
 
 /** OCSF `databucket` for a Blob scope: the container, and the blob within it where there is one. */

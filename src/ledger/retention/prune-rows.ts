@@ -8,12 +8,15 @@ import { tileWidth } from '../tlog/tile.ts';
 import { openCheckpoint, type Trust } from '../verify/open-checkpoint.ts';
 import { readTile, subtreesOf, TileProblem } from '../verify/read-tile.ts';
 import type { TileSource } from '../verify/tile-source.ts';
+import type { PrivateArchive } from './private-archive.ts';
 
 export interface PruneOptions {
   readonly store: Store;
   /** The archive: where the log is published. */
   readonly source: TileSource;
   readonly trust: Trust;
+  /** Where what stands beside the rows goes. */
+  readonly beside: PrivateArchive;
   /** Only what happened before (milliseconds since the epoch). */
   readonly before: number;
   readonly fault: Fault;
@@ -32,6 +35,7 @@ interface PlacedRow {
   readonly sequence: number;
   readonly time: number;
   readonly entry: Uint8Array;
+  readonly sealed: Uint8Array | null;
 }
 
 /**
@@ -59,6 +63,9 @@ export async function pruneRows(options: PruneOptions): Promise<Pruned> {
     const end = start + tileWidth;
     if (first === null || end > size || start % tileWidth !== 0) break;
     const archived = await provenBundle(source, { start, size, root });
+    const boxes = await statements.turn(() => statements.besideBundle(options, first.sequence, end));
+    if (boxes === null) break;
+    await options.beside.write(start / tileWidth, boxes);
     const removed = await statements.turn(() => statements.remove(options, first.sequence, end, archived));
     if (removed === 0) break;
     rows += removed;
@@ -107,7 +114,7 @@ class PruneStatements {
       `select sequence, leaf_index from placed_events where sequence = (select min(sequence) from ledger_events)`,
     );
     this.#rows = raw.prepare(
-      `select sequence, time, entry, leaf_index from placed_events where sequence >= ? order by sequence limit ?`,
+      `select sequence, time, entry, sealed, leaf_index from placed_events where sequence >= ? order by sequence limit ?`,
     );
     this.#published = raw.prepare(`select published_size from ledger_head where id = 1`);
     this.#newestChange = raw.prepare(
@@ -123,24 +130,22 @@ class PruneStatements {
     return { sequence: Number(row['sequence']), index: Number(row['leaf_index']) };
   }
 
+  /** What stands beside the entries of a bundle that may go; null for one that may not. */
+  besideBundle(options: PruneOptions, firstSequence: number, end: number): (Uint8Array | null)[] | null {
+    const rows = this.#bundleFrom(firstSequence, end - tileWidth);
+    return rows !== null && this.#mayGo(options, rows, end) ? rows.map(({ sealed }) => sealed) : null;
+  }
+
   /** How many rows went: all that `archived` holds, or none. */
-  remove(
-    { before, fault }: PruneOptions,
-    firstSequence: number,
-    end: number,
-    archived: readonly Uint8Array[],
-  ): number {
+  remove(options: PruneOptions, firstSequence: number, end: number, archived: readonly Uint8Array[]): number {
     const { raw } = this.#store;
+    const { fault } = options;
     if (raw.isTransaction) raw.exec('rollback');
     raw.exec('begin immediate');
     try {
       const rows = this.#bundleFrom(firstSequence, end - tileWidth) ?? [];
       const last = rows.at(-1);
-      const mayGo =
-        rows.every(({ time }) => time < before) &&
-        Number(this.#published.get()?.['published_size'] ?? 0) >= end &&
-        (last?.sequence ?? Infinity) < Number(this.#newestChange.get()?.['sequence'] ?? 0);
-      if (!mayGo || last === undefined) return 0;
+      if (last === undefined || !this.#mayGo(options, rows, end)) return 0;
       if (!rows.every(({ entry }, i) => sameBytes(entry, archived[i] ?? new Uint8Array()))) {
         throw archiveLacks(`entries ${end - tileWidth} to ${end - 1} as the database has them`);
       }
@@ -155,14 +160,28 @@ class PruneStatements {
     }
   }
 
+  /** All of them old enough and published, and the newest change not among them. */
+  #mayGo({ before }: PruneOptions, rows: readonly PlacedRow[], end: number): boolean {
+    return (
+      rows.every(({ time }) => time < before) &&
+      Number(this.#published.get()?.['published_size'] ?? 0) >= end &&
+      (rows.at(-1)?.sequence ?? Infinity) < Number(this.#newestChange.get()?.['sequence'] ?? 0)
+    );
+  }
+
   /** The rows of a bundle whose first leaf is `start`; null unless they are all there, in their places. */
   #bundleFrom(firstSequence: number, start: number): PlacedRow[] | null {
     const rows = this.#rows.all(firstSequence, tileWidth);
     if (rows.length !== tileWidth) return null;
     const placed: PlacedRow[] = [];
-    for (const [i, { sequence, time, entry, leaf_index: leaf }] of rows.entries()) {
+    for (const [i, { sequence, time, entry, sealed, leaf_index: leaf }] of rows.entries()) {
       if (leaf === null || Number(leaf) !== start + i || !(entry instanceof Uint8Array)) return null;
-      placed.push({ sequence: Number(sequence), time: Number(time), entry });
+      placed.push({
+        sequence: Number(sequence),
+        time: Number(time),
+        entry,
+        sealed: sealed instanceof Uint8Array ? sealed : null,
+      });
     }
     return placed;
   }

@@ -154,7 +154,7 @@ describe('pruning', () => {
   it('stops where a row is not what the archive holds', async () => {
     const parts = await grown([900]);
     parts.store.raw.exec(
-      `update ledger_events set entry = cast(replace(cast(entry as text), 'Ada', 'Eve') as blob) where sequence = 300`,
+      `update ledger_events set entry = cast(replace(cast(entry as text), '"allow"', '"deny"') as blob) where sequence = 300`,
     );
     await expect(parts.ledger.prune(by, fixture.clock.now())).rejects.toMatchObject({ code: 'conflict' });
     expect(await kept(parts.store)).toMatchObject({ first: 257 });

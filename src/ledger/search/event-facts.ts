@@ -86,6 +86,7 @@ function changeFacts(change: Members): ChangeFacts {
     kind,
     persons: [
       change['principal'],
+      change['person'],
       principal['id'],
       about === 'principal' ? change['id'] : null,
       change['group'],

@@ -6,6 +6,8 @@ import type { ActorRef } from '../../store/changes.ts';
 import { openSqliteStore, type Store } from '../../store/sqlite.ts';
 import { entryOf } from '../catalogue/entry.ts';
 import { EventRows } from '../event-rows.ts';
+import { closeSecrets } from '../privacy/close-secrets.ts';
+import { SubjectKeys } from '../privacy/subject-keys.ts';
 import type { Fact } from '../events.ts';
 import { attribution, decidedFact, LedgerFixture, origin } from '../testing/ledger-fixture.ts';
 import { sampleChanges, sampleRequestFacts } from '../testing/sample-facts.ts';
@@ -45,11 +47,12 @@ interface Written {
 
 /** Events at these sequences; a gap in the feed costs nothing, so that few events fill many segments. */
 function write(events: readonly { sequence: number; time: number; fact: Fact }[]): Written[] {
-  const rows = new EventRows(store);
+  const keys = new SubjectKeys(store);
+  const rows = new EventRows(store, keys);
   return events.map(({ sequence, time, fact }) => {
     const id = `evt_${String(sequence).padStart(26, '0')}` as EventId;
-    const entry = entryOf(fact, { id, time, origin, productVersion: '1', position: null });
-    rows.append({ ...entry, position: { sequence, previous: 0 } });
+    const { secrets, ...entry } = entryOf(fact, { id, time, origin, productVersion: '1', position: null });
+    rows.append({ ...entry, ...closeSecrets(keys, id, secrets), position: { sequence, previous: 0 } });
     return { sequence, id, time, fact };
   });
 }

@@ -47,4 +47,13 @@ async function append(): Promise<void> {
   }
 }
 
-await Promise.all(Array.from({ length: 8 }, append));
+/** Erases whom everything is recorded of, again and again. */
+async function erase(): Promise<void> {
+  const [ada] = attribution().chain;
+  for (;;) {
+    await ledger.record(decidedFact());
+    await ledger.erase(attribution(), { id: ada?.id ?? '', addresses: [] });
+  }
+}
+
+await Promise.all([...Array.from({ length: 8 }, append), ...(step === 'erase.scrub' ? [erase()] : [])]);

@@ -148,6 +148,7 @@ export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { k
     etag: '"1"',
   },
   'blob.deleted': { kind: 'blob.deleted', scope: `${container}/blobs/data/penguins.csv` },
+  'person.erased': { kind: 'person.erased', person: ada, keys: 2 },
   'configuration.changed': {
     kind: 'configuration.changed',
     previous: 'ab'.repeat(32),

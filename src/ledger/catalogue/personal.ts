@@ -1,0 +1,211 @@
+import type { ActorRef, Change, ChangeKind } from '../../store/changes.ts';
+import type { Fact } from '../events.ts';
+import { actingLink, contextUser } from './ocsf.ts';
+
+/** A member of the event. */
+export interface Place {
+  /** From the event inwards: what holds it. */
+  readonly steps: readonly string[];
+  readonly member: string;
+  /** RFC 6901. */
+  readonly pointer: string;
+}
+
+/**
+ * A value that tells of a person, or that a person has typed: the log binds it and does not hold it. The same value may
+ * stand in several places.
+ */
+export interface Personal {
+  /** By whose wish it goes: an object id; an address that stands in a text; else the id of what the text describes. */
+  readonly subject: Subject;
+  readonly at: readonly Place[];
+}
+
+export type Subject = { readonly id: string } | { readonly address: string };
+
+export function place(pointer: string): Place {
+  const steps = pointer.slice(1).split('/');
+  return { steps: steps.slice(0, -1), member: steps.at(-1) ?? '', pointer };
+}
+
+const own = '/unmapped/lockstep';
+const places = {
+  ownAddress: place(`${own}/sourceAddress`),
+  address: place('/src_endpoint/ip'),
+  userAgent: place('/http_request/user_agent'),
+  url: place('/http_request/url'),
+  ownName: place(`${own}/principalName`),
+  userName: place('/user/name'),
+  actorName: place('/actor/user/name'),
+  appName: place('/actor/app_name'),
+  groupName: place('/group/name'),
+  entityName: place('/entity/name'),
+  policyName: place('/entity/policy/name'),
+  detail: place(`${own}/detail`),
+} as const;
+const ofChain = Array.from({ length: 8 }, (_, i) => place(`${own}/chain/${i}/name`));
+const address = [places.ownAddress, places.address] as const;
+const userAgent = [places.userAgent] as const;
+
+/**
+ * What of an event is personal. Never the ids, scopes, roles, conditions and attributes that decisions rest on: those the
+ * log holds for good, so that every decision can be made again.
+ */
+export function personalIn(fact: Fact): Personal[] {
+  const by = fact.attribution;
+  const subject = { id: ownerOf(fact) };
+  const personal = namesIn(fact);
+  if (by.sourceAddress !== null) {
+    personal.push({ subject, at: address });
+  }
+  if (fact.kind === 'change') personal.push(...ofChange(fact.change));
+  if (fact.kind === 'request.decided') {
+    if (fact.userAgent !== null) personal.push({ subject, at: userAgent });
+    const named = addressIn(fact.path);
+    if (named !== null) personal.push({ subject: { address: named }, at: [places.url] });
+  }
+  if (fact.kind === 'authentication') {
+    const { principalName: name } = fact;
+    if (name !== null) {
+      const named = fact.principalId === null ? addressIn(name) : null;
+      const whose = named === null ? subject : { address: named };
+      personal.push({ subject: whose, at: [places.ownName, places.userName] });
+    }
+    if (Object.keys(fact.detail).length > 0) personal.push({ subject, at: [places.detail] });
+  }
+  return personal;
+}
+
+/** Whose connection it is: that of whoever signs in, else of the person on whose account something acts. */
+function ownerOf(fact: Fact): string {
+  const signedIn = fact.kind === 'authentication' ? fact.principalId : null;
+  return signedIn ?? contextUser(fact.attribution.chain).id;
+}
+
+/** Each link's own; the names of what is not a principal are no names. */
+function namesIn(fact: Fact): Personal[] {
+  const { chain } = fact.attribution;
+  const acting = actingLink(chain);
+  const context = contextUser(chain);
+  return chain.flatMap((link, i) => {
+    if (!hasName(link)) return [];
+    const at = [ofChain[i] ?? place(`${own}/chain/${i}/name`)];
+    if (link === context) at.push(places.actorName);
+    if (link === acting && link !== context) at.push(places.appName);
+    // Of a sign-in that nobody is known for, the event's user is whoever acts.
+    if (link === acting && fact.kind === 'authentication' && fact.principalId === null)
+      at.push(places.userName);
+    return [{ subject: { id: link.id }, at }];
+  });
+}
+
+function hasName({ kind }: ActorRef): boolean {
+  return kind !== 'system' && kind !== 'anonymous';
+}
+
+type Rows = {
+  readonly [Kind in ChangeKind]: ((change: Extract<Change, { kind: Kind }>) => Personal[]) | null;
+};
+
+/** What of each kind of change is personal; null: nothing. A kind without a row does not compile. */
+const rows: Rows = {
+  'principal.created': ofPrincipal,
+  'principal.updated': ofPrincipal,
+  'principal.deleted': null,
+  'group.member-added': null,
+  'group.member-removed': null,
+  'credential.added': ofCredential,
+  'credential.removed': ofCredential,
+  // What a role is called is how decisions are read; what is written about it is not.
+  'role-definition.put': ({ definition }) => [text(definition.id, 'definition/description')],
+  'role-definition.deleted': null,
+  'role-assignment.put': ofAssignment,
+  'role-assignment.deleted': ofAssignment,
+  'deny-assignment.put': ofDenial,
+  'deny-assignment.deleted': ofDenial,
+  'scope.placed': ({ placement }) => [text(placement.scope, 'placement/displayName', places.entityName)],
+  'scope.removed': null,
+  'session.opened': null,
+  'session.closed': null,
+  'token.revoked': null,
+  'assertion.used': null,
+  'lease.opened': ofLease,
+  'lease.started': ofLease,
+  'lease.ended': ofLease,
+  'signing-key.added': null,
+  'signing-key.retired': null,
+  'resource.put': null,
+  'resource.deleted': null,
+  'job.status': ({ job }) => [text(job, 'detail/errorMessage')],
+  'container.created': null,
+  'container.deleted': null,
+  'blob.written': null,
+  'blob.deleted': null,
+  'configuration.changed': null,
+  'person.erased': null,
+  'ledger-key.announced': null,
+  'ledger-key.began': null,
+  'ledger-key.ended': null,
+};
+
+function ofChange(change: Change): Personal[] {
+  // The row is the one of this very kind, which the compiler cannot follow through the index.
+  const row = rows[change.kind] as ((change: Change) => Personal[]) | null;
+  return row === null ? [] : row(change);
+}
+
+function ofPrincipal({
+  principal: { id, kind },
+}: Extract<Change, { kind: 'principal.created' | 'principal.updated' }>): Personal[] {
+  const name = text(id, 'principal/displayName', kind === 'group' ? places.groupName : places.userName);
+  // That of a workload is its client id.
+  return kind === 'user' ? [name, text(id, 'principal/signInName')] : [name];
+}
+
+function ofCredential({
+  principal,
+}: Extract<Change, { kind: 'credential.added' | 'credential.removed' }>): Personal[] {
+  return [text(principal, 'credential/hint')];
+}
+
+function ofAssignment({
+  assignment,
+}: Extract<Change, { kind: 'role-assignment.put' | 'role-assignment.deleted' }>): Personal[] {
+  return [text(assignment.principalId, 'assignment/description')];
+}
+
+function ofDenial({
+  assignment: { id },
+}: Extract<Change, { kind: 'deny-assignment.put' | 'deny-assignment.deleted' }>): Personal[] {
+  return [
+    text(id, 'assignment/name', places.entityName, places.policyName),
+    text(id, 'assignment/description'),
+  ];
+}
+
+function ofLease({
+  lease,
+}: Extract<Change, { kind: 'lease.opened' | 'lease.started' | 'lease.ended' }>): Personal[] {
+  return lease.chain.flatMap((link, i) => (hasName(link) ? [text(link.id, `lease/chain/${i}/name`)] : []));
+}
+
+/** In the change, and wherever OCSF says it again. */
+function text(id: string, inChange: string, ...again: readonly Place[]): Personal {
+  return { subject: { id }, at: [place(`${own}/change/${inChange}`), ...again] };
+}
+
+const addressForm = /[\w.!#$&'*+=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+/;
+
+/** The first that looks like somebody's address, in lower case: Graph names people so in its paths. */
+function addressIn(value: string): string | null {
+  if (!value.includes('@') && !value.includes('%40')) return null;
+  return addressForm.exec(decoded(value))?.[0].toLowerCase() ?? null;
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,371 @@
+import { hash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DecisionId, EventId, PrincipalId } from '../../lib/ids.ts';
+import { systemAttribution, type ActorRef } from '../../store/changes.ts';
+import { parseRecordedChange } from '../../store/recorded-change.ts';
+import type { Store } from '../../store/sqlite.ts';
+import { inOcsf19 } from '../catalogue/ocsf-1-9.ts';
+import { changeFeed } from '../change-feed.ts';
+import type { RequestFact } from '../events.ts';
+import type { Ledger } from '../ledger.ts';
+import { parseEntry } from '../recorded-entry.ts';
+import { directorySource } from '../sources/directory-source.ts';
+import { attribution, decidedFact, LedgerFixture, tenantId } from '../testing/ledger-fixture.ts';
+import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
+import { sampleChanges, sampleRequestFacts } from '../testing/sample-facts.ts';
+import { leafOf } from '../testing/told.ts';
+import { verifyLog } from '../verify/verify-log.ts';
+import { verifyReceipt } from '../verify/verify-receipt.ts';
+import { commitmentHash, commitmentsOf } from '../verify/commitment.ts';
+import { tileWidth } from '../tlog/tile.ts';
+
+let fixture: LedgerFixture;
+let ledger: Ledger;
+let store: Store;
+beforeEach(async () => {
+  fixture = new LedgerFixture();
+  ({ ledger, store } = await fixture.open());
+});
+afterEach(async () => {
+  await end();
+  fixture.remove();
+});
+
+async function end(): Promise<void> {
+  await ledger.close();
+  await store.close();
+}
+
+async function reopen(): Promise<void> {
+  await end();
+  ({ ledger, store } = await fixture.open());
+}
+
+const by = systemAttribution(tenantId, 'tests');
+const ids = {
+  ada: '0aada000-0000-4000-8000-000000000001',
+  bob: '0b0b0000-0000-4000-8000-000000000002',
+};
+const ada: ActorRef = { kind: 'user', id: ids.ada, name: 'Ada Lovelace-Byron' };
+const bob: ActorRef = { kind: 'user', id: ids.bob, name: 'Bob Babbage-Jacquard' };
+const job: ActorRef = { kind: 'job', id: '0c0c0000-0000-4000-8000-000000000003', name: 'train-penguins' };
+
+function decided(chain: readonly ActorRef[], more: Parameters<typeof decidedFact>[0] = {}): RequestFact {
+  return decidedFact({
+    userAgent: 'azsdk-python/1.2 (Ada-laptop)',
+    ...more,
+    attribution: attribution({ chain, sourceAddress: '203.0.113.77', ...more.attribution }),
+  });
+}
+
+const told = async (id: EventId) =>
+  Buffer.from((await ledger.eventById(id))?.told ?? new Uint8Array()).toString('utf8');
+const leaf = async (id: EventId) =>
+  Buffer.from((await ledger.eventById(id))?.entry ?? new Uint8Array()).toString('utf8');
+const eraseAda = (addresses: readonly string[] = []) => ledger.erase(by, { id: ids.ada, addresses });
+
+/** Everything that lies in the home, journals of the database included. */
+function everyFile(): { name: string; bytes: Buffer }[] {
+  return readdirSync(fixture.home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((name) => ({ name, bytes: readFileSync(name) }));
+}
+
+const filesWith = (what: string | Buffer) =>
+  everyFile()
+    .filter(({ bytes }) => bytes.includes(what))
+    .map(({ name }) => name);
+
+describe('personal values', () => {
+  it('stand in the log as commitments, and whoever may read events is told them', async () => {
+    const id = await ledger.record(decided([ada, job]));
+    expect(await leaf(id)).not.toMatch(/Lovelace|train-penguins|203\.0\.113|azsdk/);
+    expect(await leaf(id)).toContain(ids.ada);
+    const event = (await ledger.eventById(id))?.event;
+    expect(event).toMatchObject({
+      actor: { user: { uid: ids.ada, name: ada.name }, app_uid: job.id, app_name: job.name },
+      src_endpoint: { ip: '203.0.113.77', name: 'peer' },
+      http_request: { user_agent: 'azsdk-python/1.2 (Ada-laptop)' },
+      unmapped: { lockstep: { chain: [ada, job], sourceAddress: '203.0.113.77' } },
+    });
+    expect(JSON.stringify(event)).not.toContain('"sealed"');
+    const { events } = await ledger.search({ person: ids.ada }, { limit: 1 });
+    expect(Buffer.from(events[0]?.told ?? []).toString()).toBe(await told(id));
+    await ledger.integrate();
+    await end();
+    ({ ledger, store } = await fixture.open());
+    expect((await ledger.eventById(id))?.event).toEqual(event);
+    expect(filesWith(ada.name)).toEqual([]);
+    expect(filesWith('203.0.113.77')).toEqual([]);
+  });
+
+  it('that are text of others which looks like a commitment are text', async () => {
+    const fake = '{"sealed":[{"at":["/unmapped/lockstep/allowed"],"hash":"x"}]}';
+    const hostile = { ...ada, name: `"sealed":[{"at":["/time"]}]` };
+    const id = await ledger.record(decided([hostile], { userAgent: fake, path: `/${fake}` }));
+    const event = await ledger.eventById(id);
+    expect(event?.withheld).toEqual([]);
+    expect(event?.event).toMatchObject({
+      http_request: { user_agent: fake, url: { path: `/${fake}` } },
+      unmapped: { lockstep: { chain: [hostile], allowed: true } },
+    });
+    expect(commitmentsOf(leafOf(event?.entry ?? new Uint8Array()))?.flatMap(({ at }) => at)).toEqual([
+      '/unmapped/lockstep/chain/0/name',
+      '/actor/user/name',
+      '/unmapped/lockstep/sourceAddress',
+      '/src_endpoint/ip',
+      '/http_request/user_agent',
+    ]);
+  });
+
+  it('which the entry does not bind are not shown, whatever the database holds beside it', async () => {
+    const [one, other] = [await ledger.record(decided([ada])), await ledger.record(decided([bob]))];
+    store.raw
+      .prepare(
+        `update ledger_events set sealed = (select sealed from ledger_events where event_id = ?) where event_id = ?`,
+      )
+      .run(other, one);
+    expect(await told(one)).not.toMatch(/Babbage|Lovelace/);
+    expect((await ledger.eventById(one))?.withheld).toHaveLength(3);
+    store.raw.prepare(`update ledger_events set sealed = x'0102' where event_id = ?`).run(other);
+    expect(await told(other)).not.toContain('Babbage');
+  });
+});
+
+describe('an erasure', () => {
+  it('destroys what was known of one person, and nothing else; the log verifies as before', async () => {
+    const both = await ledger.record(decided([ada, job]));
+    const others = await ledger.record(decided([bob]));
+    await ledger.integrate();
+    const before = await verifyLog(directorySource(fixture.logDirectory), fixture.signer.verifierKey);
+    const receipt = await ledger.receipt(both);
+    const leafBefore = await leaf(both);
+
+    expect(await eraseAda()).toEqual({ keys: 1, complete: true });
+    expect(await told(both)).not.toMatch(/Lovelace|203\.0\.113|azsdk/);
+    expect(await told(both)).toContain(job.name);
+    expect(await told(others)).toContain(bob.name);
+    expect(await leaf(both)).toBe(leafBefore);
+    expect(verifyReceipt(receipt, null, fixture.signer.verifierKey)).toMatchObject({ ok: true });
+    await ledger.integrate();
+    const after = await verifyLog(directorySource(fixture.logDirectory), fixture.signer.verifierKey);
+    expect([before, after]).toMatchObject([
+      { ok: true, size: 2 },
+      { ok: true, size: 3 },
+    ]);
+    const { events } = await ledger.search({ action: 'person.erased', person: ids.ada }, { limit: 2 });
+    expect(events.map(({ event }) => event)).toMatchObject([
+      { unmapped: { lockstep: { change: { kind: 'person.erased', person: ids.ada, keys: 1 } } } },
+    ]);
+    expect(await eraseAda()).toEqual({ keys: 0, complete: true });
+  });
+
+  it('leaves valid OCSF in both versions, and says what is withheld', async () => {
+    const ids = [
+      await ledger.record(decided([ada, job])),
+      await ledger.record(decided([ada], { method: 'BREW' })),
+      ...(await Promise.all(sampleRequestFacts.map((fact) => ledger.record(fact)))),
+    ];
+    await ledger.commit(attribution({ chain: [ada] }), (_tx, record) => {
+      for (const change of Object.values(sampleChanges)) record(change);
+      return Promise.resolve();
+    });
+    for (const subject of [
+      ...Object.values(ids),
+      '22222222-2222-4222-8222-222222222222',
+      '55555555-5555-4555-8555-555555555555',
+      'anonymous',
+    ])
+      await ledger.erase(by, { id: subject, addresses: [] });
+    await eraseAda();
+    for (const { event, told: text, entry, withheld } of await ledger.eventsAfter(0, 1_000)) {
+      expect(ocsfProblems(event, '1.8.0')).toEqual([]);
+      expect(ocsfProblems(inOcsf19(entry, text), '1.9.0')).toEqual([]);
+      const own = event['unmapped'] as { lockstep: { sealed?: unknown[] } };
+      expect(own.lockstep.sealed?.length ?? 0).toBe(withheld.length);
+    }
+  });
+
+  it('reaches what has been asked for by somebody’s address, and other people’s sign-ins by none', async () => {
+    const address = 'Ada@example.test';
+    const path = await ledger.record(decided([bob], { path: `/v1.0/users/${encodeURIComponent(address)}` }));
+    const unknown = sampleRequestFacts.find(
+      (fact) => fact.kind === 'authentication' && fact.principalId === null,
+    );
+    if (unknown?.kind !== 'authentication') throw new Error('no sample');
+    const failed = await ledger.record({ ...unknown, principalName: 'ada@example.test' });
+    expect(await leaf(path)).not.toMatch(/ada(@|%40)/i);
+    expect(await leaf(failed)).not.toMatch(/ada@/i);
+    expect(await told(path)).toContain('/v1.0/users/Ada%40example.test');
+    expect(await eraseAda([address])).toMatchObject({ keys: 1 });
+    expect(await told(path)).not.toMatch(/ada(@|%40)/i);
+    expect(await told(path)).toContain(bob.name);
+    expect(await told(failed)).not.toMatch(/ada@/i);
+    expect(filesWith('ada@example.test')).toEqual([]);
+  });
+
+  it('is not undone by what the person does later, which is known again until it is erased', async () => {
+    const first = await ledger.record(decided([ada]));
+    await eraseAda();
+    const second = await ledger.record(decided([ada]));
+    expect(await told(first)).not.toContain(ada.name);
+    expect(await told(second)).toContain(ada.name);
+    await reopen();
+    expect(await told(first)).not.toContain(ada.name);
+    expect(await told(second)).toContain(ada.name);
+    expect(await eraseAda()).toMatchObject({ keys: 1 });
+    expect(await told(second)).not.toContain(ada.name);
+  });
+
+  it('leaves nothing of a key in any file, though many keys were written around it', async () => {
+    const people = Array.from({ length: 1_000 }, (_, i): ActorRef => {
+      return { kind: 'user', id: `user-${(i * 7_919) % 1_000}`, name: `Name ${i}` };
+    });
+    for (let i = 0; i < people.length; i += 250)
+      await Promise.all(people.slice(i, i + 250).map((one) => ledger.record(decided([one]))));
+    const secrets = () =>
+      store.raw
+        .prepare('select secret from personal_keys where erased_at is null')
+        .all()
+        .map(({ secret }) => Buffer.from(secret as Uint8Array));
+    const absent = (of: readonly Buffer[]) => {
+      const files = everyFile().map(({ bytes }) => bytes);
+      return of.filter((secret) => !files.some((bytes) => bytes.includes(secret)));
+    };
+    const before = secrets();
+    expect(before).toHaveLength(1_000);
+    expect(absent(before)).toEqual([]);
+    for (let i = 0; i < 1_000; i += 40) await ledger.erase(by, { id: `user-${i}`, addresses: [] });
+    const kept = secrets();
+    const gone = before.filter((secret) => !kept.some((other) => other.equals(secret)));
+    expect(gone).toHaveLength(25);
+    expect(absent(gone)).toHaveLength(25);
+    expect(absent(kept)).toEqual([]);
+  }, 60_000);
+
+  it('cannot be tried out: whoever has all files and guesses the name has no way to tell', async () => {
+    const id = await ledger.record(decided([ada]));
+    const salts = (await ledger.disclosures(id)).disclosures.map(({ salt }) => salt);
+    await eraseAda();
+    const entry = leafOf((await ledger.eventById(id))?.entry ?? new Uint8Array());
+    const [name] = commitmentsOf(entry) ?? [];
+    if (name === undefined) throw new Error('nothing is bound');
+    // With the salt the guess would be known to be right.
+    expect(commitmentHash(id, name.at, salts[0] ?? '', ada.name)).toBe(name.hash);
+    for (const salt of salts) expect(filesWith(salt)).toEqual([]);
+    for (const salt of salts) expect(filesWith(Buffer.from(salt, 'base64url'))).toEqual([]);
+    const guesses = ['', id, ids.ada, 'AAAAAAAAAAAAAAAAAAAAAA'].flatMap((salt) => [
+      commitmentHash(id, name.at, salt, ada.name),
+      hash('sha256', salt + ada.name, 'base64url'),
+    ]);
+    expect(guesses).not.toContain(name.hash);
+    // The same name in another event is bound by another hash.
+    const again = await ledger.record(decided([ada]));
+    expect(await leaf(again)).not.toContain(name.hash);
+  });
+
+  it('is completed by the next start when it was cut off before the journal was cleared', async () => {
+    await end();
+    ({ ledger, store } = await fixture.open({
+      fault: (step, moment) => {
+        if (step === 'erase.scrub' && moment === 'before') throw new Error('cut off');
+      },
+    }));
+    const id = await ledger.record(decided([ada]));
+    const [row] = store.raw.prepare('select secret from personal_keys').all();
+    const secret = Buffer.from(row?.['secret'] as Uint8Array);
+    await expect(eraseAda()).rejects.toThrow('cut off');
+    expect(await told(id)).not.toContain(ada.name);
+    expect(filesWith(secret)).not.toEqual([]);
+    // What a process that was killed leaves: the same files, opened by another.
+    const second = await fixture.open({ directory: join(fixture.home, 'other') }).catch(() => null);
+    await second?.ledger.close();
+    await second?.store.close();
+    expect(filesWith(secret)).toEqual([]);
+  });
+
+  it('that does not commit has erased nothing', async () => {
+    const id = await ledger.record(decided([ada]));
+    const unguard = ledger.guard(() => {
+      throw new Error('not now');
+    });
+    await expect(eraseAda()).rejects.toThrow('not now');
+    unguard();
+    expect(await told(id)).toContain(ada.name);
+    expect(await ledger.record(decided([ada])).then(told)).toContain(ada.name);
+  });
+
+  it('leaves every decision to be made again, and the feed says that names are to be asked for', async () => {
+    const principal = { ...sampleChanges['principal.created'].principal, id: ids.ada as PrincipalId };
+    await ledger.commit(attribution({ chain: [ada] }), (_tx, record) => {
+      record({ kind: 'principal.created', principal });
+      record(sampleChanges['role-assignment.put']);
+      return Promise.resolve();
+    });
+    const id = await ledger.record(decided([ada]));
+    const steps = async () => (await changeFeed(store).after(0, 10)).steps;
+    expect(await steps()).toMatchObject([
+      { whole: true, change: { principal: { displayName: 'Ada', signInName: 'ada@example.test' } } },
+      { whole: true },
+    ]);
+    await eraseAda();
+    expect(await steps()).toMatchObject([
+      {
+        whole: false,
+        change: { principal: { id: ids.ada, enabled: true, displayName: '', signInName: null } },
+      },
+      { whole: true },
+      { change: null },
+    ]);
+    const entries = (await ledger.eventsAfter(0, 10)).map(({ entry }) => parseEntry(entry));
+    expect(entries).toMatchObject([
+      { kind: 'change', whole: true, change: { principal: { id: ids.ada } } },
+      { kind: 'change', whole: true },
+      { kind: 'decision', facts: { eventId: id, whole: true } },
+      { kind: 'change', change: null },
+    ]);
+    expect(parseRecordedChange({ kind: 'person.erased', person: ids.ada, keys: 1 }).change).toBeNull();
+  });
+
+  it('reaches the archive: what was pruned from the database is told until it is erased', async () => {
+    await ledger.commit(by, (_tx, record) => {
+      record(sampleChanges['container.created']);
+      return Promise.resolve();
+    });
+    const recorded: EventId[] = [];
+    for (let i = 0; i < tileWidth; i += 64)
+      recorded.push(
+        ...(await Promise.all(
+          Array.from({ length: 64 }, (_, j) =>
+            ledger.record(
+              decided([j % 2 === 0 ? ada : bob], {
+                attribution: attribution({ decisionId: `dec_${i + j}` as DecisionId }),
+              }),
+            ),
+          ),
+        )),
+      );
+    await ledger.commit(by, (_tx, record) => {
+      record(sampleChanges['container.created']);
+      return Promise.resolve();
+    });
+    await ledger.integrate();
+    fixture.clock.advance(1);
+    expect(await ledger.prune(by, fixture.clock.now())).toMatchObject({ rows: tileWidth });
+    const [of1, of2] = [recorded[0], recorded[1]];
+    if (of1 === undefined || of2 === undefined) throw new Error('nothing was recorded');
+    expect(await ledger.eventById(of1)).toBeNull();
+    const values = async (id: EventId) =>
+      (await ledger.disclosures(id)).disclosures.map(({ value }) => value);
+    expect([await values(of1), await values(of2)].map(([name]) => name)).toEqual(['Ada', 'Ada']);
+    expect(filesWith(ada.name)).toEqual([]);
+    await ledger.erase(by, { id: '22222222-2222-4222-8222-222222222222', addresses: [] });
+    expect([await values(of1), await values(of2)]).toEqual([[], []]);
+    expect(verifyReceipt(await ledger.receipt(of1), null, fixture.signer.verifierKey)).toMatchObject({
+      ok: true,
+    });
+  });
+});
