@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
-import { failure, LockstepError } from '../lib/errors.ts';
+import { failure } from '../lib/errors.ts';
 import { newEventId, type EventId, type TenantId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import {
@@ -37,12 +37,8 @@ import { Receipts, type Receipt } from './receipts.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
-import { inclusionProof } from './tlog/proof.ts';
-import { formatReceipt } from './tlog/receipt.ts';
 import type { Disclosures } from './verify/disclose.ts';
 import { formatPolicy, trustOnly, type Policy } from './verify/policy.ts';
-import { subtreesOf } from './verify/read-tile.ts';
-import { verifyReceipt } from './verify/verify-receipt.ts';
 import { Witnessing, type WitnessingState } from './witness/witnessing.ts';
 
 /** So long a receipt, and a stop, wait for the witnesses. */
