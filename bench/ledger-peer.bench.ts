@@ -113,12 +113,18 @@ async function compare(ours: Contender, peers: readonly Contender[], appenders: 
 
 function tesseraOf(program: string, bytes: number, more: readonly string[]): Contender['measure'] {
   return async (home, appenders) => {
-    const { stdout } = await execute(program, [
-      ...['-directory', join(home, 'log'), '-appenders', String(appenders), '-bytes', String(bytes)],
-      ...['-batch-size', String(Math.min(appenders, 256)), '-batch-age', batchAge],
-      ...['-checkpoint-interval', `${publishMilliseconds}ms`, '-warm-up', `${warmUpMilliseconds}ms`],
-      ...['-window', `${windowMilliseconds}ms`, ...more],
-    ]);
+    const options = {
+      directory: join(home, 'log'),
+      appenders,
+      bytes,
+      'batch-size': Math.min(appenders, 256),
+      'batch-age': batchAge,
+      'checkpoint-interval': `${publishMilliseconds}ms`,
+      'warm-up': `${warmUpMilliseconds}ms`,
+      window: `${windowMilliseconds}ms`,
+    };
+    const named = Object.entries(options).flatMap(([name, value]) => [`-${name}`, String(value)]);
+    const { stdout } = await execute(program, [...named, ...more]);
     return measuredSchema.parse(JSON.parse(stdout));
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { PolicyStep } from '../store/changes.ts';
 import { parseRecordedChange } from '../store/recorded-change.ts';
+import { readTogether } from '../store/read-together.ts';
 import type { Store } from '../store/sqlite.ts';
 import { SubjectKeys } from './privacy/subject-keys.ts';
 import { tellEntry, type ToldEvent } from './privacy/tell-entry.ts';
@@ -38,7 +39,7 @@ export function changeFeed(store: Store): ChangeFeed {
     .orderBy('sequence');
   return {
     after: (revision, limit) =>
-      db.transaction().execute(async (tx) => {
+      readTogether(db, async (tx) => {
         const newest = await tx
           .selectFrom('ledger_events')
           .select((events) => events.fn.max('sequence').as('sequence'))

@@ -7,6 +7,7 @@ import type {
   RoleDefinition,
   ScopePlacement,
 } from './changes.ts';
+import { readTogether } from './read-together.ts';
 import { parseDenyAssignment } from './deny-assignments.ts';
 import { parseRoleAssignment } from './role-assignments.ts';
 import { parseRoleDefinition } from './role-definitions.ts';
@@ -28,9 +29,9 @@ export interface StoredPolicy {
   readonly version: number;
 }
 
-/** The whole policy as it stands, read in one transaction. Throws if a row is not in the form this version writes. */
+/** The whole policy as it stands, all of one moment. Throws if a row is not in the form this version writes. */
 export async function loadPolicyRows(db: Kysely<Schema>): Promise<StoredPolicy> {
-  return db.transaction().execute(async (tx) => {
+  return readTogether(db, async (tx) => {
     const newest = await tx
       .selectFrom('ledger_events')
       .select((events) => events.fn.max('sequence').as('sequence'))

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { ledgerFailure } from '../storage-failure.ts';
@@ -41,8 +42,7 @@ export class Indexer {
   #sealed: SegmentSpan[] = [];
   #open = new OpenSegment(0);
   #through = 0;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | null = null;
+  readonly #runs = new JoinedRuns(() => this.#run());
   /** Searches that wait. */
   #awaited = 0;
   #wake: () => void = () => undefined;
@@ -94,14 +94,7 @@ export class Indexer {
   }
 
   async #catchUp(): Promise<void> {
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        this.#running = this.#run();
-        return this.#running;
-      });
-    await this.#next;
+    await this.#runs.request();
   }
 
   /** Nothing before this sequence has a row any more. */
@@ -125,7 +118,7 @@ export class Indexer {
     this.#closed = true;
     this.#wake();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await Promise.allSettled([this.#running, this.#next]);
+    await this.#runs.idle();
   }
 
   async #run(): Promise<void> {

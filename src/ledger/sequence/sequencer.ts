@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import { LockstepError } from '../../lib/errors.ts';
+import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Store } from '../../store/sqlite.ts';
 import type { Fault } from '../faults.ts';
 import type { Health } from '../health.ts';
@@ -57,8 +58,7 @@ export class Sequencer {
   #published: Published | null = null;
   /** What was last written of the keys. */
   #listed: string | null = null;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | null = null;
+  readonly #runs = new JoinedRuns(() => this.#run());
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -100,14 +100,7 @@ export class Sequencer {
 
   /** Resolves once all that was durable when it was called is under a published checkpoint. */
   async integrate(): Promise<void> {
-    this.#next ??= this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        this.#running = this.#run();
-        return this.#running;
-      });
-    return this.#next;
+    return this.#runs.request();
   }
 
   async #run(): Promise<void> {

@@ -59,7 +59,10 @@ it('a standby gives receipts of what the leading process has had cosigned, and g
         expect(verdict).toMatchObject({ ok: true, cosignatures: [{ witness: 'ada' }] });
       }
       expect((await ledger.receiptAt(0)).text).toContain('index 0\n');
-      expect(answers).toEqual([]);
+      // On a machine so busy that the other could not renew its lease in time, it leads by now.
+      const holder = store.raw.prepare('select holder from ledger_lease').get()?.['holder'];
+      const otherLeads = String(holder).split('/')[1] === String(child.pid);
+      expect(answers).toEqual(otherLeads ? [] : expect.arrayContaining([200]));
       const before = checkpoint();
       child.kill('SIGKILL');
       await exited;

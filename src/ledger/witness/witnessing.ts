@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Published } from '../sequence/sequencer.ts';
 import { consistencyProof } from '../tlog/proof.ts';
@@ -86,7 +87,7 @@ export class Witnessing {
   #newest: Published | null = null;
   #published: Published | null = null;
   #unmetSince: number | null = null;
-  #running: Promise<void> | null = null;
+  readonly #rounds = new JoinedRuns(() => this.#round());
   #writing: Promise<void> = Promise.resolve();
   #again: NodeJS.Timeout | null = null;
 
@@ -190,31 +191,32 @@ export class Witnessing {
     if (this.#newest !== null) await this.reach(this.#newest.size, milliseconds);
     this.#closing.abort();
     if (this.#again !== null) clearTimeout(this.#again);
-    await this.#running;
+    await this.#rounds.idle();
     await this.#writing;
   }
 
   #start(): void {
-    if (this.#running !== null || this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return;
     if (this.#again !== null) clearTimeout(this.#again);
     this.#again = null;
-    this.#running = this.#rounds().finally(() => {
-      this.#running = null;
-      this.#scheduleAgain();
-    });
+    this.#rounds.request().then(
+      () => this.#scheduleAgain(),
+      (error: unknown) => {
+        this.#options.log.error({ err: error }, 'witnesses cannot be asked; it is tried again');
+        this.#scheduleAgain();
+      },
+    );
   }
 
-  async #rounds(): Promise<void> {
+  /** The newest checkpoint; what is signed meanwhile has the next round. */
+  async #round(): Promise<void> {
     await this.#readStanding();
-    for (let last = -1; this.#newest !== null && this.#newest.size !== last;) {
-      if (this.#closing.signal.aborted) return;
-      last = this.#newest.size;
-      await this.#round({ head: this.#newest, lines: new Map(), published: false });
-    }
+    if (this.#newest === null || this.#closing.signal.aborted) return;
+    await this.#askAll({ head: this.#newest, lines: new Map(), published: false });
   }
 
   /** Asks every witness that has not just failed; ends when the checkpoint is published or nobody is left to wait for. */
-  async #round(round: Round): Promise<void> {
+  async #askAll(round: Round): Promise<void> {
     const now = performance.now();
     const left = new Set<Promise<void>>();
     for (const witness of this.#asked.filter(({ pausedUntil }) => pausedUntil <= now)) {
