@@ -31,7 +31,7 @@ const flatBelow = 1.25;
  */
 export async function run({ size }: BenchOptions): Promise<BenchRow[]> {
   const named = size ?? defaultSizes;
-  const sizes = [...named.map(countOf)].sort((a, b) => a - b);
+  const sizes = named.map(countOf).sort((a, b) => a - b);
   const home = mkdtempSync(join(tmpdir(), 'lockstep-bench-growth-'));
   try {
     const { bavail, bsize } = statfsSync(home);

@@ -115,6 +115,7 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       clock,
       integrate: () => ledger.integrate(),
       checkpoint: () => ledger.checkpoint(),
+      witnessesWithout: (signer) => ledger.witnessesWithout(signer),
       everyMilliseconds: keyDays === 0 ? null : keyDays * dayMilliseconds,
       overlapMilliseconds: keyOverlapDays * dayMilliseconds,
     });

@@ -29,6 +29,7 @@ import { Indexer } from './search/indexer.ts';
 import { relatedIds } from './search/related-ids.ts';
 import type { FeedRow } from './search/index-rows.ts';
 import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
+import type { NoteSigner } from './note.ts';
 import { LogFiles } from './sequence/log-files.ts';
 import { archivedEvent } from './retention/archived-event.ts';
 import { PrivateArchive } from './retention/private-archive.ts';
@@ -102,6 +103,8 @@ export interface Ledger extends EventQueries {
   readonly policy: string;
   /** How far the witnesses have cosigned; null for a log without. */
   witnessing(): WitnessingState | null;
+  /** Which witnesses the quorum would lack if this key alone signed; empty when it would be met, or there is none. */
+  witnessesWithout(signer: NoteSigner): Promise<readonly string[]>;
   /** Sequence of the newest event; 0 for an empty ledger. */
   lastSequence(): number;
   /** Resolves once all that is durable now is under a signed checkpoint; witnesses are not waited for. */
@@ -261,6 +264,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     },
     checkpoint: () => published()?.note ?? null,
     witnessing: () => witnessing?.state() ?? null,
+    witnessesWithout: async (newer) => witnessing?.wouldLack(newer) ?? [],
     lastSequence: () => appender.lastSequence,
     integrate: () => sequencer.integrate(),
     receipt: async (id) => receipts.of(id),

@@ -7,7 +7,7 @@ import { isoTime, noBody, ok, smallJson } from './replies.ts';
 
 export interface LogKeyParts {
   readonly logKeys: Pick<LogKeys, 'all'>;
-  readonly keyExchange: Pick<KeyExchange, 'begin'>;
+  readonly keyExchange: Pick<KeyExchange, 'begin' | 'lackingWitnesses'>;
 }
 
 const exchanging = z.union([
@@ -20,7 +20,12 @@ const dayMilliseconds = 86_400_000;
 
 /** The keys that sign the log, and their exchange. */
 export function logKeyRoutes({ logKeys, keyExchange }: LogKeyParts): Route[] {
-  const keys = () => ok({ keys: logKeys.all.toReversed().map(told) });
+  const keys = () =>
+    ok({
+      keys: logKeys.all.toReversed().map(told),
+      // The overlap goes on until they know the new key.
+      lackingWitnesses: keyExchange.lackingWitnesses,
+    });
   return [
     {
       method: 'GET',

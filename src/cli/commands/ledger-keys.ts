@@ -19,6 +19,7 @@ const exchangeSchema = z.object({
 });
 
 const listSchema = z.object({
+  lackingWitnesses: z.array(z.string()).default([]),
   keys: z.array(
     z.object({
       verifierKey: z.string(),
@@ -83,7 +84,13 @@ export function addLedgerKeys(ledger: Command, context: CliContext): void {
 
 async function list(call: Invocation): Promise<void> {
   const client = await call.client();
-  show(call, (await client.json('admin', 'GET', '/admin/v1/ledger/keys', listSchema)).keys);
+  const { keys, lackingWitnesses } = await client.json('admin', 'GET', '/admin/v1/ledger/keys', listSchema);
+  show(call, keys);
+  if (lackingWitnesses.length > 0) {
+    call.note(
+      `The old key goes on signing: ${lackingWitnesses.join(', ')} cosign nothing that the new one alone has signed. Give it to them.`,
+    );
+  }
 }
 
 function show(call: Invocation, keys: readonly Key[]): void {

@@ -43,7 +43,8 @@ export function addWitness(program: Command, context: CliContext): void {
     .option(
       '--log <vkey>',
       'Verifier key of a log to watch; once for each. More can be added to witness.json.',
-      (key: string, keys: readonly string[] | undefined) => [...(keys ?? []), key],
+      // As /ledger/key gives them: two lines while the log exchanges its key.
+      (text: string, keys: readonly string[] | undefined) => [...(keys ?? []), ...text.trim().split(/\s+/)],
     )
     .option('--port <number>', 'Port to listen on.', '7380')
     .action((name: string, _options: unknown, command: Command) => {

@@ -358,6 +358,44 @@ describe('witnesses', () => {
   });
 });
 
+describe('an overlap that is over', () => {
+  it('goes on until enough witnesses cosign what the new key alone has signed', async () => {
+    const ada = new WitnessHouse('ada');
+    const before = await open();
+    const first = before.ledger.verifierKey;
+    await before.close();
+    await ada.start([first]);
+    const parsed = parsePolicy(`log ${first}\nwitness ada ${ada.verifierKey} ${ada.url}\nquorum ada\n`);
+    if (!parsed.ok) throw new Error(parsed.reason);
+    try {
+      const house = await open({ ledger: { witnesses: parsed.policy } });
+      const { ledger, exchange } = house;
+      await receiptOf(house);
+      await exchange.begin(by, { kind: 'planned', overlapMilliseconds: day });
+      await receiptOf(house);
+      clock.advance(2 * day);
+      for (let i = 0; i < 2; i++) {
+        await exchange.advance(by);
+        expect(ledger.verifierKeys).toContain(first);
+        expect(exchange.lackingWitnesses).toEqual(['ada']);
+        // Nothing has become worse by the question.
+        expect((await receiptOf(house)).receipt).toContain('witness.test/ada');
+      }
+      await ada.stop();
+      await exchange.advance(by);
+      expect(exchange.lackingWitnesses).toEqual(['ada']);
+      await ada.start([first, ledger.verifierKey]);
+      await exchange.advance(by);
+      expect(exchange.lackingWitnesses).toEqual([]);
+      expect(ledger.verifierKeys).not.toContain(first);
+      expect((await receiptOf(house)).receipt).toContain('witness.test/ada');
+      await house.close();
+    } finally {
+      await ada.remove();
+    }
+  }, 20_000);
+});
+
 describe('the keys in the database', () => {
   it('are refused when they were sealed for another, altered, or are gone', async () => {
     const house = await open();

@@ -4,7 +4,7 @@ import type { Attribution, Change, Commit, Tx } from '../../store/changes.ts';
 import type { Sealer } from '../../store/sealer.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { noFault, type Fault, type StorageStep } from '../faults.ts';
-import { createSigner, generateNoteKey, openNote, signTogether } from '../note.ts';
+import { createSigner, generateNoteKey, openNote, signTogether, type NoteSigner } from '../note.ts';
 import { formatKeyExchange, type ExchangeReason } from '../verify/key-history.ts';
 import { overwriting } from './first-key.ts';
 import { sealContext, type LogKey, type LogKeys } from './log-keys.ts';
@@ -19,6 +19,8 @@ export interface KeyExchangeOptions {
   readonly integrate: () => Promise<void>;
   /** The checkpoint that stands published; null before the first. */
   readonly checkpoint: () => string | null;
+  /** Which witnesses the quorum would lack if this key alone signed; empty when it would be met. */
+  readonly witnessesWithout: (signer: NoteSigner) => Promise<readonly string[]>;
   /** How long a key signs before another takes its place by itself; null: never. */
   readonly everyMilliseconds: number | null;
   /** How long both sign, unless it is said otherwise. */
@@ -33,7 +35,8 @@ export type Exchange =
 
 /**
  * Exchanges the key that signs the log. It is announced under the old key alone; then both sign, with both listed; when
- * the overlap is over and a checkpoint that the new key has signed is published, the old one is destroyed. Each step is one
+ * the overlap is over, a checkpoint that the new key has signed is published and enough witnesses know it, the old one is
+ * destroyed. Each step is one
  * transaction, with the event that says so, and can be taken by whichever process comes to it: killed at any moment,
  * the next start goes on from there. There is always a key that signs.
  */
@@ -42,6 +45,7 @@ export class KeyExchange {
   readonly #fault: Fault;
   /** Steps follow one another. */
   #turn: Promise<unknown> = Promise.resolve();
+  #lacking: readonly string[] = [];
 
   constructor(options: KeyExchangeOptions) {
     this.#options = options;
@@ -128,7 +132,15 @@ export class KeyExchange {
     });
   }
 
-  /** Only when the key that is to go on has signed what is published: whoever reads it now can verify it by that alone. */
+  /** Witnesses for which an overlap that is over is kept up: without them nothing could be published by the new key. */
+  get lackingWitnesses(): readonly string[] {
+    return this.#lacking;
+  }
+
+  /**
+   * Only when the key that is to go on has signed what is published, so that whoever reads it now can verify it by that
+   * alone, and when enough witnesses cosign what it alone has signed.
+   */
   async #endOverlap(by: Attribution): Promise<void> {
     const { keys, clock, checkpoint } = this.#options;
     const now = clock.now();
@@ -139,6 +151,8 @@ export class KeyExchange {
     if (over.length === 0 || newest?.state !== 'signing') return;
     const note = checkpoint();
     if (note === null || !openNote(note, [newest.verifierKey]).ok) return;
+    this.#lacking = await this.#options.witnessesWithout(keys.signerOf(newest.verifierKey));
+    if (this.#lacking.length > 0) return;
     await this.#step('key.end', by, async (tx, record) => {
       for (const { verifierKey } of over) await this.#end(tx, record, verifierKey, 'planned', now);
     });

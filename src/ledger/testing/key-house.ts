@@ -63,6 +63,7 @@ export async function openKeyHouse(
     clock,
     integrate: () => ledger.integrate(),
     checkpoint: () => ledger.checkpoint(),
+    witnessesWithout: (signer) => ledger.witnessesWithout(signer),
     everyMilliseconds: null,
     overlapMilliseconds: 0,
     ...(fault !== undefined && { fault }),

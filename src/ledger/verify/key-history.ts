@@ -116,10 +116,10 @@ export function openKeyExchange(note: string): KeyExchangeNote | null {
     7,
   );
   if (head !== firstLine || blank !== '') return null;
-  const from = valueOf('from ', fromLine);
-  const to = valueOf('to ', toLine);
-  const time = parseDecimal(valueOf('time ', timeLine) ?? '');
-  const reason = valueOf('reason ', reasonLine);
+  const from = valueOf('from', fromLine);
+  const to = valueOf('to', toLine);
+  const time = parseDecimal(valueOf('time', timeLine) ?? '');
+  const reason = valueOf('reason', reasonLine);
   if (from === null || to === null || from === to || time === null) return null;
   if (reason !== 'planned' && reason !== 'compromised') return null;
   for (const text of [from, to]) {
@@ -138,8 +138,8 @@ function notesOf(history: string): string[] {
   return history.split(new RegExp(`\\n(?=${firstLine}\\n)`));
 }
 
-function valueOf(prefix: string, line: string): string | null {
-  return line.startsWith(prefix) ? line.slice(prefix.length) : null;
+function valueOf(name: string, line: string): string | null {
+  return line.startsWith(`${name} `) ? line.slice(name.length + 1) : null;
 }
 
 function dateOf(unixSeconds: number): string {

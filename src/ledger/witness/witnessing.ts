@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Log } from '../../lib/log.ts';
+import type { NoteSigner } from '../note.ts';
 import type { Published } from '../sequence/sequencer.ts';
 import { consistencyProof } from '../tlog/proof.ts';
 import { openSigned } from '../verify/open-checkpoint.ts';
@@ -186,6 +187,27 @@ export class Witnessing {
     }
   }
 
+  /**
+   * Whom the quorum lacks if from now on only what `signer` signs is shown to them; empty when nobody. Each is shown once
+   * more what is published, so signed: whoever knows the key cosigns it again, or says that it holds a newer one.
+   */
+  async wouldLack(signer: NoteSigner): Promise<readonly string[]> {
+    const published = this.#published;
+    if (published === null) return [];
+    const note = signer.sign(published.note.slice(0, published.note.indexOf('\n\n') + 1));
+    const accepting = new Set<string>();
+    await Promise.all(
+      this.#asked.map(async (witness) => {
+        const asking = witness.turn.then(() => this.#answerOf(witness, { ...published, note }));
+        witness.turn = asking.then(() => undefined);
+        const { kind } = await asking;
+        if (kind === 'cosigned' || kind === 'conflict') accepting.add(witness.name);
+      }),
+    );
+    if (quorumMet(this.#options.policy(), accepting)) return [];
+    return this.#asked.map(({ name }) => name).filter((name) => !accepting.has(name));
+  }
+
   /** Gives the last checkpoint a moment to be cosigned, then asks no more. */
   async close(milliseconds: number): Promise<void> {
     if (this.#newest !== null) await this.reach(this.#newest.size, milliseconds);
@@ -325,6 +347,7 @@ export class Witnessing {
     const now = performance.now();
     const soonest = Math.min(...behind.map(({ pausedUntil }) => pausedUntil), now + writeAgainMilliseconds);
     const wait = Math.max(firstPauseMilliseconds / 2, soonest - now);
+    if (this.#again !== null) clearTimeout(this.#again);
     this.#again = setTimeout(() => this.#start(), wait).unref();
   }
 }
