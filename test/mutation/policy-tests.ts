@@ -14,6 +14,7 @@ import '../../src/policy/engine/slot-ids.test.ts';
 import '../../src/policy/engine/guid-index.test.ts';
 import '../../src/policy/engine/own-tables.test.ts';
 import '../../src/policy/engine/assignments.test.ts';
+import '../../src/policy/engine/principals.test.ts';
 import '../../src/policy/engine/reach.test.ts';
 import '../../src/policy/engine/table-memory.test.ts';
 import '../../src/policy/engine/scope-texts.test.ts';
