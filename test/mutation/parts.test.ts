@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { counts, scoreOf, total, type Tried } from './gate.ts';
-import { filesOfPart, partFrom, summed, type PartResult } from './parts.ts';
+import { filesOf, filesOfPart, partFrom, sourcesOf, summed, type PartResult } from './parts.ts';
+import { mutated } from './subject.ts';
 
 const now = { 'a.ts': '1', 'a.test.ts': '2', 'runs a.test.ts': '' };
 const place = { line: 1, column: 1 };
@@ -52,9 +54,26 @@ describe('parts of a run', () => {
     const ranWith = (sources: PartResult['sources']) => refused([part(1, 2), part(2, 2, { sources })]);
     ranWith({ ...now, 'a.ts': '0' }).toThrow('part 2 was run with another a.ts');
     ranWith({ ...now, 'a.test.ts': '0' }).toThrow('part 2 was run with another a.test.ts');
-    ranWith({ ...now, 'b.test.ts': '3' }).toThrow('part 2 was run with another b.test.ts');
+    ranWith({ ...now, 'runs b.test.ts': '' }).toThrow('part 2 was run with another runs b.test.ts');
     ranWith({ 'a.test.ts': '2', 'runs a.test.ts': '' }).toThrow('part 2 was run with another a.ts');
     refused(both, ['1.ts', '2.ts', '3.ts']).toThrow('no part has tried 3.ts');
+  });
+
+  test('are made of the tests and what they import, and of nothing else of the house', () => {
+    const sources = sourcesOf(join(import.meta.dirname, '..', '..'));
+    const files = Object.keys(sources);
+    for (const needed of [
+      'runs ../../src/policy/decide.test.ts',
+      'src/policy/decide.test.ts',
+      'src/policy/engine/engine.ts',
+      'src/policy/testing/reference-evaluator.ts',
+      'test/mutation/in-process-runner.ts',
+      'package-lock.json',
+    ]) {
+      expect(files).toContain(needed);
+    }
+    for (const file of filesOf(join(import.meta.dirname, '..', '..'), mutated)) expect(files).toContain(file);
+    expect(files.filter((file) => /^src\/(gateway|api|cli|ledger)/.test(file))).toEqual([]);
   });
 });
 

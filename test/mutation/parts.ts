@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Tried } from './gate.ts';
 
 /** One of several runs that are a whole run together. */
@@ -41,21 +41,39 @@ export function filesOfPart(sizes: ReadonlyMap<string, number>, { number, of }: 
   return (parts[number - 1]?.files ?? []).sort();
 }
 
-/** They judge what a run has found, and may change after it. */
-const judges = ['gate.ts', 'subject.ts'].map((name) => join('test', 'mutation', name));
-const listOfTests = join('test', 'mutation', 'policy-tests.ts');
+const listOfTests = 'test/mutation/policy-tests.ts';
+/** What a run is made of beside the tests and what they import. */
+const tools = [
+  'test/mutation/run.ts',
+  'test/mutation/in-process-runner.ts',
+  'test/mutation/vitest-shim.ts',
+  'test/mutation/unreachable-defaults.ts',
+  'package.json',
+  'package-lock.json',
+];
 
-/** What a run is made of, to a hash of each; the list of tests line by line. */
+/** What a run is made of, to a hash of each; the list of tests one by one. */
 export function sourcesOf(root: string): Record<string, string> {
-  const made = ['src/**/*.ts', 'test/mutation/*.ts', 'package.json', 'package-lock.json'];
   const sources: Record<string, string> = {};
-  for (const file of filesOf(root, made)) {
+  for (const file of [...tools, ...imported(root, listOfTests)]) {
     const text = readFileSync(join(root, file), 'utf8');
-    if (file === listOfTests)
-      for (const [, test] of text.matchAll(/^import '(.+)';$/gm)) sources[`runs ${test}`] = '';
-    else if (!judges.includes(file)) sources[file] = createHash('sha256').update(text).digest('hex');
+    if (file === listOfTests) for (const test of importsIn(text)) sources[`runs ${test}`] = '';
+    else sources[file] = createHash('sha256').update(text).digest('hex');
   }
   return sources;
+}
+
+/** A file of this repository and all that it imports, and they, and so on. */
+function imported(root: string, entry: string): Set<string> {
+  const files = new Set([entry]);
+  for (const file of files)
+    for (const each of importsIn(readFileSync(join(root, file), 'utf8')))
+      files.add(join(dirname(file), each));
+  return files;
+}
+
+function importsIn(text: string): string[] {
+  return Array.from(text.matchAll(/\b(?:from|import) ?\(?'(\.[^']+)'/g), ([, path = '']) => path);
 }
 
 /**
@@ -63,9 +81,11 @@ export function sourcesOf(root: string): Record<string, string> {
  * them is killed with them.
  */
 function changedSince(then: PartResult['sources'], now: PartResult['sources']): string[] {
-  const changed = Object.keys(then).filter((file) => now[file] !== then[file]);
-  const added = Object.keys(now).filter((file) => !(file in then) && !file.endsWith('.test.ts'));
-  return [...changed, ...added];
+  const taken = Object.keys(then).filter((name) => name.startsWith('runs ') && !(name in now));
+  const other = Object.keys(now).filter((file) =>
+    file in then ? now[file] !== then[file] : !file.endsWith('.test.ts'),
+  );
+  return [...taken, ...other];
 }
 
 /**
