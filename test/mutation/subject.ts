@@ -40,6 +40,7 @@ export const equivalents: readonly Equivalent[] = [
   { within: '#searchTable', original: 'anchor < 0', replacement: 'anchor <= 0', reason: root },
   { within: '#searchTable', original: 'crown < 0', replacement: 'false', reason: saves },
   { within: '#searchTable', original: 'crown < 0', replacement: 'crown <= 0', reason: root },
+  { within: '#better', original: '!own.mayHave(table, hash)', replacement: 'false', reason: saves },
   { within: '#passes', original: "'error'", replacement: '""', reason: 'it is neither true nor false' },
   {
     within: '#unlessDenied',
