@@ -23,6 +23,7 @@ import '../../src/policy/engine/decision-cache.test.ts';
 import '../../src/policy/engine/actions.test.ts';
 import '../../src/policy/engine/kept-actions.test.ts';
 import '../../src/policy/engine/memberships.test.ts';
+import '../../src/policy/engine/roles.test.ts';
 import '../../src/policy/engine/resource-tags.test.ts';
 import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
