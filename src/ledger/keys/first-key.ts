@@ -22,39 +22,24 @@ export async function ensureFirstKey(options: {
   const signingKey = existing ?? generateNoteKey(origin).signingKey;
   const { verifierKey } = createSigner(signingKey);
   await store.db.transaction().execute(async (tx) => {
-    await overwriting(store, async () => {
-      await tx
-        .insertInto('ledger_keys')
-        .values({
-          verifier_key: verifierKey,
-          position: 1,
-          announced_at: now,
-          began_at: now,
-          overlap_milliseconds: 0,
-          ends_at: null,
-          ended_at: null,
-          erased_at: null,
-          vouched: null,
-        })
-        .execute();
-      await tx
-        .insertInto('ledger_key_secrets')
-        .values({ verifier_key: verifierKey, sealed: sealer.seal(signingKey, sealContext(verifierKey)) })
-        .execute();
-      await options.alongside(tx);
-    });
+    await tx
+      .insertInto('ledger_keys')
+      .values({
+        verifier_key: verifierKey,
+        position: 1,
+        announced_at: now,
+        began_at: now,
+        overlap_milliseconds: 0,
+        ends_at: null,
+        ended_at: null,
+        erased_at: null,
+        vouched: null,
+      })
+      .execute();
+    await tx
+      .insertInto('ledger_key_secrets')
+      .values({ verifier_key: verifierKey, sealed: sealer.seal(signingKey, sealContext(verifierKey)) })
+      .execute();
+    await options.alongside(tx);
   });
-}
-
-/**
- * Within a transaction: what `act` removes is overwritten with zeros (sqlite.org/pragma.html#pragma_secure_delete). What
- * the write-ahead log still holds of it goes with its next truncation.
- */
-export async function overwriting<T>({ raw }: Store, act: () => Promise<T>): Promise<T> {
-  raw.exec('pragma secure_delete = on');
-  try {
-    return await act();
-  } finally {
-    raw.exec('pragma secure_delete = off');
-  }
 }

@@ -114,6 +114,16 @@ describe('an exchange of the key of the log', () => {
     expect(isOnDisk(sealed)).toBe(false);
   });
 
+  it('leaves the database overwriting what it deletes: a personal key that is erased is not found in free space', async () => {
+    const house = await open();
+    const overwrites = () => house.store.raw.prepare('pragma secure_delete').get();
+    expect(overwrites()).toEqual({ secure_delete: 1 });
+    await house.exchange.begin(by, { kind: 'planned' });
+    await house.exchange.begin(by, { kind: 'compromised' });
+    expect(overwrites()).toEqual({ secure_delete: 1 });
+    await house.close();
+  });
+
   it('is recorded: announced under the old key alone, begun, ended', async () => {
     const notes: string[] = [];
     const house = await open({

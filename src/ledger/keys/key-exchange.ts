@@ -6,7 +6,6 @@ import type { Store } from '../../store/sqlite.ts';
 import { noFault, type Fault, type StorageStep } from '../faults.ts';
 import { createSigner, generateNoteKey, openNote, signTogether, type NoteSigner } from '../note.ts';
 import { formatKeyExchange, type ExchangeReason } from '../verify/key-history.ts';
-import { overwriting } from './first-key.ts';
 import { sealContext, type LogKey, type LogKeys } from './log-keys.ts';
 
 export interface KeyExchangeOptions {
@@ -268,12 +267,12 @@ export class KeyExchange {
     by: Attribution,
     work: (tx: Tx, record: (change: Change) => void) => Promise<void>,
   ): Promise<void> {
-    const { store, commit, keys } = this.#options;
+    const { commit, keys } = this.#options;
     await keys.refresh();
     await commit(by, async (tx, record) => {
       if (!keys.isCurrent())
         throw failure('conflict', 'Another process has exchanged the key of the log just now.');
-      await overwriting(store, () => work(tx, record));
+      await work(tx, record);
       this.#fault(step, 'before');
     });
     await keys.refresh();
