@@ -61,8 +61,10 @@ export function personalIn(fact: Fact): Personal[] {
   if (fact.kind === 'change') personal.push(...ofChange(fact.change));
   if (fact.kind === 'request.decided') {
     if (fact.userAgent !== null) personal.push({ subject, at: userAgent });
-    const named = addressIn(fact.path);
-    if (named !== null) personal.push({ subject: { address: named }, at: [places.url] });
+    if (unescaped(fact.path).includes('@')) {
+      const named = addressIn(fact.path);
+      personal.push({ subject: named === null ? subject : { address: named }, at: [places.url] });
+    }
   }
   if (fact.kind === 'authentication') {
     const { principalName: name } = fact;
@@ -194,18 +196,39 @@ function text(id: string, inChange: string, ...again: readonly Place[]): Persona
   return { subject: { id }, at: [place(`${own}/change/${inChange}`), ...again] };
 }
 
-const addressForm = /[\w.!#$&'*+=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+/;
+/** What Entra ID admits in a user principal name, before the `@` and after it. */
+const localPart = /[A-Za-z0-9'._!#^~+-]+$/;
+const domain = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,46}[A-Za-z0-9])?/;
+const mostLocal = 64;
+const mostDomain = 48;
 
-/** The first that looks like somebody's address, in lower case: Graph names people so in its paths. */
+/**
+ * The first that looks like somebody's address, as it is found again: Graph names people so in its paths. Of one that no
+ * user principal name is, the part around the `@` that could be of one.
+ */
 function addressIn(value: string): string | null {
-  if (!value.includes('@') && !value.includes('%40')) return null;
-  return addressForm.exec(decoded(value))?.[0].toLowerCase() ?? null;
+  const text = unescaped(value);
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+    const local = localPart.exec(text.slice(Math.max(0, at - mostLocal - 1), at));
+    const host = domain.exec(text.slice(at + 1, at + 1 + mostDomain));
+    if (local === null || host === null) continue;
+    // OData puts a quote before a key, and doubles those within: `users('o''brien@example.org')`.
+    return `${local[0].replace(/^'+/, '').replaceAll("''", "'")}@${host[0]}`.toLowerCase();
+  }
+  return null;
 }
 
-function decoded(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
+/** How the key of an address is called, however it was written where it stood. */
+export function addressKey(address: string): string {
+  return addressIn(address) ?? address.trim().toLowerCase();
+}
+
+/** Escapes read, so far as addresses are written in them; escaped ones too. What is malformed hides nothing. */
+function unescaped(value: string): string {
+  let text = value;
+  for (let i = 0; i < 4 && text.includes('%'); i++)
+    text = text.replaceAll(/%([0-7][0-9a-f])/gi, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    );
+  return text.replaceAll(/(?:%[89a-f][0-9a-f])+/gi, '\u{fffd}');
 }

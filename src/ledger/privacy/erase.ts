@@ -3,13 +3,17 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Attribution, Commit } from '../../store/changes.ts';
 import type { Store } from '../../store/sqlite.ts';
+import { addressKey } from '../catalogue/personal.ts';
 import type { Fault } from '../faults.ts';
 import { keyBytes } from './box.ts';
 import type { SubjectKeys } from './subject-keys.ts';
 
 /** Whose personal values go. */
 export interface Erasure {
-  /** Object id; also that of a role, an assignment or a scope, for what has been written about it. */
+  /**
+   * Object id; also that of a role, an assignment or a scope, for what has been written about it; or an address, which is
+   * not recorded.
+   */
   readonly id: string;
   /** Addresses (sign-in names) under which others may have asked for them. */
   readonly addresses: readonly string[];
@@ -34,6 +38,9 @@ export interface ErasingParts {
 /** Present for as long as the journal of the database may still hold what has been erased. */
 const marker = 'ledger.erasure';
 
+/** The log is not to say for good what was to be erased. Ids of CI runs hold slashes. */
+const addressAlone = /^[^\s@/]+@[^\s@/]+$/;
+
 /**
  * Destroys the keys: the values, wherever copies of them are, are random bytes from then on. One transaction with its
  * event; then the database's journal is cleared of what the pages were before. An interruption before the commit has
@@ -44,7 +51,9 @@ export async function erase(
   by: Attribution,
   { id, addresses }: Erasure,
 ): Promise<Erased> {
-  const subjects = [id, ...addresses].map((one) => keys.digest(one));
+  const isAddress = addressAlone.test(id);
+  const named = isAddress ? [id, ...addresses] : addresses;
+  const subjects = [id, ...named.map(addressKey)].map((one) => keys.digest(one));
   const destroyed = await commit(by, async (tx, record) => {
     const { numUpdatedRows } = await tx
       .updateTable('personal_keys')
@@ -57,8 +66,9 @@ export async function erase(
       .values({ key: marker, value: 'the journal is to be cleared' })
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-    record({ kind: 'person.erased', person: id.toLowerCase(), keys: Number(numUpdatedRows) });
-    return Number(numUpdatedRows);
+    const destroyed = Number(numUpdatedRows);
+    record({ kind: 'person.erased', person: isAddress ? 'address' : id.toLowerCase(), keys: destroyed });
+    return destroyed;
   });
   keys.forget(subjects);
   fault('erase.scrub', 'before');

@@ -207,6 +207,54 @@ describe('an erasure', () => {
     expect(filesWith('ada@example.test')).toEqual([]);
   });
 
+  it.each([
+    "/v1.0/users('ada@example.test')",
+    "/v1.0/users(userPrincipalName='ada@example.test')",
+    '/v1.0/users/mail=ADA@example.test/manager',
+    '/v1.0/users/ada%40example.test/%zz',
+    '/v1.0/users/ada%40example.test%ff',
+    '/v1.0/users/ada%2540example.test',
+    '/v1.0/users/@/ada@example.test',
+    `/${'x'.repeat(200)}/ada@example.test.`,
+  ])('reaches an address in %s', async (path) => {
+    const id = await ledger.record(decided([bob], { path }));
+    expect(await leaf(id)).not.toMatch(/ada(@|%)/i);
+    expect(await told(id)).toContain(path);
+    await eraseAda(['ada@example.test']);
+    expect(await told(id)).not.toMatch(/ada(@|%)/i);
+  });
+
+  it.each([
+    ["/v1.0/users('o''ada@example.test')", "o'ada@example.test"],
+    ["/v1.0/users/o'ada@example.test", "O'Ada@example.test"],
+    ["/v1.0/users/'ada@example.test", "'ada@example.test"],
+    ['/v1.0/users/a!d^a~#@corp', 'a!d^a~#@corp'],
+    ['/v1.0/users/jörg@exämple.test', 'Jörg@exämple.test'],
+    ['/v1.0/users/j%C3%B6rg%40ex%C3%A4mple.test', 'jörg@exämple.test'],
+  ])('reaches in %s whoever signs in as %s', async (path, address) => {
+    const id = await ledger.record(decided([bob], { path }));
+    expect(await told(id)).toContain(path);
+    await eraseAda([address]);
+    expect(await told(id)).not.toContain('"url"');
+  });
+
+  it('takes what is no sign-in name, but holds an @, out of the log with what is known of whoever asked', async () => {
+    const id = await ledger.record(decided([bob], { path: '/v1.0/users/jö%40ämple.test' }));
+    expect(await leaf(id)).not.toMatch(/mple/);
+    expect(await told(id)).toContain('ämple');
+    await ledger.erase(by, { id: ids.bob, addresses: [] });
+    expect(await told(id)).not.toMatch(/mple/);
+  });
+
+  it('of an address alone does not say for good which', async () => {
+    const path = await ledger.record(decided([bob], { path: '/v1.0/users/ada@example.test' }));
+    expect(await ledger.erase(by, { id: 'Ada@example.test', addresses: [] })).toMatchObject({ keys: 1 });
+    expect(await told(path)).not.toContain('ada@');
+    const [erased] = (await ledger.eventsAfter(0, 10)).slice(-1);
+    expect(Buffer.from(erased?.entry ?? []).toString()).not.toMatch(/ada@/i);
+    expect(erased?.event).toMatchObject({ entity: { uid: 'address' } });
+  });
+
   it('is not undone by what the person does later, which is known again until it is erased', async () => {
     const first = await ledger.record(decided([ada]));
     await eraseAda();
