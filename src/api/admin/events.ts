@@ -36,8 +36,15 @@ const erasing = z
   .strictObject({
     /** Sign-in name, display name or object id. */
     person: z.string().min(1).max(320).optional(),
-    /** Of a role, an assignment, a scope, or somebody who is gone. */
-    id: z.string().min(1).max(4_096).optional(),
+    /** Of a role, an assignment, a scope, or somebody who is gone; or an address. It is recorded, but for an address. */
+    id: z
+      .string()
+      .max(4_096)
+      .regex(
+        /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\/.+|[a-z][a-z0-9+.-]*:\/\/.+|[^\s@/]+@[^\s@/]+|anonymous)$/i,
+        'must be an object id, a scope, the id of a CI run or an address: it is recorded, so a name is not taken for one.',
+      )
+      .optional(),
     addresses: z.array(z.string().min(3).max(320)).max(100).default([]),
   })
   .refine(

@@ -50,7 +50,9 @@ export function logKeyRoutes({ logKeys, keyExchange }: LogKeyParts): Route[] {
           const { overlapDays } = asked;
           await keyExchange.begin(attribution, {
             kind: 'planned',
-            ...(overlapDays !== undefined && { overlapMilliseconds: overlapDays * dayMilliseconds }),
+            ...(overlapDays !== undefined && {
+              overlapMilliseconds: Math.round(overlapDays * dayMilliseconds),
+            }),
           });
         }
         return keys();
