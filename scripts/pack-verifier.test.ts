@@ -40,10 +40,12 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(elsewhere, { recursive: true, force: true }));
 
-async function verify(...args: readonly string[]): Promise<readonly [number, string]> {
+const verify = async (...args: readonly string[]) => verifyAlone(...args, '--key', key);
+
+async function verifyAlone(...args: readonly string[]): Promise<readonly [number, string]> {
   const bin = join(elsewhere, 'node_modules', '.bin', 'ledger-verify');
   try {
-    const { stdout } = await run(process.execPath, [bin, ...args, '--key', key], { cwd: elsewhere });
+    const { stdout } = await run(process.execPath, [bin, ...args], { cwd: elsewhere });
     return [0, stdout];
   } catch (error) {
     const { code, stderr } = error as { code: number; stderr: string };
@@ -78,6 +80,11 @@ it('walks from a key that is trusted to the one that signs now', async () => {
   expect((await verify('keys', 'log'))[0]).toBe(1);
   writeFileSync(join(elsewhere, 'log', 'key-history'), history);
   expect(await verify('keys', 'log')).toEqual([0, expect.stringContaining(next.verifierKey)]);
+  // Whoever trusts the new one is not led back to a log that the old one alone has signed.
+  const trustingNext = ['keys', 'log', '--key', next.verifierKey];
+  expect((await verifyAlone(...trustingNext))[0]).toBe(0);
+  writeFileSync(file, pristine);
+  expect(await verifyAlone(...trustingNext)).toEqual([1, expect.stringContaining('another key')]);
   writeFileSync(join(elsewhere, 'log', 'key-history'), history.replace('planned', 'compromised'));
   expect((await verify('keys', 'log'))[0]).toBe(1);
   writeFileSync(file, pristine);
@@ -92,6 +99,16 @@ it('refuses a changed byte, and a command that is not complete', async () => {
   expect(await verify('log', 'log')).toEqual([1, expect.stringContaining('tile/0/001')]);
   writeFileSync(bundle, pristine);
   expect((await verify('log'))[0]).toBe(2);
+});
+
+it('prints nothing that a terminal would act on, whatever a file says', async () => {
+  const said = '\u001b[2K\rverified: all is well\u009b1m';
+  const file = join(elsewhere, 'disclosures.json');
+  writeFileSync(file, `${JSON.stringify({ disclosures: [], event: said })}\n`);
+  const [code, text] = await verify('receipt', 'event.tlog-proof', '--disclosures', 'disclosures.json');
+  expect([code, text]).toEqual([1, expect.stringContaining('all is well')]);
+  // eslint-disable-next-line no-control-regex
+  expect(text.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
 });
 
 it('is a library, with types', async () => {

@@ -7,6 +7,7 @@ import { discloseEntry } from '../dist/verify/disclose.js';
 import { walkKeys } from '../dist/verify/key-history.js';
 import { openCheckpoint, policyOf } from '../dist/verify/open-checkpoint.js';
 import { parsePolicy, trustOnly } from '../dist/verify/policy.js';
+import { printableJson } from '../dist/verify/refusal.js';
 import { verifyConsistency } from '../dist/verify/verify-consistency.js';
 import { verifyLog } from '../dist/verify/verify-log.js';
 import { verifyReceipt } from '../dist/verify/verify-receipt.js';
@@ -48,14 +49,17 @@ async function run() {
     if (!verdict.ok) return verdict;
     const { origin, index, entry } = verdict;
     if (values.disclosures === undefined) {
-      return { ...verdict, said: `entry ${index} of ${origin}:\n${Buffer.from(entry).toString('utf8')}\n` };
+      return {
+        ...verdict,
+        said: `entry ${index} of ${origin}:\n${printableJson(Buffer.from(entry).toString('utf8'))}\n`,
+      };
     }
     const disclosed = discloseEntry(entry, readFileSync(values.disclosures, 'utf8'));
     if (!disclosed.ok) return disclosed;
-    const shown = disclosed.disclosed.flatMap(({ at }) => at).join(', ');
+    const shown = printableJson(disclosed.disclosed.flatMap(({ at }) => at).join(', '));
     return {
       ...verdict,
-      said: `entry ${index} of ${origin}, and that it binds ${shown}:\n${JSON.stringify(disclosed.event)}\n`,
+      said: `entry ${index} of ${origin}, and that it binds ${shown}:\n${printableJson(JSON.stringify(disclosed.event))}\n`,
     };
   }
   if (what === 'consistency' && first !== undefined && second !== undefined) {
@@ -75,7 +79,7 @@ async function keysOf(source, policy) {
   const trusted = policy.logs.map(({ verifierKey }) => verifierKey);
   const walked = walkKeys(await text('key-history'), trusted);
   if (!walked.ok) return walked;
-  const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.keys).logs });
+  const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.onward).logs });
   if (!opened.ok) return opened;
   const signing = opened.signatures.filter(({ time }) => time === null).map(({ verifierKey }) => verifierKey);
   return { ...opened, said: `${opened.checkpoint.origin} signs with\n${signing.join('\n')}\n` };

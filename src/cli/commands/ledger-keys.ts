@@ -123,7 +123,7 @@ async function walk(
       `No way leads from what you trust to the keys of ${where}: ${walked.reason}.`,
     );
   // Whoever has stolen an old key can write a history; the witnesses of the policy have not cosigned its log.
-  const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.keys).logs });
+  const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.onward).logs });
   if (!opened.ok)
     throw new CliError(
       'not-verified',

@@ -74,6 +74,10 @@ describe('a disclosure', () => {
     ['a place that is no text', (text) => text.replace('"at":["', '"at":[7,"')],
     ['space in between', (text) => text.replace(',', ', ')],
     ['something behind it', (text) => `${text}{}`],
+    [
+      'a value that is nested without end',
+      (text) => text.replace('"Ada"', `${'['.repeat(200_000)}${']'.repeat(200_000)}`),
+    ],
     ['no JSON', () => 'x'],
     ['no object', () => '[]'],
   ])('with %s is not in form', (_, change) => {
@@ -81,6 +85,15 @@ describe('a disclosure', () => {
     expect(parseDisclosures(text)).not.toBeNull();
     expect(change(text)).not.toBe(text);
     expect(reasonOf(discloseEntry(one.entry, change(text)))).toContain('not in form');
+  });
+
+  it('that are refused are not told at any length, nor with what a terminal acts on', () => {
+    const at = Array.from({ length: 10_000 }, (_, i) => `/\u001b[2K${i}`);
+    const reason = reasonOf(disclose([{ ...name, at }]));
+    expect(reason).toContain('binds nothing more at');
+    expect(reason.length).toBeLessThan(2_000);
+    // eslint-disable-next-line no-control-regex
+    expect(reason).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   });
 
   it('of an entry that was altered shows nothing that was not bound, whatever is altered', () => {

@@ -85,13 +85,8 @@ export function uidOf(event: Members): string {
 
 /** Canonical JSON, as `formatDisclosures` writes it; null for anything else: a member more, or twice, is not let pass. */
 export function parseDisclosures(text: string): Disclosures | null {
-  let read: unknown;
-  try {
-    read = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (!hasExactly(read, ['event', 'disclosures']) || canonical(read) !== text.trimEnd()) return null;
+  const read = canonicalObject(text.trimEnd());
+  if (!hasExactly(read, ['event', 'disclosures'])) return null;
   const { event, disclosures } = read;
   if (typeof event !== 'string' || !isList(disclosures)) return null;
   const parsed: Disclosure[] = [];
@@ -104,6 +99,16 @@ export function parseDisclosures(text: string): Disclosures | null {
     parsed.push({ at, salt, value });
   }
   return { event, disclosures: parsed };
+}
+
+/** Null for what is not JSON in canonical form, or is nested too deeply to be looked at. */
+function canonicalObject(text: string): Members | null {
+  try {
+    const read: unknown = JSON.parse(text);
+    return isMembers(read) && canonical(read) === text ? read : null;
+  } catch {
+    return null;
+  }
 }
 
 function hasExactly(value: unknown, names: readonly string[]): value is Members {

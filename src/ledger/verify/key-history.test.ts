@@ -52,8 +52,20 @@ describe('a walk along the history of keys', () => {
       ok: true,
       current: a.verifierKey,
       keys: [a.verifierKey],
+      onward: [a.verifierKey],
       exchanges: [],
     });
+  });
+
+  it.each([
+    ['the first', [a], [a, b, c]],
+    ['one in between', [b], [b, c]],
+    ['an old one and a newer one', [a, b], [b, c]],
+    ['a newer one and an old one', [b, a], [b, c]],
+    ['the newest', [c], [c]],
+  ])('has today’s checkpoint signed by no older key than is trusted: of %s', (_which, trusted, onward) => {
+    const keysOf = (of: readonly NoteSigner[]) => of.map(({ verifierKey }) => verifierKey);
+    expect(walkKeys(history, keysOf(trusted))).toMatchObject({ ok: true, onward: keysOf(onward) });
   });
 
   it('refuses keys that it does not know', () => {

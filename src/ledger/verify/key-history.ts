@@ -23,6 +23,11 @@ export type KeyWalk =
       readonly current: string;
       /** Every key that what is trusted vouches for, directly or through others: the oldest first, `current` the last. */
       readonly keys: readonly string[];
+      /**
+       * Of these, what may have signed today's checkpoint: the newest that is trusted, and what follows it. A retired key
+       * that somebody still holds is worth nothing to whoever trusts one after it.
+       */
+      readonly onward: readonly string[];
       /** The exchanges between them, in order. */
       readonly exchanges: readonly KeyExchangeNote[];
     }
@@ -72,7 +77,7 @@ export function walkKeys(history: string, trusted: readonly string[]): KeyWalk {
   if (start === undefined) {
     const [only] = trusted;
     if (exchanges.length === 0 && only !== undefined)
-      return { ok: true, current: only, keys: trusted, exchanges: [] };
+      return { ok: true, current: only, keys: trusted, onward: trusted, exchanges: [] };
     return refusal('none of the keys that are trusted occurs in the key history');
   }
   return walkFrom(start, trusted, after, before);
@@ -106,7 +111,9 @@ function walkFrom(
     path.unshift(last);
     first = last.from;
   }
-  return { ok: true, current, keys: [first, ...path.map(({ to }) => to)], exchanges: path };
+  const keys = [first, ...path.map(({ to }) => to)];
+  const onward = keys.slice(keys.findLastIndex((key) => trusted.includes(key)));
+  return { ok: true, current, keys, onward, exchanges: path };
 }
 
 /** Null unless it is in exactly the form of formatKeyExchange, of two keys of one log, and both have signed it. */
