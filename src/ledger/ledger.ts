@@ -21,6 +21,7 @@ import { ClockWatch } from './clock-watch.ts';
 import type { LogSigner } from './keys/log-keys.ts';
 import { closeSecrets } from './privacy/close-secrets.ts';
 import { erase, scrub, type Erased, type Erasure } from './privacy/erase.ts';
+import { signInNames } from './privacy/sign-in-names.ts';
 import { SubjectKeys } from './privacy/subject-keys.ts';
 import type { ToldEvent } from './privacy/tell-entry.ts';
 import { Teller } from './privacy/teller.ts';
@@ -123,7 +124,8 @@ export interface Ledger extends EventQueries {
   disclosures(eventId: EventId): Promise<Disclosures>;
   /**
    * Destroys the keys of everything personal that is recorded of somebody, in rows and archive alike, and records that it
-   * did, in one transaction; the log stays what it is. Nothing can be shown any more when it resolves.
+   * did, in one transaction; the log stays what it is. Nothing can be shown any more when it resolves. Sign-in names that
+   * the rows still tell of them are erased with them. Throws as `search` does.
    */
   erase(by: Attribution, erasure: Erasure): Promise<Erased>;
   /**
@@ -227,6 +229,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   });
   clockSteps.start(appender.lastTime, clock.now());
   const queries = eventQueries(store, teller);
+  const toldSearch: Ledger['search'] = async (filter, searchOptions) => {
+    const { events, next } = await search(indexer, filter, searchOptions);
+    return { events: await teller.rows(events), next };
+  };
 
   const receipts = new Receipts({
     queries,
@@ -243,10 +249,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     record: appender.record,
     follow: (follower) => appender.follow(follower),
     guard: (guard) => appender.guard(guard),
-    search: async (filter, searchOptions) => {
-      const { events, next } = await search(indexer, filter, searchOptions);
-      return { events: await teller.rows(events), next };
-    },
+    search: toldSearch,
     get verifierKey() {
       return signer.verifierKey;
     },
@@ -278,7 +281,11 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const { disclosures } = await teller.entry(archived.entry, await beside.of(archived.leafIndex));
       return { event: id, disclosures };
     },
-    erase: (by, erasure) => erase({ store, keys, commit: appender.commit, clock, fault, log }, by, erasure),
+    erase: async (by, { id, addresses }) =>
+      erase({ store, keys, commit: appender.commit, clock, fault, log }, by, {
+        id,
+        addresses: [...addresses, ...(await signInNames(toldSearch, id))],
+      }),
     prune: async (by, before, signal) => {
       const pruned = await pruneRows({ store, source, beside, trust: policy(), before, fault, signal });
       await indexer.forget(pruned.firstSequence);

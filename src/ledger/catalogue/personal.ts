@@ -67,13 +67,12 @@ export function personalIn(fact: Fact): Personal[] {
     }
   }
   if (fact.kind === 'authentication') {
-    const { principalName: name } = fact;
-    if (name !== null) {
-      const named = fact.principalId === null ? addressIn(name) : null;
-      const whose = named === null ? subject : { address: named };
-      personal.push({ subject: whose, at: [places.ownName, places.userName] });
-    }
-    if (Object.keys(fact.detail).length > 0) personal.push({ subject, at: [places.detail] });
+    const { principalName: name, principalId: id, detail } = fact;
+    // What was typed of somebody who is not known, and what is said of it, is under the address in it.
+    const named = id === null ? addressIn([name ?? '', ...Object.values(detail)].join(' ')) : null;
+    const whose = named === null ? subject : { address: named };
+    if (name !== null) personal.push({ subject: whose, at: [places.ownName, places.userName] });
+    if (Object.keys(detail).length > 0) personal.push({ subject: whose, at: [places.detail] });
   }
   return personal;
 }

@@ -246,6 +246,43 @@ describe('an erasure', () => {
     expect(await told(id)).not.toMatch(/mple/);
   });
 
+  it('reaches what was asked for by the address of somebody who is gone, which the log itself knows', async () => {
+    const principal = { ...sampleChanges['principal.created'].principal, id: ids.ada as PrincipalId };
+    await ledger.commit(by, (_tx, record) => {
+      for (const signInName of ['ada@example.test', 'countess@example.test'])
+        record({ kind: 'principal.created', principal: { ...principal, signInName } });
+      record({
+        kind: 'principal.created',
+        principal: { ...principal, id: ids.bob as PrincipalId, signInName: 'bob@example.test' },
+      });
+      record({ kind: 'principal.deleted', id: ids.ada as PrincipalId, principalKind: 'user' });
+      return Promise.resolve();
+    });
+    const paths = ['ada@example.test', 'countess@example.test', 'bob@example.test'];
+    const asked = await Promise.all(
+      paths.map((path) => ledger.record(decided([bob], { path: `/v1.0/users/${path}` }))),
+    );
+    expect(await ledger.erase(by, { id: ids.ada.toUpperCase(), addresses: [] })).toMatchObject({ keys: 3 });
+    const [first, second, third] = await Promise.all(asked.map(told));
+    expect([first, second]).toEqual([
+      expect.not.stringContaining('"url"'),
+      expect.not.stringContaining('"url"'),
+    ]);
+    expect(third).toContain('bob@example.test');
+  });
+
+  it('reaches what a refusal quotes of an address that nobody is known by', async () => {
+    const unknown = sampleRequestFacts.find(
+      (fact) => fact.kind === 'authentication' && fact.principalId === null,
+    );
+    if (unknown?.kind !== 'authentication') throw new Error('no sample');
+    const reason = 'The application "ada@example.test" was not found.';
+    const failed = await ledger.record({ ...unknown, principalName: null, detail: { reason } });
+    expect(await told(failed)).toContain('ada@example.test');
+    await eraseAda(['ada@example.test']);
+    expect(await told(failed)).not.toContain('ada@');
+  });
+
   it('of an address alone does not say for good which', async () => {
     const path = await ledger.record(decided([bob], { path: '/v1.0/users/ada@example.test' }));
     expect(await ledger.erase(by, { id: 'Ada@example.test', addresses: [] })).toMatchObject({ keys: 1 });
