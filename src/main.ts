@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { lastOwnerGuard } from './api/last-owner.ts';
 import { knowsResource, standardResources } from './api/entra/resources.ts';
 import { callerFromCookie } from './composition/browser-caller.ts';
+import { keepingTo } from './composition/retention.ts';
 import { serverCertificate } from './composition/certificate.ts';
 import { CurrentPolicy } from './composition/current-policy.ts';
 import { recordConfiguration } from './composition/configuration-record.ts';
@@ -179,6 +180,12 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   await exchangeLogKey().catch((error: unknown) =>
     log.error({ err: error }, 'the exchange of the log’s key did not go on; it is tried again'),
   );
+  const keepTo = keepingTo({
+    ledger: foundation.ledger,
+    retention: config.ledger.retention,
+    by: systemAttribution(tenantId, 'retention'),
+    clock,
+  });
   const { key, cert } = certificate;
   const listener = await listenTls({
     host: config.listen.host,
@@ -199,9 +206,13 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     listener.replaceCertificate(certificate);
   };
   const housekeeping = setInterval(() => {
-    Promise.all([keepHouse(identity), exchangeLogKey(), composed.sweepSignIns(), renewCertificate()]).catch(
-      (error: unknown) => log.error({ err: error }, 'housekeeping failed'),
-    );
+    Promise.all([
+      keepHouse(identity),
+      exchangeLogKey(),
+      composed.sweepSignIns(),
+      renewCertificate(),
+      keepTo(),
+    ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
   }, housekeepingMilliseconds).unref();
   const polling = setInterval(() => void policy.poll(), pollMilliseconds).unref();
   const lapsing = setInterval(() => {

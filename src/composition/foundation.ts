@@ -40,6 +40,12 @@ export interface Foundation {
   close(): Promise<void>;
 }
 
+/** What the log says of what it does not keep. */
+function retentionOf({ keepDays, hold }: Config['ledger']['retention']): { policy: string; hold: boolean } {
+  const policy = keepDays === undefined ? 'asked for by an operator' : `events are kept for ${keepDays} days`;
+  return { policy, hold };
+}
+
 export class NotInitialisedError extends Error {
   constructor(home: string) {
     super(`${home} holds no Lockstep state yet: run \`lockstep init\` first`);
@@ -101,6 +107,7 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       productVersion,
       tenantId,
       publishIntervalMilliseconds: config.ledger.publishMilliseconds,
+      retention: retentionOf(config.ledger.retention),
       witnesses: witnessesOf(
         config.ledger.witnessPolicy,
         logKeys.all.map(({ verifierKey }) => verifierKey),

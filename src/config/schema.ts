@@ -198,6 +198,23 @@ export const configSchema = z.strictObject({
         .describe(
           'How long both sign then. Within it, auditors and witnesses have to come to know the new key.',
         ),
+      retention: z
+        .strictObject({
+          keepDays: z
+            .int()
+            .min(1)
+            .max(36_500)
+            .optional()
+            .describe(
+              'Days after which events are removed from the database and forgotten by the log itself: whole bundles from its beginning, after a signed statement. Once a day. Default: everything is kept.',
+            ),
+          hold: z
+            .boolean()
+            .default(false)
+            .describe('A legal hold: the log forgets nothing, whoever asks, for as long as this is set.'),
+        })
+        .prefault({})
+        .describe('How long the log is kept.'),
     })
     .prefault({})
     .describe('The log.'),

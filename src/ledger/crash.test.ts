@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { erasingSteps, storageSteps } from './faults.ts';
+import { erasingSteps, retentionSteps, storageSteps } from './faults.ts';
 import { generateNoteKey } from './note.ts';
 import { directorySource } from './sources/directory-source.ts';
-import { LedgerFixture, origin } from './testing/ledger-fixture.ts';
+import { decidedFact, LedgerFixture, origin } from './testing/ledger-fixture.ts';
 import { verifyConsistency } from './verify/verify-consistency.ts';
 import { verifyLog } from './verify/verify-log.ts';
 
@@ -102,6 +102,27 @@ describe('after kill -9', () => {
       const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 6))]);
       expect(await aftermath(acknowledged, null)).toEqual(nothingIsLost);
       expect(await erasuresLeft()).toEqual([]);
+    },
+    60_000,
+  );
+
+  it.each(
+    retentionSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
+  )(
+    'while the log forgets its beginning, at %s, %s it takes effect: what it keeps is whole, and it goes on',
+    async (step, moment) => {
+      const acknowledged = await appendUntilKilled(Infinity, [step, moment]);
+      const source = directorySource(fixture.logDirectory);
+      const killed = await verifyLog(source, fixture.signer.verifierKey);
+      expect(killed).toMatchObject({ ok: true });
+      const { ledger, store } = await fixture.open();
+      await ledger.record(decidedFact());
+      await ledger.close();
+      await store.close();
+      const verdict = await verifyLog(source, fixture.signer.verifierKey);
+      expect(verdict).toMatchObject({ ok: true });
+      const events = acknowledged.filter((one) => one.startsWith('evt_'));
+      expect(verdict.ok && verdict.size).toBeGreaterThan(events.length);
     },
     60_000,
   );

@@ -82,10 +82,10 @@ export type RequestFact =
       readonly kind: 'lifecycle';
       readonly attribution: Attribution;
       /**
-       * `prune`: old rows of the feed were removed; `detail` says up to which. `clock-set`: the clock is another than it was;
+       * `prune`: old rows of the feed were removed, `prune-archive`: the log is about to forget its beginning; `detail` says up to which. `clock-set`: the clock is another than it was;
        * `detail` says by how much.
        */
-      readonly activity: 'start' | 'stop' | 'prune' | 'clock-set';
+      readonly activity: 'start' | 'stop' | 'prune' | 'prune-archive' | 'clock-set';
       readonly version: string;
       readonly detail: Readonly<Record<string, string>>;
     };

@@ -45,6 +45,14 @@ export const keySteps = [
   'key.erase',
 ] as const;
 
+/** Taken only when the beginning of the archive is pruned. */
+export const retentionSteps = [
+  'retention.write',
+  'retention.rename',
+  'retention.sync',
+  'retention.remove',
+] as const;
+
 /** Taken only when personal values are erased, after the commit. */
 export const erasingSteps = ['erase.scrub'] as const;
 
@@ -58,6 +66,7 @@ export const everyStep = [
   ...pruningSteps,
   ...keySteps,
   ...erasingSteps,
+  ...retentionSteps,
 ] as const;
 
 export type StorageStep = (typeof everyStep)[number];

@@ -34,12 +34,14 @@ import type { NoteSigner } from './note.ts';
 import { LogFiles } from './sequence/log-files.ts';
 import { archivedEvent } from './retention/archived-event.ts';
 import { PrivateArchive } from './retention/private-archive.ts';
+import { pruneArchive, renewStatement, type ArchivePruned } from './retention/prune-archive.ts';
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Receipts, type Receipt } from './receipts.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
 import type { Disclosures } from './verify/disclose.ts';
+import { keptFrom } from './verify/retention.ts';
 import { formatPolicy, trustOnly, type Policy } from './verify/policy.ts';
 import { Witnessing, type WitnessingState } from './witness/witnessing.ts';
 
@@ -63,6 +65,8 @@ export interface LedgerOptions {
   readonly publishIntervalMilliseconds?: number;
   /** How long an event may wait for a slow disk before newer ones are refused; default 5,000. */
   readonly patienceMilliseconds?: number;
+  /** How long the archive is kept: what is said of it in its statement; on hold nothing of it is removed. */
+  readonly retention?: { readonly policy: string; readonly hold: boolean };
   /** For tests. */
   readonly fault?: Fault;
 }
@@ -134,6 +138,13 @@ export interface Ledger extends EventQueries {
    * archive lacks something.
    */
   prune(by: Attribution, before: number, signal?: AbortSignal): Promise<Pruned>;
+  /**
+   * Lets the log itself forget its beginning, up to what happened at `before`: whole bundles whose rows are gone, after a
+   * statement of that is signed and published. Records it. Throws `conflict` on hold, and when the archive is not whole.
+   */
+  pruneArchive(by: Attribution, before: number, signal?: AbortSignal): Promise<ArchivePruned>;
+  /** Has the statement of what is kept signed by the keys that sign now; does nothing where there is none. */
+  renewRetention(): Promise<void>;
   health(): LedgerHealth;
   /** Refuses new work, then makes everything durable and publishes it. */
   close(): Promise<void>;
@@ -243,6 +254,22 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     witnessMilliseconds,
   });
 
+  const publish = async (statement: string): Promise<void> => sequencer.replaceRetention(statement);
+  let pruning: Promise<unknown> = Promise.resolve();
+  const afterPruning = async <T>(act: () => Promise<T>): Promise<T> => {
+    const mine = pruning.catch(() => undefined).then(act);
+    pruning = mine;
+    return mine;
+  };
+  /** Nothing that has a row goes, and nothing that a witness which lags behind is still to be led from. */
+  const pruningLimit = async (): Promise<number> => {
+    const [oldest] = await queries.eventsAfter(0, 1);
+    const witnessed = (witnessing?.state().witnesses ?? [])
+      .map(({ size }) => size)
+      .filter((size) => size > 0);
+    return Math.min(oldest?.leafIndex ?? 0, ...witnessed);
+  };
+
   return {
     ...queries,
     commit: appender.commit,
@@ -276,7 +303,12 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const event = await queries.eventById(id);
       if (event !== null) return { event: id, disclosures: event.disclosures };
       const [oldest] = await queries.eventsAfter(0, 1);
-      const archived = await archivedEvent(source, id, oldest?.leafIndex ?? 0);
+      const archived = await archivedEvent(
+        source,
+        id,
+        oldest?.leafIndex ?? 0,
+        await keptFrom(source, policy()),
+      );
       if (archived === null) throw failure('not_found', `There is no event ${id}.`);
       const { disclosures } = await teller.entry(archived.entry, await beside.of(archived.leafIndex));
       return { event: id, disclosures };
@@ -302,6 +334,39 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       });
       return pruned;
     },
+    pruneArchive: async (by, before, signal) => {
+      if (options.retention?.hold === true) {
+        throw failure('conflict', 'Nothing of the archive is removed: `ledger.retention.hold` is set.');
+      }
+      return afterPruning(async () => {
+        await sequencer.integrate();
+        return pruneArchive({
+          source,
+          files,
+          beside,
+          trust: policy(),
+          signer,
+          before,
+          limit: await pruningLimit(),
+          policy: options.retention?.policy ?? 'asked for by an operator',
+          now: Math.floor(clock.now() / 1_000),
+          publish,
+          signal,
+          announce: (kept) =>
+            appender.record({
+              kind: 'lifecycle',
+              attribution: by,
+              activity: 'prune-archive',
+              version: productVersion,
+              detail: { before: new Date(before).toISOString(), firstIndex: String(kept) },
+            }),
+        });
+      });
+    },
+    renewRetention: () =>
+      afterPruning(() =>
+        renewStatement({ source, trust: policy(), signer, keys: signer.verifierKeys, publish }),
+      ),
     health: () => health.read(),
     close: async () => {
       clockSteps.stop();

@@ -8,6 +8,7 @@ import { formatReceipt } from './tlog/receipt.ts';
 import { tileAt, tileWidth } from './tlog/tile.ts';
 import type { Policy } from './verify/policy.ts';
 import { readTile, subtreesOf } from './verify/read-tile.ts';
+import { keptFrom } from './verify/retention.ts';
 import type { TileSource } from './verify/tile-source.ts';
 import { verifyReceipt } from './verify/verify-receipt.ts';
 import type { Witnessing, WitnessingState } from './witness/witnessing.ts';
@@ -55,6 +56,8 @@ export class Receipts {
     if (index >= (sequencer.published()?.size ?? 0)) {
       throw failure('not_found', `The log holds no entry ${index} yet.`);
     }
+    const kept = await keptFrom(source, this.#options.policy());
+    if (index < kept) throw failure('not_found', `The log keeps its entries from ${kept} on.`);
     await this.#awaitWitnesses(index, `entry ${index}`);
     const size = this.#published()?.size ?? 0;
     const bundle = tileAt(0, index, size);
@@ -70,7 +73,8 @@ export class Receipts {
       if (attempt === 'integrated') await sequencer.integrate();
       const event = await queries.eventById(id);
       if (event === null) {
-        const archived = await archivedEvent(source, id, await this.#firstIndex());
+        const kept = await keptFrom(source, this.#options.policy());
+        const archived = await archivedEvent(source, id, await this.#firstIndex(), kept);
         if (archived !== null) return archived;
         throw failure('not_found', `There is no event ${id}.`);
       }

@@ -39,6 +39,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ['decisions/attributes/action', 'Tell the decision point attributes that conditions ask for'],
     ['events/read', 'See the events of the ledger'],
     ['ledger/prune/action', 'Remove old rows of the ledger from the database; the archive stays'],
+    ['ledger/pruneArchive/action', 'Let the log itself forget its beginning'],
     ['ledger/exchangeKey/action', 'Give the log another signing key'],
     ['ledger/erase/action', 'Erase what the ledger knows of somebody beyond ids; the log stays'],
     ['policy/export/read', 'Export the whole policy'],

@@ -37,6 +37,7 @@ export async function replayLog(
     let previous = 0;
     const verdict = await verifyLog(source, verifierKey, {
       ...options,
+      whole: true,
       onEntry: (bytes, index) => {
         const entry = parseEntry(bytes);
         if (entry.kind === 'change') {

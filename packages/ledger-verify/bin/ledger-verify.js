@@ -42,7 +42,7 @@ async function run() {
   const [what, first, second] = positionals;
   if (what === 'log' && first !== undefined) {
     const verdict = await verifyLog(sourceOf(first), trust);
-    return { ...verdict, said: verdict.ok ? `${verdict.size} entries of ${verdict.origin}` : '' };
+    return { ...verdict, said: verdict.ok ? saidOf(verdict) : '' };
   }
   if (what === 'receipt' && first !== undefined) {
     const verdict = verifyReceipt(readFileSync(first, 'utf8'), null, trust);
@@ -83,6 +83,12 @@ async function keysOf(source, policy) {
   if (!opened.ok) return opened;
   const signing = opened.signatures.filter(({ time }) => time === null).map(({ verifierKey }) => verifierKey);
   return { ...opened, said: `${opened.checkpoint.origin} signs with\n${signing.join('\n')}\n` };
+}
+
+function saidOf({ size, origin, firstIndex, retention }) {
+  if (retention === null) return `${size} entries of ${origin}`;
+  const since = new Date(retention.time * 1000).toISOString();
+  return `${size - firstIndex} entries of ${origin}, from ${firstIndex} on; the others were pruned, it stated ${since}: ${retention.policy}`;
 }
 
 function trustOf({ key, policy: file }) {

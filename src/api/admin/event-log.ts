@@ -24,6 +24,11 @@ export interface EventLog {
     before: number,
     signal?: AbortSignal,
   ): Promise<{ readonly firstIndex: number; readonly rows: number }>;
+  pruneArchive(
+    by: Attribution,
+    before: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly firstIndex: number; readonly entries: number }>;
   receipt(id: EventId): Promise<string>;
   receiptAt(index: number): Promise<{ readonly text: string; readonly entry: Uint8Array }>;
   follow(follower: Follower): () => void;

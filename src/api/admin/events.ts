@@ -30,6 +30,8 @@ export interface EventParts {
 const pruning = z.strictObject({
   /** What happened before this goes, so far as the archive holds it. */
   before: z.iso.datetime({ offset: true }),
+  /** The archive is to forget it as well. */
+  archive: z.boolean().default(false),
 });
 
 const erasing = z
@@ -138,10 +140,16 @@ export function eventRoutes({ ledger, snapshot }: EventParts): Route[] {
       body: smallJson,
       guard: () => ownAction('ledger/prune/action'),
       async serve(exchange) {
-        const { before } = exchange.json(pruning);
+        const { before, archive } = exchange.json(pruning);
+        if (archive) await requireAlso(exchange, ownAccess('ledger/pruneArchive/action'));
         const { attribution, signal } = exchange;
         const { firstIndex, rows } = await ledger.prune(attribution, Date.parse(before), signal);
-        return ok({ firstIndex, rows });
+        if (!archive) return ok({ firstIndex, rows });
+        return ok({
+          firstIndex,
+          rows,
+          archive: await ledger.pruneArchive(attribution, Date.parse(before), signal),
+        });
       },
     },
   ];

@@ -14,14 +14,15 @@ export interface LedgerSurfaceOptions {
 }
 
 /** Beside tiles. */
-const otherPaths: ReadonlySet<string> = new Set(['checkpoint', 'key', 'key-history', 'policy']);
+const otherPaths: ReadonlySet<string> = new Set(['checkpoint', 'key', 'key-history', 'policy', 'retention']);
 const prefix = '/ledger/';
 const scope = '/providers/lockstep.access/ledger';
 
 /**
  * The log, for auditors and witnesses: `/ledger/checkpoint` and `/ledger/tile/…` (c2sp.org/tlog-tiles), and what to check
  * them with: its keys at `/ledger/key`, a line each, what leads from one to the next at `/ledger/key-history`, and its
- * keys, witnesses and quorum at `/ledger/policy` (c2sp.org/tlog-policy). Read only; a path that is not in the specification's grammar is unknown.
+ * keys, witnesses and quorum at `/ledger/policy` (c2sp.org/tlog-policy), and what it says of a beginning that it does not
+ * keep at `/ledger/retention`. Read only; a path that is not in the specification's grammar is unknown.
  * Checkpoints and hashes are public: they prove, and tell nothing. The entries name people and what they did, so
  * `/ledger/tile/entries/…` needs `Lockstep.Access/events/read`.
  */

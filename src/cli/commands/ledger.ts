@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { policyOf } from '../../ledger/verify/open-checkpoint.ts';
+import type { Retention } from '../../ledger/verify/retention.ts';
 import { verifyLog } from '../../ledger/verify/verify-log.ts';
 import { parseReceipt } from '../../ledger/tlog/receipt.ts';
 import { eventIn, uidOf } from '../../ledger/verify/disclose.ts';
@@ -13,7 +14,7 @@ import { chosenDisclosures, disclosedBy } from '../disclosures.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { sourceOf } from '../log-source.ts';
 import { addTrust, cosignedBy, trustOf, trustShape, type TrustOptions } from '../log-trust.ts';
-import { count, duration } from '../output/amounts.ts';
+import { count, duration, moment } from '../output/amounts.ts';
 import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { addConsistency } from './consistency.ts';
@@ -180,14 +181,16 @@ async function verifyWhole(
       verified: true,
       origin: verdict.origin,
       size: verdict.size,
+      firstIndex: verdict.firstIndex,
       root,
       verifierKey,
       witnesses: verdict.cosignatures.map(({ witness }) => witness),
     },
     facts(
       [
-        [call.style.good('verified'), count(verdict.size, 'entry', 'entries')],
+        [call.style.good('verified'), count(verdict.size - verdict.firstIndex, 'entry', 'entries')],
         ['log', verdict.origin],
+        ['keeps', keptSaid(verdict.retention)],
         ['root', root],
         ...logs.map((one): readonly [string, string] => ['key', one.verifierKey]),
         ['cosigned by', cosignedBy(verdict.cosignatures)],
@@ -196,6 +199,12 @@ async function verifyWhole(
       call.style,
     ),
   );
+}
+
+/** Null for a log that keeps everything. */
+function keptSaid(retention: Retention | null): string | null {
+  if (retention === null) return null;
+  return `from entry ${retention.kept} on, stated ${moment(retention.time * 1_000)}: ${retention.policy}`;
 }
 
 function verifyOne(call: Invocation, file: string, disclosures: string | null, options: TrustOptions): void {

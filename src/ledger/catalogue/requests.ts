@@ -215,6 +215,7 @@ const lifecycleActivities = {
   start: activity(3, 'Start'),
   stop: activity(4, 'Stop'),
   prune: otherActivity('Prune'),
+  'prune-archive': otherActivity('Prune Archive'),
   'clock-set': otherActivity('Clock Set'),
 } as const;
 

@@ -13,7 +13,8 @@ export interface ArchivedEvent {
 const mostAside = 64;
 
 /**
- * An event whose row is gone, from the bundles: `end` is the index of the first entry that has a row. An id says when
+ * An event whose row is gone, from the bundles: `end` is the index of the first entry that has a row,
+ * `kept` that of the first that the archive keeps. An id says when
  * the event was made, to the millisecond, and the log is in order of time but for what clocks did. Null when it is not
  * where it should be.
  */
@@ -21,21 +22,23 @@ export async function archivedEvent(
   source: TileSource,
   id: EventId,
   end: number,
+  kept = 0,
 ): Promise<ArchivedEvent | null> {
   const bundles = Math.floor(end / tileWidth);
   const time = timeOf(id);
-  if (bundles === 0 || time === null) return null;
-  let low = 0;
+  const first = Math.floor(kept / tileWidth);
+  if (bundles <= first || time === null) return null;
+  let low = first;
   for (let high = bundles; low < high;) {
     const middle = (low + high) >>> 1;
     const [first] = await readTile(source, { level: 'entries', index: middle, width: tileWidth });
     if (first !== undefined && eventOf(first).time <= time) low = middle + 1;
     else high = middle;
   }
-  const nearest = Math.max(0, low - 1);
+  const nearest = Math.max(first, low - 1);
   for (let aside = 0; aside <= mostAside; aside++) {
     for (const index of aside === 0 ? [nearest] : [nearest - aside, nearest + aside]) {
-      if (index < 0 || index >= bundles) continue;
+      if (index < first || index >= bundles) continue;
       const entries = await readTile(source, { level: 'entries', index, width: tileWidth });
       const at = entries.findIndex((entry) => eventOf(entry).id === id);
       const entry = entries[at];

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isMissing } from '../sources/directory-source.ts';
-import { tilePath, tileWidth } from '../tlog/tile.ts';
+import { parseTilePath, tilePath, tileWidth } from '../tlog/tile.ts';
 
 const lengthBytes = 4;
 
@@ -58,6 +58,24 @@ export class PrivateArchive {
     for (let at = dirname(path); ; at = dirname(at)) {
       await syncDirectory(at);
       if (made === undefined || at.length < made.length) return;
+    }
+  }
+
+  /** What stood beside bundles that are not kept any more goes with them. */
+  async removeBefore(bundle: number): Promise<void> {
+    const root = join(this.#directory, 'private');
+    let entries;
+    try {
+      entries = await readdir(root, { recursive: true, withFileTypes: true });
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    for (const entry of entries) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const tile = parseTilePath(`tile/entries${path.slice(root.length)}`);
+      if (tile !== null && tile.index < bundle) await rm(path, { force: true });
     }
   }
 

@@ -15,6 +15,9 @@ export interface LogFile {
 /** What is published, and what has been signed but not yet witnessed by enough. */
 export type CheckpointPath = 'checkpoint' | 'checkpoint.signed';
 
+/** The signed notes that a log publishes. */
+export type NotePath = CheckpointPath | 'retention';
+
 const filesAtOnce = 16;
 
 interface PlacingSteps {
@@ -71,14 +74,14 @@ export class LogFiles {
   }
 
   /**
-   * Makes a checkpoint durable beside the one that stands, and lets `publish` decide when it takes its place: what it is
+   * Makes a signed note durable beside the one that stands, and lets `publish` decide when it takes its place: what it is
    * given does so in one step. It stands for good when this returns.
    */
   async replaceCheckpoint(
-    path: CheckpointPath,
+    path: NotePath,
     note: string,
     publish: (takePlace: () => void) => Promise<void>,
-    what: 'checkpoint' | 'cosigned' = 'checkpoint',
+    what: 'checkpoint' | 'cosigned' | 'retention' = 'checkpoint',
   ): Promise<void> {
     const scratch = join(this.#scratch, randomBytes(12).toString('hex'));
     try {
@@ -123,6 +126,13 @@ export class LogFiles {
     await this.#around('partial.remove', async () => {
       for (const path of paths) await rm(join(this.directory, path), { recursive: true, force: true });
     });
+  }
+
+  /** Takes away what is not kept any more; what is gone already is no matter. */
+  async removePruned(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      await this.#around('retention.remove', () => rm(join(this.directory, path), { force: true }));
+    }
   }
 
   /** The paths of all tiles and bundles that are there. */

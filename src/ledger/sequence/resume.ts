@@ -3,9 +3,11 @@ import { directorySource } from '../sources/directory-source.ts';
 import type { Checkpoint } from '../tlog/checkpoint.ts';
 import { Frontier } from '../tlog/frontier.ts';
 import { sameBytes } from '../tlog/hash.ts';
-import { tileAt, tilePath, tilesOf, tileWidth } from '../tlog/tile.ts';
+import { endOf, tileAt, tilePath, tilesOf, tileWidth } from '../tlog/tile.ts';
+import { frontierAt } from '../verify/frontier-at.ts';
 import { openSigned } from '../verify/open-checkpoint.ts';
 import { readTile, TileProblem } from '../verify/read-tile.ts';
+import { readRetention } from '../verify/retention.ts';
 import type { TileSource } from '../verify/tile-source.ts';
 import { GrowingLog } from './growing-log.ts';
 import type { Head, HeadRows } from './head-rows.ts';
@@ -54,9 +56,17 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
         `it is older than the log. Restore the newer database, or start a new log under another origin`,
     );
   }
+  const retention = await readRetention(directorySource(files.directory), options.verifierKeys);
+  if (!retention.ok) throw refuse(retention.reason);
+  const kept = retention.retention?.kept ?? 0;
+  if (kept > (published?.checkpoint.size ?? 0)) {
+    throw refuse(
+      `the first ${kept} entries of the log were pruned, but the checkpoint that was published is of fewer`,
+    );
+  }
   const log =
-    (await fromTiles(options, head, published?.checkpoint ?? null)) ??
-    (await fromRows(options, head, published?.checkpoint ?? null));
+    (await fromTiles(options, head, published?.checkpoint ?? null, kept)) ??
+    (await fromRows(options, head, published?.checkpoint ?? null, kept));
   return {
     log,
     head,
@@ -87,11 +97,12 @@ async function fromTiles(
   { rows, files }: ResumeOptions,
   head: Head,
   published: Checkpoint | null,
+  kept: number,
 ): Promise<GrowingLog | null> {
   const size = published?.size ?? 0;
   if (head.size - size > maxUnpublished) return null;
   const present = await files.list();
-  for (const tile of tilesOf(size)) if (!present.has(tilePath(tile))) return null;
+  for (const tile of tilesOf(size)) if (endOf(tile) > kept && !present.has(tilePath(tile))) return null;
   const partials: Uint8Array[][] = [];
   try {
     for (let level = 0, width = size; width > 0; level++, width = Math.floor(width / tileWidth)) {
@@ -116,8 +127,11 @@ async function fromRows(
   { rows, files }: ResumeOptions,
   head: Head,
   published: Checkpoint | null,
+  kept: number,
 ): Promise<GrowingLog> {
-  const checked = new GrowingLog(new Frontier(), []);
+  const archive = directorySource(files.directory);
+  const begin = async (): Promise<GrowingLog> => new GrowingLog(await keptFrom(archive, kept, published), []);
+  const checked = await begin();
   const checkPublished = (): void => {
     if (published?.size === checked.size && !sameBytes(checked.root(), published.root)) {
       throw refuse(
@@ -126,8 +140,7 @@ async function fromRows(
     }
   };
   checkPublished();
-  const archive = directorySource(files.directory);
-  for await (const entries of allEntries(rows, archive, head.size)) {
+  for await (const entries of allEntries(rows, archive, kept, head.size)) {
     for (const entry of entries) {
       checked.append(entry);
       checkPublished();
@@ -140,8 +153,8 @@ async function fromRows(
     );
   }
 
-  const log = new GrowingLog(new Frontier(), []);
-  for await (const entries of allEntries(rows, archive, head.size)) {
+  const log = await begin();
+  for await (const entries of allEntries(rows, archive, kept, head.size)) {
     for (const entry of entries) log.append(entry);
     const missing: LogFile[] = [];
     for (const file of log.takeFiles().files) {
@@ -153,10 +166,28 @@ async function fromRows(
   return log;
 }
 
+/** The tree of what is not kept any more: its right edge is in tiles that reach beyond it. */
+async function keptFrom(archive: TileSource, kept: number, published: Checkpoint | null): Promise<Frontier> {
+  try {
+    return await frontierAt(archive, kept, published?.size ?? 0);
+  } catch (error) {
+    if (!(error instanceof TileProblem)) throw error;
+    throw refuse(
+      `the first ${kept} entries were pruned, and of the tree above them ${error.message}. ` +
+        `Restore the directory of the log from a backup`,
+    );
+  }
+}
+
 /** From the rows; those that were pruned from the archive, which alone has them. */
-async function* allEntries(rows: HeadRows, archive: TileSource, size: number): AsyncGenerator<Uint8Array[]> {
+async function* allEntries(
+  rows: HeadRows,
+  archive: TileSource,
+  kept: number,
+  size: number,
+): AsyncGenerator<Uint8Array[]> {
   const firstKept = await rows.firstKept(size);
-  for (let start = 0; start < size; start += tileWidth) {
+  for (let start = kept; start < size; start += tileWidth) {
     const end = Math.min(start + tileWidth, size);
     yield end <= firstKept ? await archivedEntries(archive, start) : await rows.entries(start, end);
   }

@@ -93,6 +93,16 @@ export class Sequencer {
     );
   }
 
+  /** Publishes what the log says that it keeps, unless another process leads by now. */
+  async replaceRetention(note: string): Promise<void> {
+    await this.#files.replaceCheckpoint(
+      'retention',
+      note,
+      async (takePlace) => this.#rows.whileLeading(takePlace),
+      'retention',
+    );
+  }
+
   /** The newest checkpoint known to be published. */
   published(): Published | null {
     return this.#published;

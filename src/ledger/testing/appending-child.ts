@@ -33,6 +33,7 @@ const ledger = await openLedger({
   },
 });
 
+const forgetting = step?.startsWith('retention.') === true;
 let commits = 0;
 async function append(): Promise<void> {
   for (;;) {
@@ -56,4 +57,23 @@ async function erase(): Promise<void> {
   }
 }
 
-await Promise.all([...Array.from({ length: 8 }, append), ...(step === 'erase.scrub' ? [erase()] : [])]);
+/** Removes all rows that may go, and then lets the log forget them, again and again. */
+async function forget(): Promise<void> {
+  for (;;) {
+    const ids = await Promise.all(Array.from({ length: 600 }, () => ledger.record(decidedFact())));
+    for (const id of ids) writeSync(1, `${id}\n`);
+    await ledger.commit(attribution(), (_tx, record) => {
+      record(sampleChanges['container.created']);
+      return Promise.resolve();
+    });
+    await ledger.integrate();
+    await ledger.prune(attribution(), Date.now() + 1);
+    await ledger.pruneArchive(attribution(), Date.now() + 1);
+  }
+}
+
+await Promise.all([
+  ...Array.from({ length: forgetting ? 0 : 8 }, append),
+  ...(step === 'erase.scrub' ? [erase()] : []),
+  ...(forgetting ? [forget()] : []),
+]);

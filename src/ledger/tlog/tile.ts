@@ -60,6 +60,11 @@ function* rowOf(level: Tile['level'], width: number): Generator<Tile> {
   if (width % tileWidth > 0) yield { level, index: full, width: width % tileWidth };
 }
 
+/** The index behind the last entry that a full tile spans. c2sp.org/tlog-tiles, "Merkle Tree". */
+export function endOf({ level, index }: Tile): number {
+  return (index + 1) * tileWidth ** (level === 'entries' ? 1 : level + 1);
+}
+
 /** The tile at `level` that holds hash number `position` of that level, as a log of `size` entries has it. */
 export function tileAt(level: number, position: number, size: number): Tile {
   const levelWidth = Math.floor(size / tileWidth ** level);

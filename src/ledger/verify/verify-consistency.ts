@@ -1,6 +1,7 @@
 import { consistencyProof, provesConsistency } from '../tlog/proof.ts';
 import { openCheckpoint, openSigned, type Cosignature, type Trust } from './open-checkpoint.ts';
 import { refusal, type Refusal } from './refusal.ts';
+import { readRetention } from './retention.ts';
 import { subtreesOf, TileProblem } from './read-tile.ts';
 import type { TileSource } from './tile-source.ts';
 
@@ -42,8 +43,8 @@ export async function verifyConsistency(
   try {
     proof = await consistencyProof(from.size, to.size, subtreesOf(source, to.size));
   } catch (error) {
-    if (error instanceof TileProblem) return refusal(error.message);
-    throw error;
+    if (!(error instanceof TileProblem)) throw error;
+    return refusal((await prunedBeyond(source, from.size, trust)) ?? error.message);
   }
   if (!provesConsistency(from.size, from.root, to.size, to.root, proof)) {
     return refusal(
@@ -52,4 +53,14 @@ export async function verifyConsistency(
   }
   const { size: newSize, origin } = to;
   return { ok: true, origin, oldSize: from.size, newSize, proof, note, cosignatures: newer.cosignatures };
+}
+
+/** What to say of a checkpoint from before what the log keeps: from there no proof can be made any more. */
+async function prunedBeyond(source: TileSource, size: number, trust: Trust): Promise<string | null> {
+  const read = await readRetention(source, trust);
+  if (!read.ok || read.retention === null || read.retention.kept <= size) return null;
+  return (
+    `the log does not keep its first ${read.retention.kept} entries, so nothing proves that it contains the one of ${size}: ` +
+    'keep a newer checkpoint'
+  );
 }

@@ -1,9 +1,11 @@
-import { Frontier, type TileContent } from '../tlog/frontier.ts';
+import type { Frontier, TileContent } from '../tlog/frontier.ts';
 import { hashBytes, sameBytes } from '../tlog/hash.ts';
 import { tilePath, tileWidth, tileAt } from '../tlog/tile.ts';
+import { frontierAt } from './frontier-at.ts';
 import { openCheckpoint, type Cosignature, type Trust } from './open-checkpoint.ts';
 import { refusal, type Refusal } from './refusal.ts';
 import { readHashes, readTile, TileProblem } from './read-tile.ts';
+import { contradicts, readRetention, type Retention } from './retention.ts';
 import type { TileSource } from './tile-source.ts';
 
 /** Bundles that are read while one is hashed. */
@@ -15,6 +17,10 @@ export type LogVerdict =
       readonly origin: string;
       readonly size: number;
       readonly root: Uint8Array;
+      /** Index of the first entry that is kept, from which on everything was checked; 0 for the whole log. */
+      readonly firstIndex: number;
+      /** What the log says of what it does not keep. */
+      readonly retention: Retention | null;
       readonly cosignatures: readonly Cosignature[];
     }
   | Refusal;
@@ -24,12 +30,15 @@ export interface VerifyLogOptions {
   readonly onProgress?: (checked: number, size: number) => void;
   /** Handed every entry, in order, as it is hashed: it counts only if the verdict is good. What it throws is thrown. */
   readonly onEntry?: (entry: Uint8Array, index: number) => void;
+  /** Refuse a log that does not keep its beginning. */
+  readonly whole?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Checks a whole log against the one thing that is trusted, its keys or a policy: the checkpoint's signatures, every
- * entry against its leaf hash, every tile on every level, and the root. Memory does not grow with the log.
+ * entry against its leaf hash, every tile on every level, and the root. Memory does not grow with the log. Of a log that was
+ * pruned, and says so in a statement that its key has signed, what it keeps: all of it, under the same root.
  * A finding is a value with its reason; only the source's own failures (network, file system) and an abort throw.
  */
 export async function verifyLog(
@@ -42,22 +51,40 @@ export async function verifyLog(
   const opened = openCheckpoint(Buffer.from(note).toString('utf8'), trust);
   if (!opened.ok) return opened;
   const { origin, size, root } = opened.checkpoint;
+  const read = await readRetention(source, trust);
+  if (!read.ok) return read;
+  const { retention } = read;
+  const contradiction = retention === null ? null : await contradicts(source, retention, opened.checkpoint);
+  if (contradiction !== null) return contradiction;
+  const firstIndex = retention?.kept ?? 0;
+  if (options.whole === true && firstIndex > 0) {
+    return refusal(`the log does not keep its first ${firstIndex} entries, which are needed here`);
+  }
   try {
-    const rebuilt = await rebuild(source, size, options);
+    const rebuilt = await rebuild(source, firstIndex, size, options);
     if (!sameBytes(rebuilt, root)) return refusal('the entries do not add up to the root in the checkpoint');
   } catch (error) {
-    if (error instanceof TileProblem) return refusal(error.message);
+    if (error instanceof TileProblem) return refusal(`${error.message}${saidOf(retention)}`);
     throw error;
   }
-  return { ok: true, origin, size, root, cosignatures: opened.cosignatures };
+  return { ok: true, origin, size, root, firstIndex, retention, cosignatures: opened.cosignatures };
 }
 
-/** Hashes every entry, comparing every tile on the way; the root of it all. */
-async function rebuild(source: TileSource, size: number, options: VerifyLogOptions): Promise<Uint8Array> {
-  const frontier = new Frontier();
+function saidOf(retention: Retention | null): string {
+  return retention === null ? '' : ` (the log says that it keeps everything from entry ${retention.kept} on)`;
+}
+
+/** Hashes every entry from the first that is kept, comparing every tile on the way; the root of it all. */
+async function rebuild(
+  source: TileSource,
+  first: number,
+  size: number,
+  options: VerifyLogOptions,
+): Promise<Uint8Array> {
+  const frontier = await frontierAt(source, first, size);
   const ahead: Promise<Leaves>[] = [];
-  let asked = 0;
-  for (let start = 0; start < size; start += tileWidth) {
+  let asked = first;
+  for (let start = first; start < size; start += tileWidth) {
     options.signal?.throwIfAborted();
     while (ahead.length < readAhead && asked < size) {
       ahead.push(readLeaves(source, asked, size));
