@@ -379,6 +379,12 @@ test('old rows are removed only by whoever may, and it is said how many', async 
     status: 200,
     json: { firstIndex: 0, rows: 0 },
   });
+  expect(
+    await call(auditorToken, 'POST', '/admin/v1/ledger/prune', { ...before, archive: true }),
+  ).toMatchObject({
+    status: 200,
+    json: { firstIndex: 0, rows: 0, archive: { firstIndex: 0, entries: 0 } },
+  });
   const [said] = foundIn(await call(auditorToken, 'GET', '/admin/v1/events?action=lifecycle.prune'));
   expect(said?.event).toMatchObject({ unmapped: { lockstep: { detail: { rows: '0' } } } });
 });

@@ -18,7 +18,7 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   authentication:
     'Somebody proved, or failed to prove, who they are: a sign-in, a token issued or refused, a token of a job renewed.',
   lifecycle:
-    'The server has started, or is about to stop; or old rows were pruned; or the clock was set (`clock-set`: by more than two seconds, noticed while running or, when it was set back, at a start).',
+    'The server has started, or is about to stop; or old rows were pruned; or the log is about to forget its beginning (`prune-archive`); or the clock was set (`clock-set`: by more than two seconds, noticed while running or, when it was set back, at a start).',
   'configuration.changed':
     'At a start: the configuration is another than at the start before. Names the settings that differ; digests are keyed, so that nothing can be guessed by them.',
   'person.erased':

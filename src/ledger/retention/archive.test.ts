@@ -183,7 +183,7 @@ describe('a log that forgets its beginning', () => {
     await pruned();
     const next = createSigner(generateNoteKey(origin).signingKey);
     await reopen({
-      signer: { ...next, name: origin, retiredKeys: [fixture.signer.verifierKey] } as LedgerOptions['signer'],
+      signer: { ...next, name: origin, retiredKeys: [fixture.signer.verifierKey] },
     });
     await record(1);
     await ledger.integrate();
