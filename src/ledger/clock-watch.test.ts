@@ -53,6 +53,31 @@ describe('a look at the clock', () => {
     },
   );
 
+  it('tells of many small steps together, so that no time is ever gone back by unseen', () => {
+    const clock = new ManualClock(start);
+    const watch = new ClockWatch(clock);
+    let told = 0;
+    for (let second = 0; second < 60; second++) {
+      clock.advance(1_000);
+      clock.set(-1_900);
+      told += watch.look()?.milliseconds ?? 0;
+    }
+    const goneBack = -60 * 1_900;
+    expect(told).toBeLessThan(goneBack * 0.9);
+    expect(told).toBeGreaterThanOrEqual(goneBack);
+    expect(clock.now()).toBeLessThan(start);
+  });
+
+  it('lets it be slewed as fast as any daemon slews', () => {
+    const clock = new ManualClock(start);
+    const watch = new ClockWatch(clock);
+    for (let second = 0; second < 1_000; second++) {
+      clock.advance(1_000);
+      clock.set(-83.333);
+      expect(watch.look()).toBeNull();
+    }
+  });
+
   it('at a start tells that it was set back behind the newest event, and nothing of a pause', () => {
     expect(steppedBeforeStart(null, 0)).toBeNull();
     expect(steppedBeforeStart(start, start + 1e9)).toBeNull();

@@ -3,6 +3,9 @@ import type { Clock } from '../lib/clock.ts';
 /** More than a clock is slewed by within a second, and less than anyone sets it by on purpose. */
 export const clockStepMilliseconds = 2_000;
 
+/** More of a second than any daemon slews a clock by in one (chrony: a twelfth). */
+const slewed = 0.1;
+
 /** The clock was set, or stood still while the machine slept. Milliseconds, since the epoch where it is a time. */
 export interface ClockStep {
   /** Less than 0: set back. */
@@ -16,12 +19,14 @@ export interface ClockStep {
 
 /**
  * Notices that the clock is set: it and the monotonic clock no longer go together. How far apart they drift bit by bit,
- * as a clock is slewed, is not noticed; each look is compared with the one before.
+ * as a clock is slewed, is not noticed; steps that are each too small to be told add up faster than that.
  */
 export class ClockWatch {
   readonly #clock: Clock;
   #now: number;
   #elapsed: number;
+  /** What earlier looks have found and not told, less what it may have been slewed by since. */
+  #untold = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,10 +38,14 @@ export class ClockWatch {
   look(): ClockStep | null {
     const found = this.#clock.now();
     const elapsed = this.#clock.elapsed();
-    const expected = this.#now + elapsed - this.#elapsed;
+    const since = elapsed - this.#elapsed;
+    const left = Math.max(0, Math.abs(this.#untold) - since * slewed) * Math.sign(this.#untold);
+    this.#untold = left + found - (this.#now + since);
     this.#now = found;
     this.#elapsed = elapsed;
-    return stepOf(expected, found, 'running');
+    const step = stepOf(found - this.#untold, found, 'running');
+    if (step !== null) this.#untold = 0;
+    return step;
   }
 }
 

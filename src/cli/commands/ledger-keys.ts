@@ -60,7 +60,7 @@ export function addLedgerKeys(ledger: Command, context: CliContext): void {
     .option('--overlap-days <number>', 'How long both sign. Default: ledger.keyOverlapDays.')
     .option(
       '--now',
-      'The old key may be in other hands: it signs nothing more. Tell auditors and witnesses the new key yourself.',
+      'The old key may be in other hands: it signs nothing more. Tell auditors and witnesses the new key yourself, to take its place.',
       false,
     )
     .action(async (_options: unknown, command: Command) => {
@@ -77,7 +77,7 @@ export function addLedgerKeys(ledger: Command, context: CliContext): void {
       call.note(
         typeof until === 'string'
           ? `Until ${moment(Date.parse(until))} give the new key to your witnesses and auditors, beside the old one.`
-          : 'Give the new key to your witnesses and auditors now: nothing that the log signs is believed without it.',
+          : 'Give the new key to your witnesses and auditors now, in place of the old one: nothing that the log signs is believed without it, and nothing that the old one signed alone is worth anything.',
       );
     });
 }
