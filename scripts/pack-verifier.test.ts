@@ -62,6 +62,21 @@ it('verifies a log, a receipt and growth where nothing else of Lockstep is', asy
   ]);
 });
 
+it('takes the keys from a file, and says the verdict in one line with what was proven beneath it', async () => {
+  const other = generateNoteKey(log.signer.name).verifierKey;
+  writeFileSync(join(elsewhere, 'log.key'), `${other}\n${key}\n`);
+  expect(await verifyAlone('log', 'log', '--key', 'log.key')).toEqual([
+    0,
+    expect.stringContaining('600 entries'),
+  ]);
+  expect(await verifyAlone('log', 'log', '--key', `${other}\n${key}`)).toEqual([0, expect.any(String)]);
+  expect((await verifyAlone('log', 'log', '--key', other))[0]).toBe(1);
+  expect((await verifyAlone('log', 'log', '--key', 'nowhere.key'))[0]).toBe(2);
+  const [, receipt] = await verify('receipt', 'event.tlog-proof');
+  expect(receipt.split('\n')).toEqual(['verified: entry 123 of log.test/memory', '{"entry":123}', '']);
+  expect(await verifyAlone('--help')).toEqual([0, expect.stringContaining('usage: ledger-verify log')]);
+});
+
 it('walks from a key that is trusted to the one that signs now', async () => {
   const next = createSigner(generateNoteKey(log.signer.name).signingKey);
   const history = signTogether(next, [log.signer]).sign(

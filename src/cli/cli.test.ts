@@ -51,6 +51,12 @@ test('whoever is not signed in is told so, with exit code 4', async () => {
   expect(run.stderr).toContain('lockstep login');
 });
 
+test('a server that picks its port has no address by its configuration, and whoever asks is told so', async () => {
+  const local = terminal({ LOCKSTEP_URL: '', LOCKSTEP_HOME: server.home });
+  const run = await local.lockstep('whoami');
+  expect([run.code, run.stderr]).toEqual([2, expect.stringContaining('login --server')]);
+});
+
 test('an authority that is not trusted is named, with the way to trust it, and exit code 6', async () => {
   const stranger = new Terminal({ LOCKSTEP_URL: server.url });
   const run = await stranger.lockstep('whoami');
@@ -175,7 +181,7 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect(refused.code).not.toBe(0);
   expect(refused.stdout).toContain('its condition is not true here');
   expect(refused.stdout).toMatch(
-    /this would give the role without any:\n\nlockstep role assign --role .* --scope container:conditional\n/,
+    /meet it, or give the role without any:\n\nlockstep role assign --role .* --scope container:conditional\n/,
   );
   const broken = await admin.lockstep(
     'role',
@@ -218,6 +224,20 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   await admin.json('role', 'assign', '--role', 'Container lister', '--assignee', 'bea@lab.example', ...where);
   expect((await check()).code).toBe(0);
   expect((await admin.lockstep('role', 'definition', 'show', 'container lister')).stdout).toContain(action);
+
+  // Assignable in another subscription alone, it is in no list of this one's.
+  const far = { ...lister, roleName: 'Far lister' };
+  const other = ['/subscriptions/00000000-0000-4000-8000-0000000000aa'];
+  const define = (scopes: readonly string[]) => {
+    writeFileSync(file, JSON.stringify({ ...far, assignableScopes: scopes }));
+    return admin.json('role', 'definition', 'create', '--file', file) as Promise<{ name: string }>;
+  };
+  const first = await define(other);
+  const give = ['role', 'assign', '--role', 'Far lister', '--assignee', 'bea@lab.example', ...where];
+  const ungiven = await admin.lockstep(...give);
+  expect([ungiven.code, ungiven.stderr]).toEqual([5, expect.stringContaining('--scope /')]);
+  expect((await define(['/'])).name).toBe(first.name);
+  await admin.json(...give);
 
   const denied = (await admin.json(
     'deny',

@@ -87,7 +87,15 @@ async function connect(context: CliContext, named: string | null, ca: string | n
 /** The address of the server whose state is on this machine, by its configuration. */
 function localAddress(context: CliContext): string {
   if (!existsSync(context.settings.home)) return 'https://localhost:8443';
-  return configuredAddress({ home: context.settings.home });
+  const address = configuredAddress({ home: context.settings.home });
+  if (new URL(address).port !== '0') return address;
+  throw new CliError(
+    'usage',
+    `The server of ${context.settings.home} picks its port itself, at each start.`,
+    {
+      hint: 'Say the address that it printed: `lockstep login --server https://localhost:PORT`; the sign-in is remembered.',
+    },
+  );
 }
 
 function originOf(text: string): string {

@@ -79,10 +79,10 @@ function served(client: Client, prefix: string, entriesAs: 'admin' | 'open'): Ti
 }
 
 /** The key itself, or what a file of that name holds. Throws CliError `usage` when it is no key. */
-export function keyOf(text: string): string {
+export function keyOf(text: string, option = '--key'): string {
   const key = text.includes('+') || !existsSync(text) ? text : readFileSync(text, 'utf8').trim();
   if (!/^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(key)) {
-    throw new CliError('usage', `--key: ${text} is neither a verifier key nor a file that holds one.`, {
+    throw new CliError('usage', `${option}: ${text} is neither a verifier key nor a file that holds one.`, {
       hint: 'A key looks like lockstep.local/…+0af67a15+Af…; `lockstep ledger verify` shows that of the server.',
     });
   }

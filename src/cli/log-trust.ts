@@ -30,7 +30,7 @@ export function addTrust(command: Command, otherwise: string): Command {
 
 /** Whom the options trust; null when they say nothing. Throws CliError `usage` for what is malformed. */
 export function trustOf({ key, policy: file }: TrustOptions): Trust | null {
-  const keys = key?.flatMap(keysOf) ?? null;
+  const keys = key?.flatMap((named) => keysOf(named, '--key')) ?? null;
   if (file === undefined) return keys;
   const policy = readPolicy(file);
   if (keys !== null) return { ...policy, logs: trustOnly(keys).logs };
@@ -45,19 +45,25 @@ export function cosignedBy(cosignatures: readonly Cosignature[]): string | null 
   return cosignatures.map(({ witness, time }) => `${witness} (${moment(time * 1000)})`).join(', ');
 }
 
-/** A file may hold several, a line each, as a server gives them at `/ledger/key`. */
-function keysOf(text: string): string[] {
-  if (text.includes('+')) return [keyOf(text)];
-  let held: string;
-  try {
-    held = readFileSync(text, 'utf8');
-  } catch {
-    return [keyOf(text)];
-  }
-  return held
+/**
+ * The keys that a text holds, or the file that it names; there may be several, a line each, as a server gives them at
+ * `/ledger/key`. Throws CliError `usage` that begins with the option.
+ */
+export function keysOf(text: string, option: string): string[] {
+  return (heldIn(text) ?? text)
     .trim()
     .split(/\s*\n\s*/)
-    .map(keyOf);
+    .map((key) => keyOf(key, option));
+}
+
+/** Null for what is a key itself, or names no file. */
+function heldIn(text: string): string | null {
+  if (text.includes('+')) return null;
+  try {
+    return readFileSync(text, 'utf8');
+  } catch {
+    return null;
+  }
 }
 
 function readPolicy(file: string): Policy {

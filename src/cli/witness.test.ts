@@ -58,10 +58,12 @@ test('two witnesses watch a server; a stranger checks log, receipt and growth by
       '--home',
       witnessHome,
       '--log',
-      key,
+      second.file('log.key', `${key}\n`),
       '--port',
       '0',
     )) as { verifierKey: string };
+    const watched = JSON.parse(readFileSync(join(witnessHome, 'witness.json'), 'utf8')) as unknown;
+    expect(watched).toMatchObject({ logs: [key] });
     expect((await second.lockstep('witness', 'init', 'other', '--home', witnessHome)).code).toBe(2);
     const one = await startWitness(second, witnessHome);
     serving.push(one);

@@ -15,18 +15,29 @@ import { verifyReceipt } from '../dist/verify/verify-receipt.js';
 const usage = `usage: ledger-verify log DIRECTORY|ADDRESS --policy FILE | --key VKEY
        ledger-verify receipt FILE [--disclosures FILE] --policy FILE | --key VKEY
        ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY
-       ledger-verify keys DIRECTORY|ADDRESS --policy FILE | --key VKEY`;
+       ledger-verify keys DIRECTORY|ADDRESS --policy FILE | --key VKEY
+
+VKEY is a key of the log, or a file that holds its keys, a line each; one of them is enough. --key may be said more than once.
+Exit code 0: it verifies; 1: it does not, and why is said; 2: the command line is wrong.`;
 
 try {
-  const verdict = await run();
-  const cosigned = verdict.ok ? verdict.cosignatures.map(({ witness }) => witness).join(', ') : '';
-  if (verdict.ok)
-    console.log(`verified: ${verdict.said}${cosigned === '' ? '' : `; cosigned by ${cosigned}`}`);
-  else console.error(`not verified: ${verdict.reason}`);
-  process.exitCode = verdict.ok ? 0 : 1;
+  if (process.argv.includes('--help') || process.argv.includes('-h')) console.log(usage);
+  else process.exitCode = tell(await run());
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 2;
+}
+
+/** The verdict in a line, and beneath it what was proven. Answers the exit code. */
+function tell(verdict) {
+  if (!verdict.ok) {
+    console.error(`not verified: ${verdict.reason}`);
+    return 1;
+  }
+  const cosigned = verdict.cosignatures.map(({ witness }) => witness).join(', ');
+  console.log(`verified: ${verdict.said}${cosigned === '' ? '' : `; cosigned by ${cosigned}`}`);
+  if (verdict.shown !== undefined) console.log(verdict.shown);
+  return 0;
 }
 
 async function run() {
@@ -51,7 +62,8 @@ async function run() {
     if (values.disclosures === undefined) {
       return {
         ...verdict,
-        said: `entry ${index} of ${origin}:\n${printableJson(Buffer.from(entry).toString('utf8'))}\n`,
+        said: `entry ${index} of ${origin}`,
+        shown: printableJson(Buffer.from(entry).toString('utf8')).trimEnd(),
       };
     }
     const disclosed = discloseEntry(entry, readFileSync(values.disclosures, 'utf8'));
@@ -59,7 +71,8 @@ async function run() {
     const shown = printableJson(disclosed.disclosed.flatMap(({ at }) => at).join(', '));
     return {
       ...verdict,
-      said: `entry ${index} of ${origin}, and that it binds ${shown}:\n${printableJson(JSON.stringify(disclosed.event))}\n`,
+      said: `entry ${index} of ${origin}, and that it binds ${shown}`,
+      shown: printableJson(JSON.stringify(disclosed.event)),
     };
   }
   if (what === 'consistency' && first !== undefined && second !== undefined) {
@@ -82,7 +95,7 @@ async function keysOf(source, policy) {
   const opened = openCheckpoint(await text('checkpoint'), { ...policy, logs: trustOnly(walked.onward).logs });
   if (!opened.ok) return opened;
   const signing = opened.signatures.filter(({ time }) => time === null).map(({ verifierKey }) => verifierKey);
-  return { ...opened, said: `${opened.checkpoint.origin} signs with\n${signing.join('\n')}\n` };
+  return { ...opened, said: `${opened.checkpoint.origin} signs with`, shown: signing.join('\n') };
 }
 
 function saidOf({ size, origin, firstIndex, retention }) {
@@ -94,11 +107,17 @@ function saidOf({ size, origin, firstIndex, retention }) {
 function trustOf({ key, policy: file }) {
   if (file === undefined) {
     if (key === undefined) throw new Error(usage);
-    return key;
+    return key.flatMap(keysIn);
   }
   const parsed = parsePolicy(readFileSync(file, 'utf8'));
   if (!parsed.ok) throw new Error(`${file} is not a policy: ${parsed.reason}`);
   return parsed.policy;
+}
+
+/** A key, several in lines, or the file that holds them. */
+function keysIn(text) {
+  const held = text.includes('+') ? text : readFileSync(text, 'utf8');
+  return held.trim().split(/\s*\n\s*/);
 }
 
 function sourceOf(text) {

@@ -243,7 +243,7 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
       one?.nearest.some(({ shortfall: fall }) => fall.kind === 'condition'),
     )
   ) {
-    out.push(style.notice('A condition stands in the way; this would give the role without any:'));
+    out.push(style.notice('A condition stands in the way: meet it, or give the role without any:'));
   }
   out.push(commands.join('\n'));
   return out;

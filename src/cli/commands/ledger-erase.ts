@@ -41,7 +41,9 @@ export function addErase(ledger: Command, context: CliContext): void {
         json: { person, id, addresses },
       });
       if (erased.stillKnown) {
-        call.note('The directory still knows them: what is recorded from now on names them again.');
+        call.note(
+          'The directory still knows them: what is recorded from now on names them again. Delete them there (`lockstep user delete`), then erase once more, by object id.',
+        );
       }
       if (!erased.complete) {
         call.note(

@@ -45,7 +45,7 @@ export function addLedgerEvents(ledger: Command, context: CliContext): void {
     ledger
       .command('search')
       .description(
-        'Find events, newest first, in all that was ever recorded. Needs Lockstep.Access/events/read.',
+        'Find events, newest first, in all that was recorded and not pruned. Needs Lockstep.Access/events/read.',
       )
       .argument(
         '[id]',

@@ -9,7 +9,7 @@ import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { sourceOf } from '../log-source.ts';
 import { addTrust, cosignedBy, trustOf, trustShape } from '../log-trust.ts';
-import { moment } from '../output/amounts.ts';
+import { count, moment } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
 
 const keysSchema = z.object({ ...trustShape, out: z.string().optional() });
@@ -148,7 +148,10 @@ async function walk(
     },
     facts(
       [
-        [call.style.good('vouched for'), `${walked.exchanges.length} exchanges of keys`],
+        [
+          call.style.good('vouched for'),
+          count(walked.exchanges.length, 'exchange of keys', 'exchanges of keys'),
+        ],
         ['log', opened.checkpoint.origin],
         ...walked.exchanges.map(({ to, time }): readonly [string, string] => [moment(time * 1000), to]),
         ...signing.map((key): readonly [string, string] => ['signs now', key]),

@@ -91,13 +91,16 @@ export function addLedger(program: Command, context: CliContext): void {
     .option('--out <file>', 'File to write, or - for standard output. Default: <event>.tlog-proof.')
     .option(
       '--disclose <place...>',
-      'Write <event>.disclosures.json too, with these personal values, so that whoever gets both can check them: `name`, `ip`, a whole pointer, or `all`. Needs Lockstep.Access/events/read.',
+      'Write a .disclosures.json beside the receipt, with these personal values, so that whoever gets both can check them: `name`, `ip` (wherever they stand in the event), a whole pointer, or `all`. Needs Lockstep.Access/events/read.',
     )
     .action(async (id: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { out, index, disclose } = call.options(receiptSchema);
       if ((id === undefined) === (index === undefined)) {
         throw new CliError('usage', 'Say the id of an event or --index NUMBER, one of them.');
+      }
+      if (out === '-' && disclose !== undefined) {
+        throw new CliError('usage', '--disclose writes a file beside the receipt: name one with --out.');
       }
       if (id !== undefined && !/^evt_[0-9a-z]{26}$/.test(id)) {
         throw new CliError('usage', `\`${id}\` is not an event id; it looks like evt_01h….`);
@@ -114,8 +117,9 @@ export function addLedger(program: Command, context: CliContext): void {
       const file = out ?? `${event}.tlog-proof`;
       writeFileSync(file, text);
       const disclosures =
-        disclose === undefined ? null : await disclosed(client, event, eventOf(text), disclose);
+        disclose === undefined ? null : await disclosed(client, file, eventOf(text), disclose);
       if (disclosures !== null) writeFileSync(disclosures.file, disclosures.text);
+      const shown = disclosures === null ? '' : ` --disclosures ${disclosures.file}`;
       const { verifierKey } = (await client.discovery()).ledger;
       call.result(
         { event, file, verifierKey, ...(disclosures === null ? {} : { disclosures: disclosures.file }) },
@@ -124,7 +128,7 @@ export function addLedger(program: Command, context: CliContext): void {
             ['receipt', file],
             ['disclosures', disclosures?.file ?? null],
             ['log key', verifierKey],
-            ['check it', `lockstep ledger verify --receipt ${file} --key '${verifierKey}'`],
+            ['check it', `lockstep ledger verify --receipt ${file}${shown} --key '${verifierKey}'`],
           ],
           call.style,
         ),
@@ -142,14 +146,18 @@ function eventOf(receipt: string): string {
   return event === null ? '' : uidOf(event);
 }
 
+/** Beside the receipt and named for it: a wider choice never takes the place of a narrower one that was made under another name. */
 async function disclosed(
   client: Client,
-  name: string,
+  receipt: string,
   event: string,
   places: readonly string[],
 ): Promise<{ readonly file: string; readonly text: string }> {
   const answer = await client.send('admin', 'GET', `/admin/v1/events/${event}/disclosures`);
-  return { file: `${name}.disclosures.json`, text: chosenDisclosures(await answer.body.text(), places) };
+  return {
+    file: `${receipt.replace(/\.tlog-proof$/, '')}.disclosures.json`,
+    text: chosenDisclosures(await answer.body.text(), places),
+  };
 }
 
 async function verifyWhole(

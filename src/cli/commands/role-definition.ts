@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { armCollection } from '../arm.ts';
 import { CliError } from '../cli-error.ts';
+import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 import { facts } from '../output/table.ts';
@@ -89,8 +90,7 @@ export function addDefinition(role: Command, context: CliContext): void {
       const client = await call.client();
       const [at = '/'] = properties.assignableScopes;
       const path = `${under(at)}/${provider}`;
-      const known = await armCollection(client, path, definition);
-      const same = known.find(({ properties: { roleName } }) => roleName === properties.roleName);
+      const same = await ofName(client, path, properties.roleName);
       const made = await client.json('arm', 'PUT', `${path}/${same?.name ?? randomUUID()}`, definition, {
         json: { properties: JSON.parse(JSON.stringify(properties)) as Record<string, never> },
       });
@@ -100,6 +100,7 @@ export function addDefinition(role: Command, context: CliContext): void {
           [
             [same ? 'changed' : 'defined', made.properties.roleName],
             ['id', made.name],
+            ['assignable at', made.properties.assignableScopes.join('\n')],
           ],
           call.style,
         ),
@@ -120,6 +121,21 @@ export function addDefinition(role: Command, context: CliContext): void {
       await client.done('arm', 'DELETE', `${under(at)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.roleName}`);
     });
+}
+
+/** The one to change: a name belongs to one role, which may be assignable at other places than the file now says. */
+async function ofName(
+  client: Client,
+  path: string,
+  name: string,
+): Promise<z.infer<typeof definition> | undefined> {
+  for (const collection of [path, `/${provider}`]) {
+    const found = (await armCollection(client, collection, definition)).find(
+      ({ properties: { roleName } }) => roleName.toLowerCase() === name.toLowerCase(),
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function named(definitions: readonly z.infer<typeof definition>[], name: string): z.infer<typeof definition> {

@@ -263,7 +263,10 @@ async function definitionNamed(client: Client, scope: string, name: string): Pro
   const names = definitions.map((row) => row.properties.roleName);
   const near = nearestKey(name, names) ?? names.find((each) => each.toLowerCase().includes(wanted)) ?? null;
   throw new CliError('not-found', `There is no role \`${name}\`.`, {
-    hint: near === null ? 'lockstep role list --definitions' : `Did you mean \`${near}\`?`,
+    hint:
+      near === null
+        ? '`lockstep role list --definitions` shows those that may be given at the workspace, with --scope / those of every place. A role of yours may be given where its assignableScopes say.'
+        : `Did you mean \`${near}\`?`,
   });
 }
 

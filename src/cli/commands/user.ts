@@ -106,6 +106,29 @@ export function addUser(program: Command, context: CliContext): void {
   }
 
   user
+    .command('delete')
+    .description(
+      'Delete a person for ever: sign-ins and memberships end, role assignments are left, naming nobody. What the log holds of them stays, until `lockstep ledger erase`.',
+    )
+    .argument('<user>', 'Sign-in name or object id.')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const client = await call.client();
+      const { id, userPrincipalName } = await userNamed(client, name);
+      await client.done('directory', 'DELETE', `/v1.0/users/${id}`);
+      call.result(
+        { deleted: id },
+        facts(
+          [
+            ['deleted', userPrincipalName],
+            ['object id', id],
+          ],
+          call.style,
+        ),
+      );
+    });
+
+  user
     .command('link')
     .description('Make a one-time sign-in link for a person. Whoever has it can sign in as them, once.')
     .argument('<user>', 'Sign-in name or object id.')

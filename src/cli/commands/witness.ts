@@ -18,6 +18,8 @@ import { createLog } from '../../lib/log.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
+import { keysOf } from '../log-trust.ts';
+import { count } from '../output/amounts.ts';
 import { facts } from '../output/table.ts';
 import { stopAsked } from '../stop-asked.ts';
 
@@ -42,14 +44,14 @@ export function addWitness(program: Command, context: CliContext): void {
     .requiredOption('--home <directory>', 'Where its key and what it has cosigned live.')
     .option(
       '--log <vkey>',
-      'Verifier key of a log to watch; once for each. More can be added to witness.json.',
-      // As /ledger/key gives them: two lines while the log exchanges its key.
-      (text: string, keys: readonly string[] | undefined) => [...(keys ?? []), ...text.trim().split(/\s+/)],
+      'Verifier key of a log to watch, or a file that holds its keys; once for each. More can be added to witness.json.',
+      (key: string, keys: readonly string[] | undefined) => [...(keys ?? []), key],
     )
     .option('--port <number>', 'Port to listen on.', '7380')
     .action((name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { home, log: logs = [], port } = call.options(initSchema);
+      const { home, log = [], port } = call.options(initSchema);
+      const logs = log.flatMap((named) => keysOf(named, '--log'));
       for (const key of logs) {
         if (parseVerifierKey(key)?.kind !== 'note')
           throw new CliError('usage', `--log: ${key} is not the verifier key of a log.`);
@@ -101,7 +103,7 @@ export function addWitness(program: Command, context: CliContext): void {
         const listener = await listenAsWitness({ witness: one, ...listen, tls, log });
         call.line(
           { url: listener.url, verifierKey: one.verifierKey, logs },
-          `The witness ${one.verifierKey} listens at ${listener.url}, for ${logs.length} log keys.`,
+          `The witness ${one.verifierKey} listens at ${listener.url}, for ${count(logs.length, 'log key')}.`,
         );
         await stopAsked(context.signal);
         await listener.close();

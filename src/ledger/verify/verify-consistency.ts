@@ -38,7 +38,11 @@ export async function verifyConsistency(
   const to = newer.checkpoint;
   if (to.origin !== from.origin)
     return refusal(`the log is ${to.origin}, the older checkpoint of ${from.origin}`);
-  if (to.size < from.size) return refusal(`the log has shrunk from ${from.size} to ${to.size} entries`);
+  if (to.size < from.size) {
+    return refusal(
+      `the log has shrunk from ${from.size} to ${to.size} entries, or this is an older copy of it`,
+    );
+  }
   let proof: Uint8Array[];
   try {
     proof = await consistencyProof(from.size, to.size, subtreesOf(source, to.size));
