@@ -8,6 +8,7 @@ import type { CliContext } from '../context.ts';
 import { principalNamed } from '../directory.ts';
 import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
+import { count } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
 
@@ -122,17 +123,24 @@ export function addDeny(program: Command, context: CliContext): void {
           { title: 'NAME', value: (row) => row.properties.denyAssignmentName },
           {
             title: 'DENIES',
-            value: (row) =>
-              row.properties.permissions.flatMap((each) => [...each.actions, ...each.dataActions]).join(', '),
+            value: (row) => row.properties.permissions.flatMap(({ actions }) => actions).join(', '),
+          },
+          {
+            title: 'DENIES DATA',
+            value: (row) => row.properties.permissions.flatMap(({ dataActions }) => dataActions).join(', '),
           },
           {
             title: 'TO',
             value: (row) =>
               row.properties.principals.some(({ id }) => id === everyone)
                 ? 'everyone'
-                : String(row.properties.principals.length),
+                : count(row.properties.principals.length, 'principal'),
           },
-          { title: 'EXCEPT', value: (row) => String(row.properties.excludePrincipals.length) },
+          {
+            title: 'EXCEPT',
+            value: ({ properties: { excludePrincipals: spared } }) =>
+              spared.length === 0 ? null : count(spared.length, 'principal'),
+          },
           { title: 'DENY ASSIGNMENT', value: (row) => row.name },
           { title: 'SCOPE', value: (row) => shortScope(row.properties.scope, places) },
         ],

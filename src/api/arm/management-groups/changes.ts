@@ -115,7 +115,7 @@ export async function deleteGroup(
       throw refusal(
         'invalid_request',
         'ManagementGroupHasChildren',
-        `Group ${nameOf(scope)} is not empty: move its ${children.length} children elsewhere, or delete them, first.`,
+        `Group ${nameOf(scope)} is not empty: move what is beneath it elsewhere, or delete it, first.`,
       );
     }
     await endAssignmentsWithin(tx, record, scope);
