@@ -514,12 +514,15 @@ test('the log verifies over the wire, from its directory and by receipt; one cha
   offline.dispose();
 
   const bundles = join(copy, 'tile', 'entries');
-  const bundle = join(bundles, readdirSync(bundles)[0] ?? '');
-  const path = statSync(bundle).isDirectory() ? join(bundle, readdirSync(bundle).at(-1) ?? '') : bundle;
-  const content = readFileSync(path);
-  content[100] = (content[100] ?? 0) ^ 1;
-  chmodSync(path, 0o600);
-  writeFileSync(path, content);
+  // In all of them: while the log grows, the copy holds parts of bundles that its checkpoint does not count.
+  for (const name of readdirSync(bundles, { recursive: true, encoding: 'utf8' })) {
+    const path = join(bundles, name);
+    if (statSync(path).isDirectory()) continue;
+    const content = readFileSync(path);
+    content[100] = (content[100] ?? 0) ^ 1;
+    chmodSync(path, 0o600);
+    writeFileSync(path, content);
+  }
   const broken = await admin.lockstep(...local);
   expect(broken.code).toBe(7);
   expect(broken.stderr).toContain('does not verify');
