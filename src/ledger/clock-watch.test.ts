@@ -78,6 +78,24 @@ describe('a look at the clock', () => {
     }
   });
 
+  it('takes no pause between two looks at the clocks for a step', () => {
+    let elapsed = 0;
+    let pause = 0;
+    const clock = {
+      now: () => {
+        const now = start + elapsed;
+        elapsed += pause;
+        pause = 0;
+        return now;
+      },
+      elapsed: () => elapsed,
+    };
+    const watch = new ClockWatch(clock);
+    pause = 60_000;
+    expect(watch.look()).toBeNull();
+    expect(watch.look()).toBeNull();
+  });
+
   it('at a start tells that it was set back behind the newest event, and nothing of a pause', () => {
     expect(steppedBeforeStart(null, 0)).toBeNull();
     expect(steppedBeforeStart(start, start + 1e9)).toBeNull();

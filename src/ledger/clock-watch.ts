@@ -30,14 +30,12 @@ export class ClockWatch {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#now = clock.now();
-    this.#elapsed = clock.elapsed();
+    ({ now: this.#now, elapsed: this.#elapsed } = readTogether(clock));
   }
 
   /** What has happened to the clock since the last look; null when it has only gone on. */
   look(): ClockStep | null {
-    const found = this.#clock.now();
-    const elapsed = this.#clock.elapsed();
+    const { now: found, elapsed } = readTogether(this.#clock);
     const since = elapsed - this.#elapsed;
     const left = Math.max(0, Math.abs(this.#untold) - since * slewed) * Math.sign(this.#untold);
     this.#untold = left + found - (this.#now + since);
@@ -46,6 +44,16 @@ export class ClockWatch {
     const step = stepOf(found - this.#untold, found, 'running');
     if (step !== null) this.#untold = 0;
     return step;
+  }
+}
+
+/** Both clocks at one moment: a process that was stopped between the two looks looks again. */
+function readTogether(clock: Clock): { readonly now: number; readonly elapsed: number } {
+  for (;;) {
+    const before = clock.elapsed();
+    const now = clock.now();
+    const elapsed = clock.elapsed();
+    if (elapsed - before < clockStepMilliseconds / 10) return { now, elapsed };
   }
 }
 

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../lib/clock.ts';
 import { erasingSteps, retentionSteps, storageSteps } from './faults.ts';
 import { generateNoteKey } from './note.ts';
 import { directorySource } from './sources/directory-source.ts';
@@ -49,7 +50,7 @@ interface Aftermath {
 const nothingIsLost: Aftermath = { lost: [], rowsWithoutEvent: 0, verified: true, hasOnlyGrown: true };
 
 async function aftermath(acknowledged: readonly string[], lastNote: string | null): Promise<Aftermath> {
-  const { ledger, store } = await fixture.open();
+  const { ledger, store } = await fixture.open({ clock: systemClock });
   const feed = await ledger.eventsAfter(0, 1_000_000);
   const rows = await store.db.selectFrom('meta').select('key').execute();
   const present = new Set([...feed.map((event): string => event.id), ...rows.map((row) => row.key)]);
@@ -69,7 +70,7 @@ async function aftermath(acknowledged: readonly string[], lastNote: string | nul
 
 /** What an erasure that was cut off has left to do, after a start. */
 async function erasuresLeft(): Promise<unknown[]> {
-  const { ledger, store } = await fixture.open();
+  const { ledger, store } = await fixture.open({ clock: systemClock });
   const left = store.raw
     .prepare(
       `select key from meta where key = 'ledger.erasure'

@@ -277,6 +277,18 @@ async function exchange(checks: Checks, judges: string, program: string): Promis
       },
     );
     await checks.check(
+      'the overlap goes on while litewitness refuses what the new key alone has signed',
+      async () => {
+        clock.advance(2_000);
+        await house.exchange.advance(by);
+        const { lackingWitnesses } = house.exchange;
+        if (house.ledger.verifierKeys.length !== 2 || lackingWitnesses.join(' ') !== 'lite own') {
+          throw new Error(`the old key has ended, or nobody is missing: ${lackingWitnesses.join(' ')}`);
+        }
+        expectAll([await torchwood(await receiptNow(), first)]);
+      },
+    );
+    await checks.check(
       'litewitness and ours take the new key beside the old one and go on cosigning',
       async () => {
         lite.alsoKnow(before.keys.name, second);

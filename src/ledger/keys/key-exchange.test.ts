@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../lib/clock.ts';
 import type { EventId } from '../../lib/ids.ts';
@@ -230,6 +231,28 @@ describe('an exchange of the key of the log', () => {
     clock.advance(1);
     await house.exchange.advance(by);
     expect(house.keys.all.map(({ state }) => state)).toEqual(['retired', 'signing']);
+    await house.close();
+  });
+
+  it('that happens between the signing of a checkpoint and its publication has it signed anew', async () => {
+    let written = 0;
+    const house = await open({
+      ledger: { publishIntervalMilliseconds: 1_000_000 },
+      fault: (step, moment) => {
+        if (step !== 'checkpoint.write' || moment !== 'after') return;
+        written += 1;
+        if (written !== 2) return;
+        // As another process would: the keys are not those any more that have just signed.
+        const other = new DatabaseSync(join(fixture.home, 'lockstep.db'));
+        other.exec('update ledger_keys set ends_at = 1');
+        other.close();
+      },
+    });
+    expect(written).toBe(1);
+    await house.ledger.record(decidedFact());
+    await house.ledger.integrate();
+    expect(written).toBe(3);
+    expect(await verifyLog(source(), house.ledger.verifierKey)).toMatchObject({ ok: true, size: 1 });
     await house.close();
   });
 
