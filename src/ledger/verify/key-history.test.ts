@@ -96,6 +96,24 @@ describe('a walk along the history of keys', () => {
     }
   });
 
+  it.each([
+    ['leaves out a key that is trusted too', [exchanged(a, mallory)]],
+    ['is empty, of a log of which two keys are trusted', []],
+  ])('that %s is refused: whoever stole the older one could have written it', (_which, notes) => {
+    for (const trusted of [
+      [a, b],
+      [b, a],
+    ]) {
+      const keys = trusted.map(({ verifierKey }) => verifierKey);
+      expect(walkKeys(formatKeyHistory(notes), keys)).toMatchObject({
+        ok: false,
+        reason: expect.stringContaining('trusted') as string,
+      });
+    }
+    const other = createSigner(generateNoteKey('log.test/other').signingKey);
+    expect(walkKeys(formatKeyHistory(notes), [a.verifierKey, other.verifierKey])).toMatchObject({ ok: true });
+  });
+
   it('refuses a circle', () => {
     const circle = formatKeyHistory([exchanged(a, b), exchanged(b, a)]);
     expect(walkKeys(circle, [a.verifierKey])).toMatchObject({ ok: false });
@@ -111,7 +129,7 @@ describe('a walk along the history of keys', () => {
       ok: false,
       reason: expect.stringContaining('compromised on 2026-02-02') as string,
     });
-    for (const trusted of [[c], [d], [a, c]]) {
+    for (const trusted of [[c], [d], [a, c], [c, a], [d, c, b, a]]) {
       expect(
         walkKeys(
           compromised,

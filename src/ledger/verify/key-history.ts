@@ -51,7 +51,8 @@ export function formatKeyHistory(notes: readonly string[]): string {
 
 /**
  * Leads from keys that a reader trusts to those that the log signs with now, and back to those that signed before, by
- * nothing but the signatures in `history`: offline. A history that names two successors of one key is refused whole.
+ * nothing but the signatures in `history`: offline. A history that names two successors of one key is refused whole, and so
+ * is one that leaves out a key of the log that is trusted.
  * Past an exchange of a compromised key it does not go, in either direction: whoever stole the key could have written it.
  */
 export function walkKeys(history: string, trusted: readonly string[]): KeyWalk {
@@ -75,8 +76,8 @@ export function walkKeys(history: string, trusted: readonly string[]): KeyWalk {
   }
   const start = trusted.find((key) => after.has(key) || before.has(key));
   if (start === undefined) {
-    const [only] = trusted;
-    if (exchanges.length === 0 && only !== undefined)
+    const [only, ...others] = trusted;
+    if (exchanges.length === 0 && only !== undefined && !others.some((key) => nameOf(key) === nameOf(only)))
       return { ok: true, current: only, keys: trusted, onward: trusted, exchanges: [] };
     return refusal('none of the keys that are trusted occurs in the key history');
   }
@@ -111,6 +112,14 @@ function walkFrom(
     path.unshift(last);
     first = last.from;
   }
+  // One that stole an old key can leave out those that came after it.
+  for (let last = before.get(start); last !== undefined && !seen.has(last.from); last = before.get(last.from))
+    seen.add(last.from);
+  const left = trusted.find((key) => nameOf(key) === nameOf(start) && !seen.has(key));
+  if (left !== undefined)
+    return refusal(
+      `the key history says nothing of ${left}, which is trusted too: it is not that of this log`,
+    );
   const keys = [first, ...path.map(({ to }) => to)];
   const onward = keys.slice(keys.findLastIndex((key) => trusted.includes(key)));
   return { ok: true, current, keys, onward, exchanges: path };
@@ -138,6 +147,10 @@ export function openKeyExchange(note: string): KeyExchangeNote | null {
   if (!opened.ok || opened.text !== formatKeyExchange(exchange)) return null;
   const signed = new Set(opened.signatures.map(({ verifierKey }) => verifierKey));
   return signed.has(from) && signed.has(to) ? exchange : null;
+}
+
+function nameOf(verifierKey: string): string {
+  return verifierKey.split('+', 1)[0] ?? '';
 }
 
 function notesOf(history: string): string[] {
