@@ -5,6 +5,13 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createSigner, generateNoteKey, signTogether } from '../src/ledger/note.ts';
+import { entryOf } from '../src/ledger/catalogue/entry.ts';
+import { decidedFact } from '../src/ledger/testing/ledger-fixture.ts';
+import { toldOf } from '../src/ledger/testing/told.ts';
+import { formatDisclosures } from '../src/ledger/verify/disclose.ts';
+import { formatRetention } from '../src/ledger/verify/retention.ts';
+import { parseCheckpoint } from '../src/ledger/tlog/checkpoint.ts';
+import type { EventId } from '../src/lib/ids.ts';
 import { memorySource } from '../src/ledger/sources/memory-source.ts';
 import { entries, entryNumber, MemoryLog } from '../src/ledger/testing/memory-log.ts';
 import { inclusionProof } from '../src/ledger/tlog/proof.ts';
@@ -144,4 +151,41 @@ it('is a library, with types', async () => {
     'verify-log.d.ts',
   );
   expect(readFileSync(types, 'utf8')).toContain('verifyLog(');
+});
+
+it('checks what is disclosed of an entry, and refuses another value', async () => {
+  const entry = entryOf(decidedFact(), {
+    id: 'evt_1' as EventId,
+    time: 1,
+    origin: log.signer.name,
+    productVersion: '1',
+    position: null,
+  });
+  const own = new MemoryLog(log.signer);
+  const checkpoint = own.grow([entry.bytes]);
+  const write = (name: string, text: string) => writeFileSync(join(elsewhere, name), text);
+  write('bound.tlog-proof', formatReceipt({ extra: entry.bytes, index: 0, proof: [], checkpoint }));
+  const [name] = toldOf(entry).disclosures;
+  if (name === undefined) throw new Error('nothing is bound');
+  write('name.json', formatDisclosures({ event: 'evt_1', disclosures: [name] }));
+  write('other.json', formatDisclosures({ event: 'evt_1', disclosures: [{ ...name, value: 'Eve' }] }));
+  expect(await verify('receipt', 'bound.tlog-proof', '--disclosures', 'name.json')).toEqual([
+    0,
+    expect.stringContaining('"name":"Ada"'),
+  ]);
+  expect(await verify('receipt', 'bound.tlog-proof', '--disclosures', 'other.json')).toEqual([
+    1,
+    expect.stringContaining('is not what the entry binds'),
+  ]);
+});
+
+it('accepts a log without its beginning only when the log has stated that', async () => {
+  const note = readFileSync(join(elsewhere, 'log', 'checkpoint'), 'utf8');
+  const { origin, size, root } = parseCheckpoint(`${note.split('\n\n')[0]}\n`) ?? {};
+  if (origin === undefined || size === undefined || root === undefined) throw new Error('no checkpoint');
+  for (const level of ['entries', '0']) rmSync(join(elsewhere, 'log', 'tile', level, '000'));
+  expect(await verify('log', 'log')).toEqual([1, expect.stringContaining('tile/entries/000 is missing')]);
+  const text = formatRetention({ origin, kept: 256, size, root, time: 1_800_000_000, policy: 'a year' });
+  writeFileSync(join(elsewhere, 'log', 'retention'), log.signer.sign(text));
+  expect(await verify('log', 'log')).toEqual([0, expect.stringContaining('344 entries')]);
 });

@@ -87,3 +87,16 @@ it('links changes that were recorded before changes were linked', async () => {
   expect(rows.map((row) => row.previous_change)).toEqual([0, null, 1, null]);
   await store.close();
 });
+
+it('keeps events of before personal values stood beside them as they are', async () => {
+  const path = join(home, 'lockstep.db');
+  const raw = await databaseOf(path, '0010-keys-of-the-log');
+  raw.exec(`insert into ledger_events (event_id, time, class_uid, entry) values ('evt_1', 0, 6003, x'7b7d')`);
+  raw.close();
+  const store = await openSqliteStore({ path });
+  const [event] = await store.db.selectFrom('placed_events').selectAll().execute();
+  expect(event).toMatchObject({ event_id: 'evt_1', sealed: null, leaf_index: null });
+  expect(await store.db.selectFrom('personal_keys').selectAll().execute()).toEqual([]);
+  expect(store.raw.prepare('pragma secure_delete').get()).toEqual({ secure_delete: 1 });
+  await store.close();
+});

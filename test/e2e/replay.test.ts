@@ -169,5 +169,17 @@ test(
       onReplayed: (it) => alone.push(it),
     });
     expect(alone).toEqual([one]);
+
+    // The same when nothing is known any more of those who asked but their ids.
+    for (const id of [cast.ci.id, cast.engineers]) await foundation.ledger.erase(by, { id, addresses: [] });
+    await foundation.ledger.integrate();
+    cpSync(foundation.ledgerDirectory, copy, { recursive: true });
+    const later: Replayed[] = [];
+    const after = await replayLog(directorySource(copy), foundation.ledger.verifierKey, {
+      onReplayed: (it) => later.push(it),
+    });
+    expect(after.ok).toBe(true);
+    const outcomes = new Map(later.map(({ kind, decision }) => [decision.id, kind]));
+    expect(same.filter(({ decision }) => outcomes.get(decision.id) !== 'same')).toEqual([]);
   },
 );
