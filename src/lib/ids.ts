@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { RandomPool } from './random-pool.ts';
 
 declare const brand: unique symbol;
 export type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -15,18 +16,27 @@ export type TenantId = Branded<string, 'TenantId'>;
 export type Secret = Branded<string, 'Secret'>;
 
 const crockford = '0123456789abcdefghjkmnpqrstvwxyz';
+const random = new RandomPool(16);
+/** Most ids are of the same millisecond as the one before. */
+let lastTime = { milliseconds: -1, text: '' };
 
 /** 26 characters, ordered by time to the millisecond (the ULID layout, in lower case), 80 random bits. */
 export function timeOrderedId(nowMilliseconds: number): string {
-  let time = '';
-  let rest = nowMilliseconds;
+  if (lastTime.milliseconds !== nowMilliseconds)
+    lastTime = { milliseconds: nowMilliseconds, text: timeText(nowMilliseconds) };
+  let id = lastTime.text;
+  for (const byte of random.next()) id += crockford.charAt(byte & 31);
+  return id;
+}
+
+function timeText(milliseconds: number): string {
+  let text = '';
+  let rest = milliseconds;
   for (let i = 0; i < 10; i++) {
-    time = crockford.charAt(rest % 32) + time;
+    text = crockford.charAt(rest % 32) + text;
     rest = Math.floor(rest / 32);
   }
-  let random = '';
-  for (const byte of randomBytes(16)) random += crockford.charAt(byte & 31);
-  return time + random;
+  return text;
 }
 
 export function newEventId(now: number): EventId {

@@ -59,13 +59,12 @@ export function entryOf(fact: Fact, context: EntryContext): Entry {
     decisionId: by.decisionId,
     jobId: described.jobId ?? by.chain.find((link) => link.kind === 'job')?.id ?? null,
     principalId: by.chain.length === 0 ? null : contextUser(by.chain).id,
-    ...fitted(fact, context),
+    ...fitted(fact, described, context),
   };
 }
 
-/** Made anew with every call, so that its personal values can be taken out of it. */
-function eventOf(fact: Fact, context: EntryContext): object {
-  const described = describe(fact);
+/** Its personal values can be taken out of it once: what it is made of is its own. */
+function eventOf(fact: Fact, described: Described, context: EntryContext): object {
   const { class: of, activity, outcome = 'success' } = described;
   const by = fact.attribution;
   const decided = fact.kind === 'request.decided' ? (fact.allowed ? 'allow' : 'deny') : null;
@@ -127,11 +126,11 @@ function attributionFacts(by: Attribution): JsonObject {
 const textLimits = [4_096, 1_024, 256];
 const neverCut = new Set(['change']);
 
-function fitted(fact: Fact, context: EntryContext): Pick<Entry, 'bytes' | 'secrets'> {
+function fitted(fact: Fact, described: Described, context: EntryContext): Pick<Entry, 'bytes' | 'secrets'> {
   const personal = personalIn(fact);
-  const first = sealedEntry(eventOf(fact, context), context.id, personal);
+  const first = sealedEntry(eventOf(fact, described, context), context.id, personal);
   if (first.size <= maxEntryBytes) return first;
-  const event = cleanObject(eventOf(fact, context));
+  const event = cleanObject(eventOf(fact, describe(fact), context));
   const size = Buffer.byteLength(canonicalJson(event));
   for (const limit of textLimits) {
     const flagged = cleanObject({

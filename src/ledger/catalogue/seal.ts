@@ -1,6 +1,6 @@
 import type { Json } from '../../lib/canonical-json.ts';
 import { commitmentHash, saltBytes, type Commitment } from '../verify/commitment.ts';
-import { RandomPool } from '../random-pool.ts';
+import { RandomPool } from '../../lib/random-pool.ts';
 import { clean } from './clean.ts';
 import { place, type Personal, type Subject } from './personal.ts';
 

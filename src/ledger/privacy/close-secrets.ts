@@ -1,6 +1,6 @@
 import type { Secret } from '../catalogue/seal.ts';
 import { closeBox, encodeBoxes, nonceBytes, type Box, type SealedValue } from './box.ts';
-import { RandomPool } from '../random-pool.ts';
+import { RandomPool } from '../../lib/random-pool.ts';
 import type { SubjectKey, SubjectKeys } from './subject-keys.ts';
 
 const nonces = new RandomPool(nonceBytes);
