@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Shared by all terminals of a test file, so that code is compiled once. */
+/** Shared by all terminals of a test file. */
 const home = mkdtempSync(join(tmpdir(), 'lockstep-people-'));
 
-const bin = join(import.meta.dirname, '..', '..', '..', 'bin', 'lockstep.js');
+const root = join(import.meta.dirname, '..', '..', '..');
+const bin = join(root, 'bin', 'lockstep.js');
+/** That of every test, see vitest.config.ts. */
+const compiled = join(root, 'node_modules', '.cache', 'compiled-for-tests');
 
 export interface Run {
   readonly code: number | null;
@@ -24,6 +27,7 @@ export class Terminal {
     this.#environment = {
       PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
       HOME: home,
+      NODE_COMPILE_CACHE: compiled,
       LOCKSTEP_HOME: join(this.directory, 'no-server-here'),
       LOCKSTEP_CONFIG_HOME: join(this.directory, 'config'),
       ...environment,
