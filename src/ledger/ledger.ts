@@ -157,6 +157,8 @@ export interface Ledger extends EventQueries {
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { store, clock, log, directory, origin, productVersion, signer } = options;
   if (signer.name !== origin) throw new TypeError(`the signing key is of ${signer.name}, not of ${origin}`);
+  // Before anything that may fail: what an erasure has left to do waits for nothing.
+  await scrub(store);
   await mkdir(directory, { recursive: true });
   const fault = options.fault ?? noFault;
   const health = new Health(clock);
@@ -201,7 +203,6 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const keys = new SubjectKeys(store);
   const teller = new Teller(store, keys);
   const beside = new PrivateArchive(directory);
-  await scrub(store);
   const appender = new Appender({
     store,
     health,
