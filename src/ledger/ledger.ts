@@ -26,10 +26,10 @@ import { SubjectKeys } from './privacy/subject-keys.ts';
 import type { ToldEvent } from './privacy/tell-entry.ts';
 import { Teller } from './privacy/teller.ts';
 import type { EventFilter } from './search/event-filter.ts';
+import { searchCaughtUp } from './search/search-caught-up.ts';
 import { Indexer } from './search/indexer.ts';
-import { relatedIds } from './search/related-ids.ts';
 import type { FeedRow } from './search/index-rows.ts';
-import { searchEvents, type FoundEvents, type SearchOptions } from './search/search-events.ts';
+import type { FoundEvents, SearchOptions } from './search/search-events.ts';
 import type { NoteSigner } from './note.ts';
 import { LogFiles } from './sequence/log-files.ts';
 import { archivedEvent } from './retention/archived-event.ts';
@@ -37,6 +37,7 @@ import { PrivateArchive } from './retention/private-archive.ts';
 import { pruneArchive, renewStatement, type ArchivePruned } from './retention/prune-archive.ts';
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Receipts, type Receipt } from './receipts.ts';
+import { publishTimer } from './sequence/publish-timer.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
@@ -242,7 +243,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   clockSteps.start(appender.lastTime, clock.now());
   const queries = eventQueries(store, teller);
   const toldSearch: Ledger['search'] = async (filter, searchOptions) => {
-    const { events, next } = await search(indexer, filter, searchOptions);
+    const { events, next } = await searchCaughtUp(indexer, filter, searchOptions);
     return { events: await teller.rows(events), next };
   };
 
@@ -385,64 +386,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   };
 }
 
-/** So many events are indexed while a search waits. */
-const maxAwaited = 100_000;
-
-async function search(indexer: Indexer, filter: EventFilter, options: SearchOptions): Promise<FoundEvents> {
-  const behind = await indexer.behind();
-  if (behind > maxAwaited) {
-    indexer.schedule();
-    throw failure(
-      'ledger_unavailable',
-      `The search index is being built: ${behind} events are left. Try again soon.`,
-    );
-  }
-  const index = await indexer.caughtUp();
-  if (filter.ids === undefined) return searchEvents(index, filter, options);
-  const ids: string[] = [];
-  for (const id of filter.ids) ids.push(...(await relatedIds(index, id, options.signal)));
-  return searchEvents(index, { ...filter, ids }, options);
-}
-
 /** A log that has had witnesses and has none now: what is signed is published as it is. */
 async function publishUnwitnessed(sequencer: Sequencer, files: LogFiles): Promise<void> {
   const published = sequencer.published();
   if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
   await sequencer.replaceCheckpoint(published.note);
   await files.remove(['checkpoint.signed']);
-}
-
-/** Publishes a while after an append, again and again while it fails. */
-function publishTimer(
-  sequencer: Sequencer,
-  milliseconds: number,
-  log: Log,
-): { schedule(): void; stop(): void } {
-  let timer: NodeJS.Timeout | null = null;
-  let stopped = false;
-  let failing = false;
-  const schedule = (): void => {
-    if (timer !== null || stopped) return;
-    timer = setTimeout(() => {
-      timer = null;
-      sequencer.integrate().then(
-        () => {
-          if (failing) log.info('the ledger publishes again');
-          failing = false;
-        },
-        (error: unknown) => {
-          if (!failing) log.error({ err: error }, 'the ledger cannot publish; it keeps trying');
-          failing = true;
-          schedule();
-        },
-      );
-    }, milliseconds).unref();
-  };
-  return {
-    schedule,
-    stop: () => {
-      stopped = true;
-      if (timer !== null) clearTimeout(timer);
-    },
-  };
 }
