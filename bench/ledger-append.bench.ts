@@ -2,14 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { systemClock } from '../src/lib/clock.ts';
-import { createLog } from '../src/lib/log.ts';
-import { openLedger, type Ledger } from '../src/ledger/ledger.ts';
-import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
+import type { Ledger } from '../src/ledger/ledger.ts';
 import { directorySource } from '../src/ledger/sources/directory-source.ts';
-import { decidedFact, tenantId } from '../src/ledger/testing/ledger-fixture.ts';
+import { decidedFact } from '../src/ledger/testing/ledger-fixture.ts';
 import { verifyLog } from '../src/ledger/verify/verify-log.ts';
-import { openSqliteStore } from '../src/store/sqlite.ts';
+import { openLedgerHouse } from './ledger-house.ts';
 import { lone, type BenchRow } from './row.ts';
 
 const appenders = 64;
@@ -27,19 +24,7 @@ export async function run(): Promise<BenchRow[]> {
 }
 
 async function measure(home: string): Promise<BenchRow[]> {
-  const origin = 'lockstep.bench/ledger';
-  const store = await openSqliteStore({ path: join(home, 'lockstep.db') });
-  const directory = join(home, 'ledger');
-  const ledger = await openLedger({
-    store,
-    directory,
-    origin,
-    signer: createSigner(generateNoteKey(origin).signingKey),
-    clock: systemClock,
-    log: createLog('error'),
-    productVersion: 'bench',
-    tenantId,
-  });
+  const { store, ledger, directory } = await openLedgerHouse(home, 'ledger');
   await appendFor(ledger, 500);
   const sample = await ledger.eventsAfter(0, 1);
   const entry = sample[0]?.entry ?? new Uint8Array();

@@ -1,15 +1,13 @@
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLedger, type Ledger } from '../src/ledger/ledger.ts';
-import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
-import { decidedFact, tenantId } from '../src/ledger/testing/ledger-fixture.ts';
+import type { Ledger } from '../src/ledger/ledger.ts';
+import { decidedFact } from '../src/ledger/testing/ledger-fixture.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LockstepError } from '../src/lib/errors.ts';
-import { systemClock } from '../src/lib/clock.ts';
-import { createLog } from '../src/lib/log.ts';
-import { openSqliteStore, type Store } from '../src/store/sqlite.ts';
+import { type Store } from '../src/store/sqlite.ts';
 import { growthPlot, type GrowthPoint } from './ledger-growth-plot.ts';
+import { openLedgerHouse } from './ledger-house.ts';
 import { coreSeconds, repeated, spreadOf } from './measure.ts';
 import type { BenchOptions, BenchRow } from './row.ts';
 
@@ -56,18 +54,7 @@ export async function run({ size }: BenchOptions): Promise<BenchRow[]> {
 }
 
 async function measure(home: string, sizes: readonly number[]): Promise<GrowthPoint[]> {
-  const origin = 'lockstep.bench/growth';
-  const store = await openSqliteStore({ path: join(home, 'lockstep.db') });
-  const ledger = await openLedger({
-    store,
-    directory: join(home, 'ledger'),
-    origin,
-    signer: createSigner(generateNoteKey(origin).signingKey),
-    clock: systemClock,
-    log: createLog('error'),
-    productVersion: 'bench',
-    tenantId,
-  });
+  const { store, ledger } = await openLedgerHouse(home, 'growth');
   const points: GrowthPoint[] = [];
   try {
     for (const events of sizes) {

@@ -4,13 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { openLedger, type Ledger } from '../src/ledger/ledger.ts';
-import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
-import { decidedFact, tenantId } from '../src/ledger/testing/ledger-fixture.ts';
-import { systemClock } from '../src/lib/clock.ts';
-import { createLog } from '../src/lib/log.ts';
-import { openSqliteStore } from '../src/store/sqlite.ts';
+import type { Ledger } from '../src/ledger/ledger.ts';
+import { decidedFact } from '../src/ledger/testing/ledger-fixture.ts';
 import { goProgram } from '../test/interop/go-program.ts';
+import { openLedgerHouse } from './ledger-house.ts';
 import { repeated, spreadOf } from './measure.ts';
 import { lone, type BenchOptions, type BenchRow } from './row.ts';
 
@@ -168,17 +165,7 @@ async function lengthOfAnEvent(): Promise<number> {
 }
 
 async function withLedger<T>(home: string, act: (ledger: Ledger) => Promise<T>): Promise<T> {
-  const origin = 'lockstep.bench/peer';
-  const store = await openSqliteStore({ path: join(home, 'lockstep.db') });
-  const ledger = await openLedger({
-    store,
-    directory: join(home, 'ledger'),
-    origin,
-    signer: createSigner(generateNoteKey(origin).signingKey),
-    clock: systemClock,
-    log: createLog('error'),
-    productVersion: 'bench',
-    tenantId,
+  const { store, ledger } = await openLedgerHouse(home, 'peer', {
     publishIntervalMilliseconds: publishMilliseconds,
   });
   try {
