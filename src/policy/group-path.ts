@@ -2,7 +2,6 @@ import type { PrincipalId } from '../lib/ids.ts';
 import type { AssignmentView, Who } from './explanation.ts';
 import type { RoleAssignment } from '../store/changes.ts';
 import type { PrincipalNode } from './engine/principals.ts';
-import { conveys } from './engine/reach.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 
 export function whoIs(snapshot: PolicySnapshot, id: PrincipalId): Who {
@@ -22,14 +21,15 @@ export function groupsBetween(
   target: PrincipalId,
   way: 'live' | 'any',
 ): Who[] | null {
-  const start = snapshot.engine.principals.get(id);
+  const { principals } = snapshot.engine;
+  const start = principals.get(id);
   if (!start) return null;
   const cameFrom = new Map<PrincipalNode, PrincipalNode | null>([[start, null]]);
   for (const [node] of cameFrom) {
     if (node.id === target) return backTo(snapshot, node, cameFrom);
     for (const group of node.groups) {
       if (cameFrom.has(group)) continue;
-      if (way === 'live' && !conveys(group)) continue;
+      if (way === 'live' && !principals.conveys(group.index)) continue;
       cameFrom.set(group, node);
     }
   }

@@ -3,7 +3,6 @@ import type { NearMiss, Shortfall } from './explanation.ts';
 import { failingCondition } from './condition-trace.ts';
 import { groupsBetween, viewOf, whoIs } from './group-path.ts';
 import type { RoleAssignment } from '../store/changes.ts';
-import { everyIdentityOf, identitiesOf } from './engine/reach.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
 
@@ -29,13 +28,15 @@ export function nearMisses(snapshot: PolicySnapshot, id: PrincipalId, access: Ac
 }
 
 function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
-  const node = snapshot.engine.principals.get(id);
+  const { principals, assignments } = snapshot.engine;
+  const node = principals.get(id);
   if (!node) return [];
-  const live = identitiesOf(node);
+  const { identities, active } = principals.reachOf(node);
+  const live = new Set(active);
   const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
-  for (const identity of everyIdentityOf(node)) {
-    for (const assignment of snapshot.assignmentsOf(identity.id)) {
+  for (const index of identities) {
+    for (const assignment of assignments.grantsOf(index)) {
       const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
       if (!permissions) continue;
       const covers = snapshot.isWithin(access.scope, assignment.scope);
@@ -46,7 +47,7 @@ function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access
       };
       const pattern = permissions.excludedBy(action, access.dataAction);
       const gates = [...permissions.gates(action, access.dataAction)].map(({ text }) => text);
-      if (!live.has(identity)) {
+      if (!live.has(index)) {
         if (covers && contains) add(0, disabledGroup(snapshot, id, assignment));
       } else if (covers && contains) {
         const unmet = failingCondition(snapshot, id, access, [assignment.condition, ...gates]);
@@ -60,13 +61,14 @@ function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access
 }
 
 function othersCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
-  const node = snapshot.engine.principals.get(id);
-  const own = node ? everyIdentityOf(node) : new Set();
+  const { principals } = snapshot.engine;
+  const node = principals.get(id);
+  const own = new Set(node ? principals.reachOf(node).identities : []);
   const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
   for (const assignment of snapshot.assignmentsAt(snapshot.ancestors(access.scope))) {
-    const holder = snapshot.engine.principals.get(assignment.principalId);
-    if (!holder?.record || own.has(holder)) continue;
+    const holder = principals.get(assignment.principalId);
+    if (!holder?.record || own.has(holder.index)) continue;
     const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
     if (!permissions?.contains(action, access.dataAction)) continue;
     const distance = steps(snapshot, access.scope, assignment.scope);

@@ -9,7 +9,6 @@ import type {
   ScopePlacement,
 } from '../store/changes.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
-import { identitiesOf } from './engine/reach.ts';
 import { operationCatalogue } from './operation-catalogue.ts';
 import type { PermissionSet } from './permission-set.ts';
 import { isWithin, normalizeScope, scopeAndAncestors } from './scope.ts';
@@ -162,8 +161,11 @@ export class PolicySnapshot {
 
   /** The principal and every enabled group that it belongs to, transitively; nothing for an unknown principal. */
   identitiesOf(id: PrincipalId): PrincipalId[] {
-    const node = this.#engine.principals.get(id);
-    return node?.record ? Array.from(identitiesOf(node), (identity) => identity.id) : [];
+    const { principals } = this.#engine;
+    const node = principals.get(id);
+    return node?.record
+      ? principals.reachOf(node).active.flatMap((index) => principals.at(index)?.id ?? [])
+      : [];
   }
 
   roleDefinition(id: string): RoleDefinition | undefined {
@@ -181,7 +183,7 @@ export class PolicySnapshot {
   /** The role assignments that name this principal itself. */
   assignmentsOf(id: PrincipalId): RoleAssignment[] {
     const node = this.#engine.principals.get(id);
-    return node ? this.#engine.assignments.grantsOf(node) : [];
+    return node ? this.#engine.assignments.grantsOf(node.index) : [];
   }
 
   /** The role assignments at exactly these scopes. */

@@ -14,7 +14,7 @@ export const denyPrecedence: Readonly<Record<string, readonly string[]>> = {
   'src/policy/engine/assignments.ts': ['excludes', 'putDenial', 'deleteDenial'],
   'src/policy/engine/rights-tier.ts': ['#searchTable', '#searchOwn', '#better', '#applies', '#passes'],
   'src/policy/engine/mask-tier.ts': ['#unlessDenied'],
-  'src/policy/engine/reach.ts': ['everyIdentityOf', 'find'],
+  'src/policy/engine/reach.ts': ['find', '#onlyEnabled', '#climb'],
 };
 
 /** A mutant that nobody can tell from the original by its answers, though it lies in deny precedence. */
@@ -42,6 +42,12 @@ export const equivalents: readonly Equivalent[] = [
   { within: '#searchTable', original: 'crown < 0', replacement: 'crown <= 0', reason: root },
   { within: '#better', original: '!own.mayHave(table, hash)', replacement: 'false', reason: saves },
   { within: '#passes', original: "'error'", replacement: '""', reason: 'it is neither true nor false' },
+  {
+    within: '#climb',
+    original: 'reach === null',
+    replacement: 'true',
+    reason: 'what is remembered of a group only saves going through it again',
+  },
   {
     within: '#unlessDenied',
     original: '((memory[denial] ?? 0) & this.#denied.filter(action)) === 0',

@@ -63,7 +63,7 @@ describe('slots of assignments', () => {
       expect(idsOf(assignments.grantsAt(here))).toEqual(idsOf(wanted));
       for (const id of [ada, ben]) {
         const node = principals.get(id);
-        expect(idsOf(node ? assignments.grantsOf(node) : [])).toEqual(
+        expect(idsOf(node ? assignments.grantsOf(node.index) : [])).toEqual(
           idsOf(all.filter(({ principalId }) => principalId === id)),
         );
       }

@@ -81,10 +81,10 @@ export class Assignments {
     return this.#denialEntry(slot).assignment;
   }
 
-  /** The role assignments of one principal itself, not of its groups. */
-  grantsOf(node: PrincipalNode): RoleAssignment[] {
+  /** The role assignments of one principal itself, by its index, not of its groups. */
+  grantsOf(principal: number): RoleAssignment[] {
     const found: RoleAssignment[] = [];
-    this.own.eachHead(this.#in.principals.tables[node.index * 2] ?? 0, (head) => {
+    this.own.eachHead(this.#in.principals.tables[principal * 2] ?? 0, (head) => {
       for (let slot = head; slot >= 0; slot = this.next[slot] ?? -1) found.push(this.grantAt(slot));
     });
     return found;
@@ -272,9 +272,9 @@ function tableOf({ index }: PrincipalNode, flags: number): number {
   return index * 2 + (flags & isDenial);
 }
 
-/** Of a lower-case GUID its first 52 bits, which are in the order of its text; other ids are compared as texts only. */
+/** Of what begins as a lower-case GUID its first 52 bits, in the order of its text; other ids are compared as texts only. */
 function orderOf(id: string): number {
-  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]/.test(id)
     ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 15), 16)
     : Number.NaN;
 }

@@ -6,7 +6,6 @@ import { assignment, deny, group as scope, person } from '../testing/people.ts';
 import { runs } from '../testing/runs.ts';
 import { Engine } from './engine.ts';
 import type { PrincipalNode } from './principals.ts';
-import { everyIdentityOf, identitiesOf } from './reach.ts';
 
 const people = ['p0', 'p1', 'p2'] as PrincipalId[];
 const groups = ['g0', 'g1', 'g2', 'g3', 'g4'] as PrincipalId[];
@@ -35,6 +34,15 @@ function newEngine(): Engine {
   return new Engine({ rightsBytes: 4_096, maskBytes: 4_096, compileAfter: 1_000, cachedDecisions: 1 });
 }
 
+/** A principal and its groups, found anew: all of them, or those by way of enabled groups only. */
+function closure(start: PrincipalNode, onlyEnabled: boolean): number[] {
+  const found = new Set([start]);
+  for (const node of found)
+    for (const group of node.groups)
+      if (!onlyEnabled || (group.record?.kind === 'group' && group.record.enabled)) found.add(group);
+  return Array.from(found, ({ index }) => index).sort((a, b) => a - b);
+}
+
 function put({ principals }: Engine, id: PrincipalId, enabled: boolean): void {
   principals.put({ ...person(id, id), kind: groups.includes(id) ? 'group' : 'user', enabled });
 }
@@ -46,8 +54,6 @@ describe('the reach of a principal', () => {
         const engine = newEngine();
         const { principals, assignments } = engine;
         for (const id of [...people, ...groups]) put(engine, id, true);
-        const indexes = (nodes: Iterable<PrincipalNode>): number[] =>
-          Array.from(nodes, ({ index }) => index).sort((a, b) => a - b);
         for (const [i, { what, who, into }] of steps.entries()) {
           engine.tick();
           if (what === 'add') principals.addMember(into, who);
@@ -64,8 +70,8 @@ describe('the reach of a principal', () => {
             if (!node) continue;
             const reach = principals.reachOf(node);
             expect(reach.identities[0]).toBe(node.index);
-            expect(indexes(everyIdentityOf(node))).toEqual(reach.identities.toSorted((a, b) => a - b));
-            expect(indexes(identitiesOf(node))).toEqual(reach.active.toSorted((a, b) => a - b));
+            expect(closure(node, false)).toEqual(reach.identities.toSorted((a, b) => a - b));
+            expect(closure(node, true)).toEqual(reach.active.toSorted((a, b) => a - b));
             const assigned = (of: readonly number[], denials: 0 | 1) =>
               of.map((index) => principals.tables[index * 2 + denials]).filter((at) => at !== 0);
             expect(reach.grants).toEqual(assigned(reach.active, 0));

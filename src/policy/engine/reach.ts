@@ -95,26 +95,3 @@ export function rightsKey({ active, identities }: Reach, principals: Principals)
       .join();
   return `${listOf(granted)};${listOf(denied)}`;
 }
-
-/** The principal and every enabled group that it belongs to, transitively. */
-export function identitiesOf(start: PrincipalNode): Set<PrincipalNode> {
-  return climb(start, conveys);
-}
-
-/** The same, by way of disabled groups too. */
-export function everyIdentityOf(start: PrincipalNode): Set<PrincipalNode> {
-  return climb(start, () => true);
-}
-
-/** Whether membership in it carries anything on: only an enabled group does. */
-export function conveys(node: PrincipalNode): boolean {
-  return node.record !== null && node.record.kind === 'group' && node.record.enabled;
-}
-
-function climb(start: PrincipalNode, through: (group: PrincipalNode) => boolean): Set<PrincipalNode> {
-  const found = new Set([start]);
-  for (const node of found) {
-    for (const group of node.groups) if (through(group)) found.add(group);
-  }
-  return found;
-}
