@@ -7,6 +7,7 @@ import { Client } from './connection/client.ts';
 import { CredentialsFile } from './connection/credentials.ts';
 import { trustFor } from './connection/trust.ts';
 import type { CliContext } from './context.ts';
+import { progress, type Progress } from './output/progress.ts';
 import { styleFor, type Style } from './output/style.ts';
 
 const globals = z.object({
@@ -32,6 +33,8 @@ export interface Invocation {
   line(value: unknown, text: string): void;
   /** Something for the person only, on standard error; nothing under `--json`. */
   note(text: string): void;
+  /** A bar for the person only, on a terminal only. */
+  progress(label: string, unit: (n: number) => string): Progress;
 }
 
 export function invocation(context: CliContext, command: Command): Invocation {
@@ -66,6 +69,9 @@ export function invocation(context: CliContext, command: Command): Invocation {
     },
     note(text) {
       if (!json) context.stderr.write(text + '\n');
+    },
+    progress(label, unit) {
+      return progress(context.stderr, context.terminal.redraw && !json, label, unit);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
 import { serve, Terminal, type Server } from './testing/terminal.ts';
@@ -31,9 +31,9 @@ test('the key of the log is exchanged; who kept the old one walks to the new one
   await admin.lockstep('login', '--link', server.signIn);
   const stranger = terminal({ LOCKSTEP_URL: 'https://127.0.0.1:1' });
   const keysNow = async () => ((await admin.json('ledger', 'keys')) as Keys).keys;
-  const copied = (name: string) => {
+  const copied = async (name: string, verifierKey: string) => {
     const copy = join(stranger.directory, name);
-    cpSync(join(home, 'ledger'), copy, { recursive: true });
+    await stranger.json('ledger', 'copy', copy, join(home, 'ledger'), '--key', verifierKey);
     return copy;
   };
   const receipt = async (name: string) => {
@@ -54,7 +54,7 @@ test('the key of the log is exchanged; who kept the old one walks to the new one
   const planned = (await admin.json('ledger', 'rotate-key', '--overlap-days', '0')) as Keys;
   expect(planned.keys.map(({ state }) => state)).toEqual(['signing', 'retired']);
   const second = planned.keys[0]?.verifierKey ?? '';
-  const copy = copied('second');
+  const copy = await copied('second', second);
   const refused = await stranger.lockstep('ledger', 'verify', copy, '--key', key);
   expect([refused.code, refused.stderr]).toEqual([7, expect.stringContaining('lockstep ledger keys')]);
   const walked = await stranger.json('ledger', 'keys', copy, '--key', key, '--out', key);
@@ -69,11 +69,11 @@ test('the key of the log is exchanged; who kept the old one walks to the new one
   const both = (await admin.json('ledger', 'rotate-key')) as Keys;
   expect(both.keys.map(({ state }) => state)).toEqual(['signing', 'signing', 'retired']);
   const third = both.keys[0]?.verifierKey ?? '';
-  const during = copied('both');
+  const during = await copied('both', third);
   for (const one of [second, third]) {
     expect((await stranger.lockstep('ledger', 'verify', during, '--key', one)).code).toBe(0);
   }
-  expect(readFileSync(join(during, 'key'), 'utf8')).toBe(`${third}\n${second}\n`);
+  expect(readFileSync(join(home, 'ledger', 'key'), 'utf8')).toBe(`${third}\n${second}\n`);
   const again = await admin.lockstep('ledger', 'rotate-key');
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('under way')]);
   expect((await admin.lockstep('ledger', 'rotate-key', '--now', '--overlap-days', '3')).code).toBe(2);
@@ -82,7 +82,7 @@ test('the key of the log is exchanged; who kept the old one walks to the new one
   const replaced = (await admin.json('ledger', 'rotate-key', '--now')) as Keys;
   expect(replaced.keys.map(({ state }) => state)).toEqual(['signing', 'retired', 'retired', 'retired']);
   const last = replaced.keys[0]?.verifierKey ?? '';
-  const after = copied('after');
+  const after = await copied('after', last);
   for (const one of [first, second, third]) {
     const lost = await stranger.lockstep('ledger', 'keys', after, '--key', one);
     expect([lost.code, lost.stderr]).toEqual([7, expect.stringContaining('compromised')]);

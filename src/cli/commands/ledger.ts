@@ -15,9 +15,9 @@ import { invocation, type Invocation } from '../invocation.ts';
 import { sourceOf } from '../log-source.ts';
 import { addTrust, cosignedBy, trustOf, trustShape, type TrustOptions } from '../log-trust.ts';
 import { count, duration, moment } from '../output/amounts.ts';
-import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 import { addConsistency } from './consistency.ts';
+import { addCopy } from './ledger-copy.ts';
 import { addErase } from './ledger-erase.ts';
 import { addLedgerEvents } from './ledger-events.ts';
 import { addLedgerKeys } from './ledger-keys.ts';
@@ -64,6 +64,7 @@ export function addLedger(program: Command, context: CliContext): void {
     });
 
   addConsistency(ledger, context);
+  addCopy(ledger, context);
   addWitnesses(ledger, context);
   addLedgerKeys(ledger, context);
 
@@ -169,14 +170,12 @@ async function verifyWhole(
   const told = trustOf(options);
   const trust = told ?? (await serverKeys());
   const started = Date.now();
-  const bar = progress(call.context.stderr, call.context.terminal.redraw && !call.json, 'verifying', (n) =>
-    count(n, 'entry', 'entries'),
-  );
+  const bar = call.progress('verifying', (n) => count(n, 'entry', 'entries'));
   const verdict = await verifyLog(log, trust, {
     onProgress: (checked, size) => bar.at(checked, size),
     signal: call.context.signal,
   });
-  if (call.context.terminal.redraw && !call.json) call.context.stderr.write('\r\u001b[K');
+  bar.clear();
   if (!verdict.ok)
     throw new CliError('not-verified', `The log at ${where} does not verify: ${verdict.reason}.`);
   const root = Buffer.from(verdict.root).toString('base64');

@@ -4,7 +4,6 @@ import { CliError } from '../cli-error.ts';
 import type { Invocation } from '../invocation.ts';
 import { keyOf, sourceOf } from '../log-source.ts';
 import { count, duration } from '../output/amounts.ts';
-import { progress } from '../output/progress.ts';
 import { facts } from '../output/table.ts';
 
 export interface ReplayRequest {
@@ -34,8 +33,7 @@ export async function replay(call: Invocation, request: ReplayRequest): Promise<
   const { log, where, serverKey } = await sourceOf(call, request.source);
   const verifierKey = request.key === null ? await serverKey() : keyOf(request.key);
   const started = Date.now();
-  const redraw = call.context.terminal.redraw && !call.json;
-  const bar = progress(call.context.stderr, redraw, 'replaying', (n) => count(n, 'entry', 'entries'));
+  const bar = call.progress('replaying', (n) => count(n, 'entry', 'entries'));
   const counts = { same: 0, differs: 0, 'not-by-policy': 0, 'cannot-be-told': 0 };
   const notable: Told[] = [];
   const verdict = await replayLog(log, verifierKey, {
@@ -49,7 +47,7 @@ export async function replay(call: Invocation, request: ReplayRequest): Promise<
     onProgress: (checked, size) => bar.at(checked, size),
     signal: call.context.signal,
   });
-  if (redraw) call.context.stderr.write('\r\u001b[K');
+  bar.clear();
   if (!verdict.ok)
     throw new CliError('not-verified', `The log at ${where} does not verify: ${verdict.reason}.`);
   for (const id of request.only ?? []) {

@@ -5,7 +5,6 @@ import { z } from 'zod';
 import type { Client } from '../connection/client.ts';
 import type { Invocation } from '../invocation.ts';
 import { bytes, count, duration } from '../output/amounts.ts';
-import { progress } from '../output/progress.ts';
 import { readTree, type LocalTree } from './local-files.ts';
 
 export const blobDatastore = 'workspaceblobstore';
@@ -42,12 +41,7 @@ export async function upload(
     await client.json('arm', 'GET', `${workspaceId}/datastores/${blobDatastore}`, datastoreSchema)
   ).properties;
   const prefix = `LocalUpload/${tree.digest}`;
-  const bar = progress(
-    call.context.stderr,
-    call.context.terminal.redraw && !call.json,
-    `uploading ${what}`,
-    bytes,
-  );
+  const bar = call.progress(`uploading ${what}`, bytes);
   let sent = 0;
   let fresh = 0;
   for (const file of tree.files) {

@@ -1,6 +1,8 @@
 export interface Progress {
   /** `done` of `total` units, of which `label` says what they are. */
   at(done: number, total: number): void;
+  /** Takes the bar away. */
+  clear(): void;
   /** Replaces the bar with one line that stays. */
   end(line: string): void;
 }
@@ -29,6 +31,9 @@ export function progress(
       const filled = Math.round(percent / 5);
       const bar = '━'.repeat(filled) + '╌'.repeat(20 - filled);
       target.write(`\r\u001b[K${label}  ${bar} ${String(percent).padStart(3)} %  ${unit(done)}`);
+    },
+    clear() {
+      if (redraw) target.write('\r\u001b[K');
     },
     end(line) {
       target.write((redraw ? '\r\u001b[K' : '') + line + '\n');
