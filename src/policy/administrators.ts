@@ -59,10 +59,9 @@ export function isAdministrative({ permissions }: RoleDefinition): boolean {
 export function policyAt(snapshot: PolicySnapshot, scopes: readonly string[]): PolicyRows {
   const { principals } = snapshot.engine;
   const wanted = new Set(scopes);
-  const roleAssignments = [...snapshot.assignmentsAt(scopes)];
   const roleDefinitions = [...snapshot.roleDefinitions()];
   const roles = new Set(roleDefinitions.filter(isAdministrative).map(({ id }) => id));
-  const named = roleAssignments.filter(({ roleDefinitionId }) => roles.has(roleDefinitionId));
+  const named = [...snapshot.assignmentsAt(scopes, (id) => roles.has(id))];
   const nodes = new Set(named.flatMap(({ principalId }) => principals.get(principalId) ?? []));
   for (const node of nodes) for (const member of node.members ?? []) nodes.add(member);
   for (const node of nodes) for (const group of node.groups) nodes.add(group);
@@ -91,10 +90,13 @@ export function holds(snapshot: PolicySnapshot, id: PrincipalId, { scope, action
 export function* holdersOf(snapshot: PolicySnapshot, post: Post): Generator<PrincipalRecord> {
   const { principals } = snapshot.engine;
   const seen = new Set<PrincipalNode>();
-  for (const { principalId, roleDefinitionId } of snapshot.assignmentsAt(snapshot.ancestors(post.scope))) {
-    const permissions = snapshot.permissionsOf(roleDefinitionId);
+  const bears = (roleId: string): boolean => {
+    const permissions = snapshot.permissionsOf(roleId);
+    return permissions !== undefined && containsAny(permissions, post.actions);
+  };
+  for (const { principalId } of snapshot.assignmentsAt(snapshot.ancestors(post.scope), bears)) {
     const named = principals.get(principalId);
-    if (!named || !permissions || !containsAny(permissions, post.actions)) continue;
+    if (!named) continue;
     const open = [named];
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       if (seen.has(node)) continue;

@@ -14,8 +14,11 @@ import {
   cleo,
   deny,
   group,
+  id,
   job,
   patients,
+  person,
+  platformTeam,
   rows,
   subscription,
   training,
@@ -155,6 +158,20 @@ describe('an explanation', () => {
     };
     const lines = renderExplanation(explain(PolicySnapshot.from(world), [ada], patientData)).join('\n');
     expect(lines).toContain('Nobody can grant it at present');
+  });
+
+  test('shows the first five of a group who may grant it, by name, and counts the rest', () => {
+    const names = ['Émile', 'zoe', 'Bo', 'ben', 'Eve', 'Ann', 'Dan', 'Cy'];
+    const people = names.map((name, i) => person(id(100 + i), name));
+    const world = {
+      ...rows,
+      principals: [...rows.principals, ...people],
+      memberships: [...rows.memberships, ...people.map(({ id }) => ({ group: platformTeam, member: id }))],
+    };
+    const [authority] = explain(PolicySnapshot.from(world), [ada], patientData).authorities;
+    const [team] = authority?.remedy?.grantors ?? [];
+    expect(team).toMatchObject({ principal: { name: 'Platform team' }, peopleCount: 9 });
+    expect(team?.people.map(({ name }) => name)).toEqual(['Ann', 'ben', 'Ben', 'Bo', 'Cy']);
   });
 
   test('survives JSON and agrees with decide, whatever the world', () => {

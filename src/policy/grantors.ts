@@ -1,4 +1,4 @@
-import { decide } from './decide.ts';
+import { isAllowed } from './decide.ts';
 import type { PrincipalId } from '../lib/ids.ts';
 import type { Grantor, Who } from './explanation.ts';
 import { principalTypeOf } from './grant-request.ts';
@@ -20,7 +20,7 @@ export interface Granted {
 }
 
 /**
- * Who may write this role assignment at a scope: those that assignments name there or above, each asked of `decide`
+ * Who may write this role assignment at a scope: those that assignments name there or above, each asked of `isAllowed`
  * with what their conditions ask for.
  */
 export function grantorsAt(
@@ -39,10 +39,9 @@ export function grantorsAt(
     }
     const people = peopleOf(candidate)
       .filter((member) => may(snapshot, member, access))
-      .map((member) => whoIs(snapshot, member.id))
-      .sort(byName);
+      .map((member) => whoIs(snapshot, member.id));
     if (people.length > 0) {
-      found.push({ principal, people: people.slice(0, shownPeople), peopleCount: people.length });
+      found.push({ principal, people: firstByName(people), peopleCount: people.length });
     }
   }
   return { grantors: found.slice(0, shown), more: Math.max(0, found.length - shown) };
@@ -52,19 +51,22 @@ export function grantorsAt(
 function candidates(snapshot: PolicySnapshot, scope: string): Set<PrincipalNode> {
   const found = new Set<PrincipalNode>();
   const ancestors = snapshot.ancestors(scope);
-  const nearestFirst = [...snapshot.assignmentsAt(ancestors)].sort(
+  const roles = new Set<string>();
+  for (const { id } of snapshot.roleDefinitions()) {
+    if (snapshot.permissionsOf(id)?.contains(granting.toLowerCase(), false)) roles.add(id);
+  }
+  const nearestFirst = [...snapshot.assignmentsAt(ancestors, (id) => roles.has(id))].sort(
     (a, b) => ancestors.indexOf(a.scope) - ancestors.indexOf(b.scope) || (a.id < b.id ? -1 : 1),
   );
-  for (const { principalId, roleDefinitionId } of nearestFirst) {
+  for (const { principalId } of nearestFirst) {
     const node = snapshot.engine.principals.get(principalId);
-    const grants = snapshot.permissionsOf(roleDefinitionId)?.contains(granting.toLowerCase(), false);
-    if (node && grants) found.add(node);
+    if (node) found.add(node);
   }
   return found;
 }
 
 function may(snapshot: PolicySnapshot, { id }: PrincipalNode, access: Access): boolean {
-  return decide(snapshot, id, access).allowed;
+  return isAllowed(snapshot, id, access);
 }
 
 function grantingAccess(snapshot: PolicySnapshot, scope: string, { principal, role }: Granted): Access {
@@ -88,6 +90,21 @@ function peopleOf(group: PrincipalNode): PrincipalNode[] {
   return people;
 }
 
+/** The few that are shown, of perhaps a thousand: without sorting them all. */
+function firstByName(people: readonly Who[]): Who[] {
+  const first: Who[] = [];
+  for (const each of people) {
+    let at = first.length;
+    while (at > 0 && byName(each, first[at - 1] ?? each) < 0) at--;
+    if (at >= shownPeople) continue;
+    first.splice(at, 0, each);
+    first.length = Math.min(first.length, shownPeople);
+  }
+  return first;
+}
+
+const { compare } = new Intl.Collator('en');
+
 function byName(a: Who, b: Who): number {
-  return a.name.localeCompare(b.name, 'en') || (a.id < b.id ? -1 : 1);
+  return compare(a.name, b.name) || (a.id < b.id ? -1 : 1);
 }

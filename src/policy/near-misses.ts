@@ -3,6 +3,7 @@ import type { NearMiss, Shortfall } from './explanation.ts';
 import { failingCondition } from './condition-trace.ts';
 import { groupsBetween, viewOf, whoIs } from './group-path.ts';
 import type { RoleAssignment } from '../store/changes.ts';
+import { isWithin } from './scope.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
 
@@ -20,33 +21,35 @@ interface Candidate {
 
 /** The assignments that came closest to allowing, and how each fell short. */
 export function nearMisses(snapshot: PolicySnapshot, id: PrincipalId, access: Access): NearMiss[] {
-  const own = ownCandidates(snapshot, id, access).sort(closer).slice(0, shown);
-  const others = othersCandidates(snapshot, id, access).sort(closer).slice(0, shownOfOthers);
+  const seen = { roles: rolesSeen(snapshot, access), places: placesSeen(snapshot, access.scope) };
+  const own = ownCandidates(snapshot, id, access, seen).sort(closer).slice(0, shown);
+  const others = othersCandidates(snapshot, id, access, seen).sort(closer).slice(0, shownOfOthers);
   return [...own, ...others]
     .slice(0, shown)
     .map(({ assignment, shortfall }) => ({ assignment: viewOf(snapshot, assignment, id), shortfall }));
 }
 
-function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
+function ownCandidates(
+  snapshot: PolicySnapshot,
+  id: PrincipalId,
+  access: Access,
+  { roles, places }: Seen,
+): Candidate[] {
   const { principals, assignments } = snapshot.engine;
   const node = principals.get(id);
   if (!node) return [];
   const { identities, active } = principals.reachOf(node);
   const live = new Set(active);
-  const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
   for (const index of identities) {
     for (const assignment of assignments.grantsOf(index)) {
-      const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
-      if (!permissions) continue;
-      const covers = snapshot.isWithin(access.scope, assignment.scope);
-      const contains = permissions.contains(action, access.dataAction);
-      const distance = steps(snapshot, access.scope, assignment.scope);
+      const role = roles(assignment.roleDefinitionId);
+      if (!role) continue;
+      const { contains, pattern, gates } = role;
+      const { covers, distance } = places(assignment.scope);
       const add = (rank: number, shortfall: Shortfall): void => {
-        candidates.push({ assignment, shortfall, rank, distance });
+        candidates.push({ assignment, shortfall, rank, distance: distance() });
       };
-      const pattern = permissions.excludedBy(action, access.dataAction);
-      const gates = [...permissions.gates(action, access.dataAction)].map(({ text }) => text);
       if (!live.has(index)) {
         if (covers && contains) add(0, disabledGroup(snapshot, id, assignment));
       } else if (covers && contains) {
@@ -60,21 +63,83 @@ function ownCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access
   return candidates;
 }
 
-function othersCandidates(snapshot: PolicySnapshot, id: PrincipalId, access: Access): Candidate[] {
+function othersCandidates(
+  snapshot: PolicySnapshot,
+  id: PrincipalId,
+  access: Access,
+  { roles, places }: Seen,
+): Candidate[] {
   const { principals } = snapshot.engine;
   const node = principals.get(id);
   const own = new Set(node ? principals.reachOf(node).identities : []);
-  const action = access.action.toLowerCase();
   const candidates: Candidate[] = [];
-  for (const assignment of snapshot.assignmentsAt(snapshot.ancestors(access.scope))) {
+  const suitable = (roleId: string): boolean => roles(roleId)?.contains ?? false;
+  for (const assignment of snapshot.assignmentsAt(snapshot.ancestors(access.scope), suitable)) {
     const holder = principals.get(assignment.principalId);
     if (!holder?.record || own.has(holder.index)) continue;
-    const permissions = snapshot.permissionsOf(assignment.roleDefinitionId);
-    if (!permissions?.contains(action, access.dataAction)) continue;
-    const distance = steps(snapshot, access.scope, assignment.scope);
+    const distance = places(assignment.scope).distance();
     candidates.push({ assignment, shortfall: { kind: 'other-principal' }, rank: 4, distance });
   }
   return candidates;
+}
+
+/** What was found out about roles and scopes so far. */
+interface Seen {
+  readonly roles: (id: string) => RoleSeen | null;
+  readonly places: (scope: string) => PlaceSeen;
+}
+
+interface RoleSeen {
+  readonly contains: boolean;
+  /** The notAction that takes the action away. */
+  readonly pattern: string | null;
+  /** The conditions of the permissions that contain it. */
+  readonly gates: readonly string[];
+}
+
+/** What each role makes of the action, found out once: many assignments share a few roles. Null for an unknown one. */
+function rolesSeen(
+  snapshot: PolicySnapshot,
+  { action, dataAction }: Access,
+): (id: string) => RoleSeen | null {
+  const name = action.toLowerCase();
+  return remembered((id) => {
+    const permissions = snapshot.permissionsOf(id);
+    if (!permissions) return null;
+    const contains = permissions.contains(name, dataAction);
+    const pattern = permissions.excludedBy(name, dataAction);
+    const gates = [...permissions.gates(name, dataAction)].map(({ text }) => text);
+    return { contains, pattern, gates };
+  });
+}
+
+interface PlaceSeen {
+  readonly covers: boolean;
+  /** Edges of the tree of scopes between the two. */
+  readonly distance: () => number;
+}
+
+/** Where each scope lies, seen from this one. */
+function placesSeen(snapshot: PolicySnapshot, from: string): (scope: string) => PlaceSeen {
+  const left = snapshot.ancestors(from);
+  const distanceTo = remembered((scope) => {
+    const right = snapshot.ancestors(scope);
+    const common = left.findIndex((ancestor) => right.includes(ancestor));
+    return common + (right.length - (left.length - common));
+  });
+  return remembered((scope) => ({
+    covers: isWithin(from, scope) || left.includes(scope),
+    distance: () => distanceTo(scope),
+  }));
+}
+
+function remembered<T>(find: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    let found = known.get(key);
+    if (found === undefined) known.set(key, (found = find(key)));
+    return found;
+  };
 }
 
 function disabledGroup(
@@ -89,12 +154,4 @@ function disabledGroup(
 
 function closer(a: Candidate, b: Candidate): number {
   return a.rank - b.rank || a.distance - b.distance || (a.assignment.id < b.assignment.id ? -1 : 1);
-}
-
-/** Edges of the tree of scopes between the two. */
-function steps(snapshot: PolicySnapshot, a: string, b: string): number {
-  const left = snapshot.ancestors(a);
-  const right = new Set(snapshot.ancestors(b));
-  const common = left.findIndex((scope) => right.has(scope));
-  return common + (right.size - (left.length - common));
 }

@@ -186,10 +186,17 @@ export class PolicySnapshot {
     return node ? this.#engine.assignments.grantsOf(node.index) : [];
   }
 
-  /** The role assignments at exactly these scopes. */
-  assignmentsAt(scopes: readonly string[]): Generator<RoleAssignment> {
-    const numbers = scopes.map((scope) => this.#engine.scopes.find(scope));
-    return this.#engine.assignments.grantsAt(new Set(numbers.filter((number) => number >= 0)));
+  /** The role assignments at exactly these scopes; only of the roles that are wanted, by id. */
+  assignmentsAt(
+    scopes: readonly string[],
+    wantsRole: (id: string) => boolean = () => true,
+  ): Generator<RoleAssignment> {
+    const { scopes: known, roles, assignments } = this.#engine;
+    const columns = Array.from(roles.values())
+      .filter(({ id }) => wantsRole(id))
+      .map(({ column }) => column);
+    const numbers = scopes.map((scope) => known.find(scope)).filter((number) => number >= 0);
+    return assignments.grantsAt(numbers, columns);
   }
 
   roleAssignments(): Generator<RoleAssignment> {
@@ -220,6 +227,7 @@ export class PolicySnapshot {
 
   /** The scope itself and every ancestor, nearest first, management groups included. The scope in normal form. */
   ancestors(scope: string): string[] {
+    if (!this.#engine.scopes.isPlaced) return scopeAndAncestors(scope);
     const out: string[] = [];
     for (let at: string | null = scope; at !== null;) {
       const path: string[] = scopeAndAncestors(at);

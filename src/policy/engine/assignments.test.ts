@@ -11,6 +11,7 @@ import { small } from '../testing/worlds.ts';
 const nothing = { ...rows, roleAssignments: [], denyAssignments: [] };
 const reading = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
 const reader = roleDefinition('33333333-0000-4000-8000-000000000001', [reading]);
+const everyColumn = Array.from({ length: 64 }, (_, column) => column);
 const idsOf = (all: Iterable<{ readonly id: string }>): string[] => Array.from(all, ({ id }) => id).sort();
 
 describe('slots of assignments', () => {
@@ -58,9 +59,9 @@ describe('slots of assignments', () => {
       }
       const all = [...model.values()];
       expect(idsOf(assignments.grants())).toEqual(idsOf(all));
-      const here = new Set([scopes.find(scope), scopes.find(subscription)]);
+      const here = [scopes.find(scope), scopes.find(subscription)].filter((number) => number >= 0);
       const wanted = all.filter((it) => it.scope === scope || it.scope === subscription);
-      expect(idsOf(assignments.grantsAt(here))).toEqual(idsOf(wanted));
+      expect(idsOf(assignments.grantsAt(here, everyColumn))).toEqual(idsOf(wanted));
       for (const id of [ada, ben]) {
         const node = principals.get(id);
         expect(idsOf(node ? assignments.grantsOf(node.index) : [])).toEqual(
@@ -71,7 +72,7 @@ describe('slots of assignments', () => {
   });
 
   test('are not taken for those of the other kind, nor for what is not there', () => {
-    const { assignments } = enginePartsOf({
+    const { assignments, roles, scopes } = enginePartsOf({
       ...nothing,
       roleAssignments: [assignment(1, group, reader.id, ada)],
       denyAssignments: [deny(2, {})],
@@ -79,9 +80,14 @@ describe('slots of assignments', () => {
     expect(assignments.denialAt(1).id).toBe(deny(2, {}).id);
     for (const slot of [1, 2]) expect(() => assignments.grantAt(slot)).toThrow(/^slot \d holds no role/);
     for (const slot of [0, 2]) expect(() => assignments.denialAt(slot)).toThrow(/^slot \d holds no deny/);
-    expect(idsOf(assignments.grantsAt(new Set([0, 1, 2, 3, 4, 5])))).toEqual([
+    expect(idsOf(assignments.grantsAt([0, 1, 2, 3, 4, 5], everyColumn))).toEqual([
       assignment(1, group, reader.id, ada).id,
     ]);
+    const { column } = roles.mention(reader.id);
+    expect(idsOf(assignments.grantsAt([scopes.find(group)], [column]))).toHaveLength(1);
+    const others = everyColumn.filter((other) => other !== column);
+    expect(idsOf(assignments.grantsAt([scopes.find(group)], others))).toEqual([]);
+    expect(idsOf(assignments.grantsAt([], everyColumn))).toEqual([]);
   });
 
   test('have room at once for as many as are expected', () => {

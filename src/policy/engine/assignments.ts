@@ -90,13 +90,29 @@ export class Assignments {
     return found;
   }
 
-  /** The role assignments at any of these scopes (by number). */
-  *grantsAt(scopes: ReadonlySet<number>): Generator<RoleAssignment> {
-    for (let slot = 0; slot < this.#records.length; slot++) {
-      if (!scopes.has(this.scopes[slot] ?? -1)) continue;
+  /** The assignments of any of these roles (by column) at any of these scopes (by number). */
+  *grantsAt(scopes: readonly number[], columns: readonly number[]): Generator<RoleAssignment> {
+    for (const slot of this.#slotsAt(scopes, columns)) {
       const record = this.#records[slot];
       if (record && !('slots' in record)) yield record;
     }
+  }
+
+  /** Some that are free by now, too. It looks at every slot, so it is a plain loop over columns. */
+  #slotsAt(scopes: readonly number[], columns: readonly number[]): number[] {
+    const isScope = new Uint8Array(this.#in.scopes.anchors.length);
+    for (const scope of scopes) isScope[scope] = 1;
+    const isRole = new Uint8Array(Math.max(0, ...columns) + 1);
+    for (const column of columns) isRole[column] = 1;
+    const { scopes: scopeOf, words } = this;
+    const count = this.#records.length;
+    const found: number[] = [];
+    for (let slot = 0; slot < count; slot++) {
+      if (isScope[scopeOf[slot] ?? 0] !== 1) continue;
+      const word = words[slot] ?? 0;
+      if ((word & isDenial) === 0 && isRole[word >>> flagBits] === 1) found.push(slot);
+    }
+    return found;
   }
 
   gate(slot: number): Gate | null {

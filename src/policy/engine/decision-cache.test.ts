@@ -60,6 +60,18 @@ describe('remembered decisions', () => {
     }
   });
 
+  test('of one question, named and only yes or no, lie apart however few there is room for', () => {
+    for (let size = 4; size <= 2 ** 16; size *= 2) {
+      const cache = new DecisionCache(size);
+      for (let i = 0; i < 100; i++) {
+        cache.store(i, i + 1, i + 2, 40, 1);
+        cache.store(i, i + 1, (i + 2) | (1 << 30), 1, 1);
+        expect(cache.find(i, i + 1, i + 2, 0)).toBe(40);
+        expect(cache.find(i, i + 1, (i + 2) | (1 << 30), 0)).toBe(1);
+      }
+    }
+  });
+
   test('are not asked for a while when they seldom help', () => {
     const cache = new DecisionCache(64);
     const ask = (times: number, hits: number) => {

@@ -13,6 +13,8 @@ const width = 4;
 export class DecisionCache {
   readonly #entries: Int32Array;
   readonly #mask: number;
+  /** The highest bits of a hash are the place of an entry: there every bit of the key has a say, the highest too. */
+  readonly #shift: number;
   #looks = 0;
   #hits = 0;
   #resting = 0;
@@ -22,6 +24,7 @@ export class DecisionCache {
   constructor(size: number) {
     this.#entries = new Int32Array(size * (width + 1));
     this.#mask = size - 1;
+    this.#shift = Math.clz32(size - 1);
   }
 
   /** Whether to ask at all: traffic that seldom repeats itself is better off without. */
@@ -63,10 +66,9 @@ export class DecisionCache {
   }
 
   #at(principal: number, action: number, place: number): number {
-    let hash =
+    const hash =
       Math.imul(principal, 0x9e37_79b1) ^ Math.imul(place, 0x85eb_ca6b) ^ Math.imul(action, 0xc2b2_ae35);
-    hash ^= hash >>> 15;
-    return (hash & this.#mask) * (width + 1);
+    return ((hash >>> this.#shift) & this.#mask) * (width + 1);
   }
 
   #weigh(): void {

@@ -60,6 +60,11 @@ export class Scopes {
     return this.#placements.values();
   }
 
+  /** Whether anything hangs elsewhere than its path says. */
+  get isPlaced(): boolean {
+    return this.#placements.size > 0;
+  }
+
   placement(scope: string): ScopePlacement | undefined {
     return this.#placements.get(scope);
   }

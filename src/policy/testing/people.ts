@@ -79,6 +79,6 @@ export function person(principal: PrincipalId, displayName: string): PrincipalRe
   return { id: principal, kind: 'user', displayName, enabled: true, sponsorId: null, signInName: null };
 }
 
-function id(n: number): PrincipalId {
+export function id(n: number): PrincipalId {
   return `11111111-0000-4000-8000-${String(n).padStart(12, '0')}` as PrincipalId;
 }
