@@ -45,6 +45,12 @@ interface Waiting {
   readonly reject: (error: LockstepError) => void;
 }
 
+interface Written {
+  readonly batch: readonly Waiting[];
+  /** Sequence of the last. */
+  readonly newest: number;
+}
+
 interface Appended {
   readonly entry: WrittenEntry;
   readonly sequence: number;
@@ -62,11 +68,15 @@ export class Appender {
   readonly #followers = new Set<Follower>();
   readonly #guards = new Set<CommitGuard>();
   readonly #idle = new Set<() => void>();
+  /** To be written. */
   #queue: Waiting[] = [];
+  /** Written, and not known to be on the disk yet. */
+  #unsynced: readonly Waiting[] = [];
   #flushScheduled = false;
   #working = 0;
   #closed = false;
-  #drifted: unknown = null;
+  /** Why everything is refused until a restart. */
+  #stopped: Error | null = null;
   #lastSequence: number;
   /** Written by a COMMIT that failed and could not be read back yet: whether it exists is unknown. */
   #unsettled: readonly Appended[] = [];
@@ -81,8 +91,19 @@ export class Appender {
   /** When the newest event was recorded, in the feed as it stood when this was opened; null for none. */
   readonly lastTime: number | null;
 
+  /** Of what is on the disk. */
   get lastSequence(): number {
     return this.#lastSequence;
+  }
+
+  /** Resolves once all that is written now is on the disk: nothing is told of before. Throws `ledger_unavailable`. */
+  async durable(): Promise<void> {
+    if (this.#unsynced.length === 0) return;
+    try {
+      await this.#options.store.journal.synced();
+    } catch (error) {
+      throw ledgerFailure(error);
+    }
   }
 
   follow(follower: Follower): () => void {
@@ -157,6 +178,8 @@ export class Appender {
       return result;
     }
     this.#applied(appended);
+    const newest = appended.at(-1);
+    if (newest !== undefined) this.#durableThrough(newest.sequence);
     return result;
   }
 
@@ -178,7 +201,7 @@ export class Appender {
     });
   }
 
-  /** One turn of the event loop lets every request that has arrived join the same transaction. */
+  /** One turn of the event loop, and each wait for the disk, lets what arrives meanwhile join the same transaction. */
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -189,10 +212,9 @@ export class Appender {
 
   async #flush(): Promise<void> {
     try {
-      await this.#options.store.db.connection().execute(() => {
-        this.#appendTogether(this.#queue.splice(0, maxBatch));
-        return Promise.resolve();
-      });
+      const { db } = this.#options.store;
+      const written = await db.connection().execute(async () => this.#appendTogether());
+      if (written !== null) await this.#tellOnceDurable(written);
     } catch (error) {
       const failure = ledgerFailure(error);
       this.#options.health.failed('append', failure);
@@ -203,34 +225,61 @@ export class Appender {
     this.#tellIdle();
   }
 
-  /** One transaction, one wait for the disk, without leaving the event loop in between. Never throws. */
-  #appendTogether(batch: readonly Waiting[]): void {
-    const { raw } = this.#options.store;
+  /** What waits, in one transaction, without leaving the event loop. Null when all were rejected. Never throws. */
+  #appendTogether(): Written | null {
+    const { raw, journal } = this.#options.store;
+    const batch = this.#queue.splice(0, maxBatch);
     try {
       this.#enterTurn();
       let appended: Appended[] = [];
       try {
-        raw.exec('begin immediate');
-        appended = batch.map(({ entry }) => ({ entry, change: null, sequence: this.#rows.append(entry) }));
-        this.#options.fault('record.commit', 'before');
-        raw.exec('commit');
-        this.#options.fault('record.commit', 'after');
+        journal.deferred(() => {
+          raw.exec('begin immediate');
+          appended = batch.map(({ entry }) => ({ entry, change: null, sequence: this.#rows.append(entry) }));
+          this.#options.fault('record.commit', 'before');
+          raw.exec('commit');
+          this.#options.fault('record.commit', 'after');
+        });
         this.#applied(appended);
       } catch (error) {
-        if (raw.isTransaction) raw.exec('rollback');
         this.#settleAfter(error, appended);
       }
-      for (const { entry, resolve } of batch) resolve(entry.id);
+      return { batch, newest: appended.at(-1)?.sequence ?? 0 };
     } catch (error) {
       const failure = ledgerFailure(error);
       for (const { reject } of batch) reject(failure);
+      return null;
     }
+  }
+
+  /**
+   * The wait for the disk holds up nobody else. When the disk says that it did not keep what it was given, nobody knows what
+   * of it is there: what waits is refused, and all that comes. Never throws.
+   */
+  async #tellOnceDurable({ batch, newest }: Written): Promise<void> {
+    this.#unsynced = batch;
+    try {
+      this.#options.fault('record.sync', 'before');
+      await this.#options.store.journal.synced();
+      this.#options.fault('record.sync', 'after');
+      this.#durableThrough(newest);
+      for (const { entry, resolve } of batch) resolve(entry.id);
+    } catch (error) {
+      const failure = ledgerFailure(error);
+      this.#stopped ??= failure;
+      this.#options.health.failed('sync', error);
+      for (const { reject } of batch) reject(failure);
+    }
+    this.#unsynced = [];
+  }
+
+  #durableThrough(sequence: number): void {
+    this.#lastSequence = Math.max(this.#lastSequence, sequence);
   }
 
   #applied(appended: readonly Appended[]): void {
     const newest = appended.at(-1);
     if (newest === undefined) return;
-    this.#lastSequence = newest.sequence;
     this.#options.health.worked('append');
     const committed: CommittedChange[] = [];
     for (const { sequence, change, entry } of appended) {
@@ -247,7 +296,7 @@ export class Appender {
       try {
         follower(committed);
       } catch (error) {
-        this.#drifted ??= error;
+        this.#stopped ??= new Error('a follower has lost step with the feed; restart', { cause: error });
         this.#options.health.failed('follow', error);
       }
     }
@@ -299,24 +348,19 @@ export class Appender {
 
   #refuseWhenStopped(): void {
     if (this.#closed) throw ledgerFailure(new Error('it is closed'));
-    if (this.#drifted !== null) {
-      throw ledgerFailure(
-        new Error('a follower has lost step with the feed; restart', { cause: this.#drifted }),
-      );
-    }
+    if (this.#stopped !== null) throw ledgerFailure(this.#stopped);
   }
 
   /** What has been taken is still written; whoever comes now is told at once instead of waiting behind all of it. */
   #refuseWhenBehind(): void {
-    const [oldest] = this.#queue;
+    const [oldest = this.#queue[0]] = this.#unsynced;
     if (oldest === undefined) return;
     const { patienceMilliseconds = defaultPatienceMilliseconds } = this.#options;
     const waited = performance.now() - oldest.since;
-    if (this.#queue.length < maxWaiting && waited <= patienceMilliseconds) return;
+    const waiting = this.#unsynced.length + this.#queue.length;
+    if (waiting < maxWaiting && waited <= patienceMilliseconds) return;
     const failure = ledgerFailure(
-      new Error(
-        `the disk does not keep up: ${this.#queue.length} events wait, the oldest for ${Math.round(waited)} ms`,
-      ),
+      new Error(`the disk does not keep up: ${waiting} events wait, the oldest for ${Math.round(waited)} ms`),
     );
     this.#options.health.failed('append', failure);
     throw failure;

@@ -2,6 +2,7 @@
 export const storageSteps = [
   'commit.commit',
   'record.commit',
+  'record.sync',
   'lease.commit',
   'sequence.commit',
   'tile.write',

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EventId, DecisionId } from '../lib/ids.ts';
 import type { CommittedChange, Tx } from '../store/changes.ts';
-import type { Store } from '../store/sqlite.ts';
+import { openSqliteStore, type Store } from '../store/sqlite.ts';
 import type { Ledger } from './ledger.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { attribution, decidedFact, LedgerFixture } from './testing/ledger-fixture.ts';
@@ -263,19 +264,55 @@ describe('when the disk is full or slow', () => {
     expect(await verified()).toMatchObject({ ok: true, size: acknowledged.length });
   });
 
-  it('refuses what is new while the disk does not keep up, writes what it has taken, and goes on', async () => {
+  /** A ledger whose disk keeps nothing until `disk` says so. */
+  async function waitingFor(disk: () => Promise<void>, patienceMilliseconds = 60_000): Promise<void> {
     await ledger.close();
     await store.close();
-    let slow = true;
-    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    const path = join(fixture.current.home, 'lockstep.db');
+    const opened = await openSqliteStore({ path });
+    const journal = {
+      ...opened.journal,
+      synced: async () => disk().then(async () => opened.journal.synced()),
+    };
+    const publishIntervalMilliseconds = 1_000_000;
     ({ ledger, store } = await fixture.current.open({
-      patienceMilliseconds: 2_000,
-      publishIntervalMilliseconds: 1_000_000,
-      fault: (step, moment) => {
-        if (slow && step === 'record.commit' && moment === 'before') Atomics.wait(sleeper, 0, 0, 500);
-      },
+      store: { ...opened, journal },
+      patienceMilliseconds,
+      publishIntervalMilliseconds,
     }));
-    const taken = Array.from({ length: 2_600 }, () => ledger.record(decidedFact()));
+  }
+
+  it('neither acknowledges an event nor tells of it before it is on the disk, and writes what comes meanwhile together', async () => {
+    let kept: () => void = () => undefined;
+    let disk = Promise.resolve();
+    await waitingFor(() => disk);
+    disk = new Promise((resolve) => (kept = resolve));
+    const happened: string[] = [];
+    const note = async (what: string, of: Promise<unknown>) => {
+      await of;
+      happened.push(what);
+    };
+    const rows = () => Number(store.raw.prepare('select count(*) as n from ledger_events').get()?.['n']);
+    const first = note('first', ledger.record(decidedFact()));
+    await vi.waitUntil(() => rows() === 1);
+    const told = note('told', ledger.eventsAfter(0, 10));
+    const found = note('found', ledger.search({}, { limit: 10 }));
+    const later = [1, 2, 3].map((i) => note(`later ${i}`, ledger.record(decidedFact())));
+    for (let i = 0; i < 50; i++) await turn();
+    expect([happened, rows(), ledger.lastSequence()]).toEqual([[], 1, 0]);
+    disk = Promise.resolve();
+    kept();
+    await Promise.all([first, told, found, ...later]);
+    expect([rows(), ledger.lastSequence()]).toEqual([4, 4]);
+    expect(happened[0]).toBe('first');
+  });
+
+  it('refuses what is new while the disk does not keep up, writes what it has taken, and goes on', async () => {
+    let kept: () => void = () => undefined;
+    let disk = Promise.resolve();
+    await waitingFor(() => disk, 1_000);
+    disk = new Promise((resolve) => (kept = resolve));
+    const taken = Array.from({ length: 20 }, () => ledger.record(decidedFact()));
     let refused: unknown = null;
     while (refused === null) {
       await turn();
@@ -296,13 +333,37 @@ describe('when the disk is full or slow', () => {
       message: expect.stringContaining('the disk does not keep up') as string,
     });
     expect(ledger.health()).toMatchObject({ state: 'failing' });
-    slow = false;
+    disk = Promise.resolve();
+    kept();
     const ids = await Promise.all(taken);
     ids.push(await ledger.record(decidedFact()));
     expect(ledger.health()).toEqual({ state: 'ok' });
-    const feed = await ledger.eventsAfter(0, 10_000);
-    const present = new Set(feed.map(({ id }) => id));
+    const present = new Set((await ledger.eventsAfter(0, 100_000)).map(({ id }) => id));
     expect(ids.filter((id) => !present.has(id))).toEqual([]);
+  });
+
+  it('is refused when the disk did not keep it, and all that comes until a restart', async () => {
+    let disk = Promise.resolve();
+    await waitingFor(() => disk);
+    const id = await ledger.record(decidedFact());
+    disk = Promise.reject(new Error('EIO'));
+    disk.catch(() => undefined);
+    await expect(ledger.record(decidedFact())).rejects.toMatchObject({ code: 'ledger_unavailable' });
+    expect(ledger.health()).toMatchObject({
+      state: 'failing',
+      error: expect.stringContaining('sync') as string,
+    });
+    disk = Promise.resolve();
+    await expect(ledger.record(decidedFact())).rejects.toMatchObject({ code: 'ledger_unavailable' });
+    await expect(ledger.commit(attribution(), async () => undefined)).rejects.toMatchObject({
+      code: 'ledger_unavailable',
+    });
+    await ledger.close().catch(() => undefined);
+    await store.close();
+    ({ ledger, store } = await fixture.current.open());
+    expect((await ledger.eventsAfter(0, 10))[0]).toMatchObject({ id });
+    expect(ledger.health()).toEqual({ state: 'ok' });
+    expect(await verified()).toMatchObject({ ok: true });
   });
 
   it('lets nothing out when work goes on after SQLite has given its transaction up', async () => {

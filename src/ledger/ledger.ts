@@ -241,10 +241,12 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       }),
   });
   clockSteps.start(appender.lastTime, clock.now());
-  const queries = eventQueries(store, teller);
+  const queries = eventQueries(store, teller, async () => appender.durable());
   const toldSearch: Ledger['search'] = async (filter, searchOptions) => {
     const { events, next } = await searchCaughtUp(indexer, filter, searchOptions);
-    return { events: await teller.rows(events), next };
+    const told = await teller.rows(events);
+    await appender.durable();
+    return { events: told, next };
   };
 
   const receipts = new Receipts({

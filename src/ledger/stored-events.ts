@@ -33,10 +33,14 @@ export interface EventQueries {
   eventsAfter(sequence: number, limit: number): Promise<StoredEvent[]>;
 }
 
-export function eventQueries({ db }: Store, teller: Teller): EventQueries {
+/** `durable` is waited for before anything that was read is told. */
+export function eventQueries({ db }: Store, teller: Teller, durable: () => Promise<void>): EventQueries {
   const rows = db.selectFrom('placed_events').selectAll().orderBy('sequence');
-  const told = async (read: Promise<Selectable<Schema['placed_events']>[]>): Promise<StoredEvent[]> =>
-    teller.rows((await read).map(storedRow));
+  const told = async (read: Promise<Selectable<Schema['placed_events']>[]>): Promise<StoredEvent[]> => {
+    const rowsTold = await teller.rows((await read).map(storedRow));
+    await durable();
+    return rowsTold;
+  };
   return {
     eventById: async (id) => (await told(rows.where('event_id', '=', id).execute()))[0] ?? null,
     eventsByDecision: async (id) => told(rows.where('decision_id', '=', id).execute()),

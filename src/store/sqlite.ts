@@ -2,6 +2,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { journalOf, noJournal, type Journal } from './journal.ts';
 import { migrations } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
@@ -9,6 +10,7 @@ export interface Store {
   readonly db: Kysely<Schema>;
   /** The connection beneath `db`, for statements that must cost microseconds. Use it only inside `db`'s turn. */
   readonly raw: DatabaseSync;
+  readonly journal: Journal;
   close(): Promise<void>;
 }
 
@@ -39,7 +41,17 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Store>
     await db.destroy();
     throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause });
   }
-  return { db, raw, close: async () => db.destroy() };
+  const waits = options.path !== ':memory:' && options.dangerouslyNotDurable !== true;
+  const journal = waits ? journalOf(raw, options.path) : noJournal;
+  return {
+    db,
+    raw,
+    journal,
+    close: async () => {
+      await journal.close();
+      await db.destroy();
+    },
+  };
 }
 
 /** Readable by its owner only; SQLite gives the files that it keeps beside it the same mode. */

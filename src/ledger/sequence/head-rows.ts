@@ -223,20 +223,19 @@ export class HeadRows {
   }
 
   async #inTransaction<T>(act: () => T, committed: () => void = () => undefined): Promise<T> {
-    return this.#turn(() => {
-      const { raw } = this.#store;
+    const { raw, journal } = this.#store;
+    const result = await this.#turn(() => {
       if (raw.isTransaction) raw.exec('rollback');
-      raw.exec('begin immediate');
-      try {
-        const result = act();
+      return journal.deferred(() => {
+        raw.exec('begin immediate');
+        const done = act();
         raw.exec('commit');
-        committed();
-        return result;
-      } catch (error) {
-        if (raw.isTransaction) raw.exec('rollback');
-        throw error;
-      }
+        return done;
+      });
     });
+    await journal.synced();
+    committed();
+    return result;
   }
 
   async #turn<T>(act: () => T): Promise<T> {

@@ -18,7 +18,8 @@ export type CheckpointPath = 'checkpoint' | 'checkpoint.signed';
 /** The signed notes that a log publishes. */
 export type NotePath = CheckpointPath | 'retention';
 
-const filesAtOnce = 16;
+/** Of the four threads that the platform waits for disks with, one is left for whoever waits for the journal. */
+const filesAtOnce = 3;
 
 interface PlacingSteps {
   readonly write: StorageStep;

@@ -48,9 +48,12 @@ function failingOnce(
 }
 
 describe('a storage step that fails', () => {
-  const table = storageSteps.flatMap((step) =>
-    (['before', 'after'] as const).flatMap((moment) => [0, 2].map((skip) => [step, moment, skip] as const)),
-  );
+  // After `record.sync` nothing goes on: ledger.test.ts.
+  const table = storageSteps
+    .filter((step) => step !== 'record.sync')
+    .flatMap((step) =>
+      (['before', 'after'] as const).flatMap((moment) => [0, 2].map((skip) => [step, moment, skip] as const)),
+    );
 
   it.each(table)(
     '%s, %s it takes effect, after %i passings: nothing acknowledged is lost and no fork is signed',
