@@ -14,31 +14,68 @@ const reader = roleDefinition('33333333-0000-4000-8000-000000000001', [reading])
 const everyColumn = Array.from({ length: 64 }, (_, column) => column);
 const idsOf = (all: Iterable<{ readonly id: string }>): string[] => Array.from(all, ({ id }) => id).sort();
 
+const guids = [
+  '00000000-0000-4000-8000-000000000000',
+  '00000000-0000-4000-8000-000000000001',
+  '00000000-0000-4001-8000-000000000000',
+  '00000000-0000-4001-9000-000000000000',
+  '00000000-0000-5001-9000-000000000000',
+  '00000000-000a-4001-9000-000000000000',
+  '00000000-0010-4001-9000-000000000000',
+  '0000000a-0000-4000-8000-000000000000',
+  '00000010-0000-4000-8000-000000000000',
+  '90000000-0000-4000-8000-000000000000',
+  'a0000000-0000-4000-8000-000000000000',
+  'ffffffff-ffff-ffff-ffff-ffffffffffff',
+];
+
 describe('slots of assignments', () => {
-  test('are in the order of their ids, whatever the form of those', () => {
-    const ids = [
-      '00000000-0000-4000-8000-000000000000',
-      '00000000-0000-4000-8000-000000000001',
-      '00000000-0000-4001-8000-000000000000',
-      '00000000-0000-4001-9000-000000000000',
-      '0000000a-0000-4000-8000-000000000000',
-      '00000010-0000-4000-8000-000000000000',
-      '90000000-0000-4000-8000-000000000000',
-      'a0000000-0000-4000-8000-000000000000',
-      'A0000000-0000-4000-8000-000000000000',
-      'ffffffff-ffff-ffff-ffff-ffffffffffff',
-      'a',
-      'B',
-      'zzz',
-    ];
-    const { assignments } = enginePartsOf({
-      ...nothing,
-      roleAssignments: ids.map((id) => ({ ...assignment(0, group, reader.id, ada), id })),
-    });
-    for (const [a, left] of ids.entries()) {
-      expect(assignments.grantAt(a).id).toBe(left);
-      for (const [b, right] of ids.entries()) {
-        expect([left, right, assignments.before(a, b)]).toEqual([left, right, left < right]);
+  test.each(['role', 'deny'])(
+    'are in the order of their ids, whatever their form: %s assignments',
+    (kind) => {
+      const ids = [
+        ...guids,
+        'A0000000-0000-4000-8000-000000000000',
+        'a00000000-0000-4000-8000-000000000000',
+        '0-0000-4000-8000-000000000000',
+        '90000000-0-4000-8000-000000000000',
+        'a',
+        'B',
+        'zzz',
+      ];
+      const { assignments } = enginePartsOf({
+        ...nothing,
+        roleAssignments:
+          kind === 'role' ? ids.map((id) => ({ ...assignment(0, group, reader.id, ada), id })) : [],
+        denyAssignments: kind === 'deny' ? ids.map((id) => ({ ...deny(0, {}), id })) : [],
+      });
+      for (const [a, left] of ids.entries()) {
+        expect((kind === 'role' ? assignments.grantAt(a) : assignments.denialAt(a)).id).toBe(left);
+        for (const [b, right] of ids.entries()) {
+          expect([left, right, assignments.before(a, b)]).toEqual([left, right, left < right]);
+        }
+      }
+    },
+  );
+
+  test('are put in order without a look at the ids themselves where GUIDs differ in their first 52 bits', () => {
+    const { assignments } = enginePartsOf(nothing);
+    let looks = 0;
+    for (const guid of guids) {
+      const given = {
+        ...assignment(0, group, reader.id, ada),
+        get id() {
+          looks++;
+          return guid;
+        },
+      };
+      assignments.putGrant(given);
+    }
+    for (const [a, left] of guids.entries()) {
+      for (const [b, right] of guids.entries()) {
+        looks = 0;
+        assignments.before(a, b);
+        expect([left, right, looks]).toEqual([left, right, left.slice(0, 15) === right.slice(0, 15) ? 2 : 0]);
       }
     }
   });
@@ -96,6 +133,34 @@ describe('slots of assignments', () => {
     const { words } = assignments;
     expect(words.length).toBeGreaterThanOrEqual(1_000);
     for (let i = 0; i < 1_000; i++) assignments.putGrant(assignment(i, group, reader.id, ada));
+    expect(assignments.words).toBe(words);
+  });
+
+  test('of many of one principal at one scope may end in any order', () => {
+    const all = Array.from({ length: 8 }, (_, i) => assignment(i, group, reader.id, ada));
+    for (const order of [all, all.toReversed(), [...all.slice(3), ...all.slice(0, 3)]]) {
+      const { assignments, principals } = enginePartsOf({ ...nothing, roleAssignments: all });
+      const left = new Set(all.map(({ id }) => id));
+      for (const { id } of order) {
+        assignments.deleteGrant(id);
+        left.delete(id);
+        expect(idsOf(assignments.grantsOf(principals.index(ada)))).toEqual([...left]);
+      }
+    }
+  });
+
+  test('are used again when what they held has ended', () => {
+    const { assignments } = enginePartsOf({
+      ...nothing,
+      roleAssignments: [assignment(1, group, reader.id, ben)],
+    });
+    const { words } = assignments;
+    for (let i = 0; i < words.length * 2; i++) {
+      assignments.putGrant(assignment(2, group, reader.id, ada));
+      assignments.deleteGrant(assignment(2, group, reader.id, ada).id);
+      assignments.putDenial(deny(3, {}));
+      assignments.deleteDenial(deny(3, {}).id);
+    }
     expect(assignments.words).toBe(words);
   });
 

@@ -257,12 +257,10 @@ export class Assignments {
       tables[table] = this.own.set(tables[table] ?? 0, scope, after);
       return;
     }
-    while (at >= 0 && this.next[at] !== slot) at = this.next[at] ?? -1;
-    if (at >= 0) this.next[at] = after;
+    for (; at >= 0; at = this.next[at] ?? -1) if (this.next[at] === slot) this.next[at] = after;
   }
 
   #reserve(size: number): void {
-    if (size <= this.principals.length) return;
     this.principals = grown(this.principals, size);
     this.scopes = grown(this.scopes, size);
     this.words = grown(this.words, size);

@@ -1,9 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { dice } from '../testing/dice.ts';
 import { runs } from '../testing/runs.ts';
 import { GuidIndex } from './guid-index.ts';
 
 const guid = '0f9a1b2c-3d4e-5f60-718a-9bcdef012345';
+
+function dashed(digits: string): string {
+  return [8, 12, 16, 20, 32].map((end, i) => digits.slice([0, 8, 12, 16, 20][i], end)).join('-');
+}
 
 /** `count` GUIDs that differ in any of their digits. */
 function guids(count: number): string[] {
@@ -11,16 +16,17 @@ function guids(count: number): string[] {
     const digits = Array.from(guid.replaceAll('-', ''));
     for (let at = 0, rest = i; rest > 0; at = (at + 5) % 32, rest >>= 4)
       digits[at] = (rest & 15).toString(16);
-    const text = digits.join('');
-    return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
-      '-',
-    );
+    return dashed(digits.join(''));
   });
 }
 
 describe('an index of GUIDs', () => {
   test('is a map, whatever comes and goes', () => {
-    const ids = [...new Set(guids(200)), 'root', '', guid.toUpperCase(), `${guid}0`, guid.slice(1)];
+    const ids = [
+      ...new Set(guids(200)),
+      ...Array.from({ length: 60 }, (_, i) => dashed(String(i * 7).padStart(32, '0'))),
+      ...['root', '', guid.toUpperCase(), `${guid}0`, guid.slice(1), guid.slice(0, 35)],
+    ];
     const step = fc.record({ id: fc.constantFrom(...ids), add: fc.boolean(), value: fc.nat(1_000) });
     fc.assert(
       fc.property(fc.array(step, { minLength: 100, maxLength: 300, size: 'max' }), (steps) => {
@@ -72,6 +78,37 @@ describe('an index of GUIDs', () => {
     expect(index.get(guid)).toBe(7);
   });
 
+  test('keeps GUIDs as numbers, and finds them at once wherever their digits differ', () => {
+    for (let from = 0; from < 32; from += 4) {
+      const index = new GuidIndex();
+      const all = Array.from({ length: 700 }, (_, i) => {
+        const digits = guid.replaceAll('-', '');
+        return dashed(digits.slice(0, from) + i.toString(16).padStart(4, '0') + digits.slice(from + 4));
+      });
+      for (const [i, id] of all.entries()) index.add(id, i);
+      expect([index.size, index.texts]).toEqual([700, 0]);
+      let passed = 0;
+      for (const id of all) passed += index.passedBy(id);
+      expect([from, passed < all.length]).toEqual([from, true]);
+    }
+  });
+
+  test('holds any GUIDs, and passes by few to find one', () => {
+    const roll = dice(7);
+    for (let count = 1; count <= 42; count++) {
+      const index = new GuidIndex();
+      const all = Array.from({ length: count }, () =>
+        dashed(Array.from({ length: 32 }, () => roll(16).toString(16)).join('')),
+      );
+      for (const [i, id] of all.entries()) index.add(id, i);
+      const passed = all.map((id) => index.passedBy(id));
+      expect(Math.min(...passed)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...passed)).toBeLessThan(count);
+      expect(all.map((id) => index.get(id))).toEqual(all.map((_, i) => i));
+      for (const id of all) expect([index.remove(id), index.get(id)]).toEqual([true, -1]);
+    }
+  });
+
   test('keeps other texts of 36 characters as they are', () => {
     const index = new GuidIndex();
     const others = Array.from({ length: 36 }, (_, at) => `${guid.slice(0, at)}z${guid.slice(at + 1)}`);
@@ -79,5 +116,6 @@ describe('an index of GUIDs', () => {
     for (const [i, id] of others.entries()) index.add(id, i);
     expect(others.map((id) => index.get(id))).toEqual(others.map((_, i) => i));
     expect(index.get(guid)).toBe(-1);
+    expect(index.texts).toBe(others.length);
   });
 });

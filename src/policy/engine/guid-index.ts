@@ -7,7 +7,8 @@ const width = 5;
  */
 export class GuidIndex {
   #entries = new Int32Array(64 * width);
-  #mask = 63;
+  /** Of a hash of 32 bits what is left are as many as number the entries. */
+  #shift = 26;
   #count = 0;
   readonly #others = new Map<string, number>();
   /** The GUID that was read last. */
@@ -20,6 +21,18 @@ export class GuidIndex {
 
   get size(): number {
     return this.#count + this.#others.size;
+  }
+
+  /** How many are kept as texts. */
+  get texts(): number {
+    return this.#others.size;
+  }
+
+  /** How many other GUIDs a look-up of this one passes by: seldom more than one or two. */
+  passedBy(guid: string): number {
+    this.read(guid);
+    const { length } = this.#entries;
+    return ((this.#find() - this.#home(this.#a, this.#b, this.#c, this.#d) + length) % length) / width;
   }
 
   /** What the id stands for, or -1. */
@@ -45,7 +58,7 @@ export class GuidIndex {
       this.#others.set(id, value);
       return;
     }
-    if (++this.#count * 3 > (this.#mask + 1) * 2) this.#grow();
+    if (++this.#count * width * 3 > this.#entries.length * 2) this.#grow();
     this.#put(this.#find(), value + 1);
   }
 
@@ -101,15 +114,16 @@ export class GuidIndex {
   }
 
   #home(a: number, b: number, c: number, d: number): number {
-    let hash = Math.imul(a, 0x9e37_79b1) ^ Math.imul(d, 0x85eb_ca6b);
+    let hash = Math.imul(a, 0x9e37_79b1) ^ Math.imul(d, 0xa24b_aed5);
     hash ^= Math.imul(b, 0xc2b2_ae35) ^ Math.imul(c, 0x27d4_eb2f);
-    return ((hash ^ (hash >>> 15)) & this.#mask) * width;
+    // The highest bits of a product are those that depend on every bit of what is multiplied.
+    return (hash >>> this.#shift) * width;
   }
 
   #grow(): void {
     const old = this.#entries;
-    this.#mask = this.#mask * 2 + 1;
-    this.#entries = new Int32Array((this.#mask + 1) * width);
+    this.#shift--;
+    this.#entries = new Int32Array(old.length * 2);
     const [a, b, c, d] = [this.#a, this.#b, this.#c, this.#d];
     for (let at = 0; at < old.length; at += width) {
       if (old[at + 4] === 0) continue;
@@ -126,8 +140,9 @@ export class GuidIndex {
 
   /** Whether the text is a GUID in the one form; if so it is the one that was read. */
   #read(text: string): boolean {
-    // As UTF-8, so that only ASCII takes as many bytes as characters.
-    if (text.length !== 36 || bytes.write(text, 0, room, 'utf8') !== 36) return false;
+    if (text.length !== 36) return false;
+    // As UTF-8: the first 36 bytes are strange where a character is not of ASCII.
+    bytes.write(text);
     const w0 = words[0] ?? 0;
     const w1 = words[1] ?? 0;
     const w2 = words[2] ?? 0;
@@ -166,10 +181,9 @@ export class GuidIndex {
 }
 
 const dash = 0x2d;
-const room = 64;
-const bytes = Buffer.alloc(room);
+const bytes = Buffer.alloc(64);
 /** Of a machine whose first byte is the lowest. On any other no text passes for a GUID, and each is kept as a text. */
-const words = new Int32Array(bytes.buffer, bytes.byteOffset, room / 4);
+const words = new Int32Array(bytes.buffer, bytes.byteOffset, 9);
 
 /** The values of four hexadecimal digits, one in each byte. */
 function values(text: number): number {

@@ -34,6 +34,34 @@ describe('kept actions', () => {
     }
   });
 
+  test('are found at once, wherever their names differ', () => {
+    const letters = 'abcdefghijklmnopqrst';
+    for (const name of ['contoso.a/b/read', 'contoso.a/bc/read']) {
+      const kept = new KeptActions();
+      const all = new Set<string>();
+      for (let at = 0; at < name.length; at++)
+        for (const letter of letters) all.add(name.slice(0, at) + letter + name.slice(at + 1));
+      for (const [number, each] of [...all].entries()) kept.add(each, false, number);
+      for (let at = 0; at < name.length; at++) {
+        let passed = 0;
+        for (const letter of letters)
+          passed += kept.passedBy(kept.find(name.slice(0, at) + letter + name.slice(at + 1), false));
+        expect([name, at, passed < letters.length * 2]).toEqual([name, at, true]);
+      }
+    }
+  });
+
+  test('are not taken for those of the other plane, however near they are', () => {
+    const wrong: string[] = [];
+    for (let times = 0; times < 30; times++) {
+      const kept = new KeptActions();
+      const all = Array.from({ length: 128 }, (_, i) => `n${'x'.repeat(i % 40)}/${times}/${i}`);
+      for (const [number, name] of all.entries()) kept.add(name, times % 2 === 0, number);
+      for (const name of all) if (kept.find(name, times % 2 === 1) !== -1) wrong.push(name);
+    }
+    expect(wrong).toEqual([]);
+  });
+
   test('are looked for by what was read last', () => {
     const kept = new KeptActions();
     kept.add('a', false, 0);

@@ -6,10 +6,11 @@
 export class KeptActions {
   /** Number + 1; 0: empty. */
   #table = new Int32Array(256);
-  #count = 0;
   readonly #names: (string | undefined)[] = [];
   readonly #spelled: (string | undefined)[] = [];
   readonly #planes: boolean[] = [];
+  readonly #hashes: number[] = [];
+  /** Of the action that was read last. */
   #hash = 0;
 
   /** The number, or -1. */
@@ -38,27 +39,32 @@ export class KeptActions {
     }
   }
 
-  /** `name` in lower case. */
+  /** `name` in lower case; numbers are given out one after the other. */
   add(name: string, dataAction: boolean, number: number): void {
     this.#names[number] = name;
     this.#spelled[number] = name;
     this.#planes[number] = dataAction;
-    if (++this.#count * 2 > this.#table.length) this.#grow();
+    this.#hashes[number] = hashOf(name, dataAction);
+    if (this.#hashes.length * 2 > this.#table.length) this.#grow();
     else this.#put(number);
+  }
+
+  /** How many others a look-up of this one passes by: seldom more than one. */
+  passedBy(number: number): number {
+    const mask = this.#table.length - 1;
+    return (this.#table.indexOf(number + 1) - (this.#hashes[number] ?? 0)) & mask;
   }
 
   #put(number: number): void {
     const mask = this.#table.length - 1;
-    let i = hashOf(this.#names[number] ?? '', this.#planes[number] ?? false) & mask;
+    let i = (this.#hashes[number] ?? 0) & mask;
     while (this.#table[i] !== 0) i = (i + 1) & mask;
     this.#table[i] = number + 1;
   }
 
   #grow(): void {
-    const old = this.#table;
-    this.#table = new Int32Array(old.length * 2);
-    for (const entry of old) if (entry !== 0) this.#put(entry - 1);
-    this.#put(this.#names.length - 1);
+    this.#table = new Int32Array(this.#table.length * 2);
+    for (const number of this.#hashes.keys()) this.#put(number);
   }
 }
 
@@ -66,7 +72,7 @@ export class KeptActions {
 function hashOf(action: string, dataAction: boolean): number {
   // Two hashes, of every other character each, so that one need not wait for the other.
   let even = dataAction ? 1 : 0;
-  let odd = action.length;
+  let odd = 0;
   const last = action.length - 1;
   for (let i = 0; i < last; i += 2) {
     even = Math.imul(even ^ (action.charCodeAt(i) | 0x20), 0x9e37_79b1);

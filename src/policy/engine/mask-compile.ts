@@ -254,12 +254,12 @@ export class MaskCompiler {
       const { scopes } = this.#in;
       const whole = new Map<number, readonly number[]>();
       const lengthOf = (scope: number): number => scopes.lengths[scope] ?? 0;
-      for (const scope of Array.from(denials.keys()).sort((a, b) => lengthOf(a) - lengthOf(b))) {
+      for (const [scope, own] of Array.from(denials).sort(([a], [b]) => lengthOf(a) - lengthOf(b))) {
         if (scope === key) continue;
         let above = scopes.above(scope);
         while (above >= 0 && !whole.has(above)) above = scopes.above(above);
         const inherited = above < 0 ? denied : (whole.get(above) ?? null);
-        const columns = united(denials.get(scope) ?? null, inherited) ?? [];
+        const columns = inherited ? [...own, ...inherited] : own;
         whole.set(scope, columns);
         found.unshift([scope + 1, filterOf(columns), this.#list(columns)]);
       }

@@ -336,6 +336,10 @@ describe('a table of masks', () => {
       ),
     });
     expect(masksOf(heldOf(4), ada).ask({ ...read, scope: group })).toBe(yes);
+    // Of one group alone it is told without a look at layers.
+    expect([0, 1, 2].map((count) => masksOf(heldOf(count), ada).group)).toEqual([0, 0, -1]);
+    const second = { ...heldOf(0), roleAssignments: [assignment(1, group, roleDefinitions[30]!.id, ada)] };
+    expect(masksOf(second, ada).group).toBe(1);
     expect(masksOf(heldOf(5), ada).ask({ ...read, scope: group })).toBe(untold);
     // One that is held on a condition needs no layer of its own.
     const world = heldOf(5);
@@ -367,6 +371,51 @@ describe('a table of masks', () => {
     // Four bytes for each of 210 roles at scopes, and half as much again in buckets that are not full.
     expect(bytesFor(1, 7) - empty).toBeLessThan(210 * 4 * 1.7);
     expect(bytesFor(1, 0, 40) - empty).toBeLessThan(40 * (3 + 2) * 4 * 1.7);
+  });
+
+  test('lists what is denied above many resource groups once, whatever the number of layers', () => {
+    const roleDefinitions = fillers(0, 60);
+    const bytesFor = (count: number, denials: number, layers = 1): number =>
+      masksOf(
+        {
+          ...nothing,
+          roleDefinitions,
+          roleAssignments: Array.from({ length: count }, (_, i) =>
+            assignment(
+              i,
+              `${subscription}/resourcegroups/g${i}`,
+              roleDefinitions[30 * (i % layers)]!.id,
+              ada,
+            ),
+          ),
+          denyAssignments: Array.from({ length: denials }, (_, i) =>
+            deny(i, {
+              scope: i % 2 === 0 ? '/' : subscription,
+              permissions: [{ ...reading, actions: [`N/t/${i}/read`] }],
+            }),
+          ),
+        },
+        ada,
+      ).masks.bytes;
+    // The list, and where it is, three numbers for each resource group; of two layers the first tells it for half of them.
+    expect(bytesFor(40, 100) - bytesFor(40, 0)).toBeLessThan(1_500);
+    expect(bytesFor(40, 100, 2) - bytesFor(40, 0, 2)).toBeLessThan(1_200);
+  });
+
+  test.each([1, 7, 60, 300])('of what is held in %i resource groups is spread over buckets', (count) => {
+    const { masks, buckets } = masksOf(
+      {
+        ...nothing,
+        roleDefinitions: [role!],
+        roleAssignments: Array.from({ length: count }, (_, i) =>
+          assignment(i, `${subscription}/resourcegroups/g${i}`, role!.id, ada),
+        ),
+      },
+      ada,
+    );
+    // Three numbers each, 32 in a bucket, of which a quarter is left free.
+    expect(buckets).toBe(Math.ceil((count * 3) / 24));
+    expect(masks.bytes).toBeLessThanOrEqual((buckets + 2) * 32 * 4);
   });
 
   test.each([1, 2])('lists thousands of denials, %i of them at each scope', (each) => {

@@ -83,6 +83,18 @@ describe('the principals of a directory', () => {
     expect(principals.get(ids('7', 1)[0]!)).toBeUndefined();
   });
 
+  test('have room each in every column', () => {
+    const { principals } = enginePartsOf(nobody);
+    for (const id of ids('6', 200)) {
+      const { index } = principals.mention(id);
+      expect(principals.states.length).toBeGreaterThan(index);
+      expect(principals.changedAt.length).toBeGreaterThan(index);
+      expect(principals.tables.length).toBeGreaterThan(index * 2 + 1);
+      for (const { columns } of [principals.rights, principals.masks])
+        expect(columns.length).toBeGreaterThan(index * 4 + 3);
+    }
+  });
+
   test('have their own rights each, and lose them at once, however many there are', () => {
     const read = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
     const role = roleDefinition('33333333-0000-4000-8000-000000000001', [read]);

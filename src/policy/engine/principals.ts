@@ -233,9 +233,7 @@ function stateOf({ enabled, kind }: PrincipalRecord): number {
 
 function unlink(group: PrincipalNode, member: PrincipalNode): void {
   const { members } = group;
-  const at = members?.indexOf(member) ?? -1;
-  const last = at < 0 ? undefined : members?.pop();
-  if (members && last && last !== member) members[at] = last;
+  members?.splice(members.indexOf(member), 1);
   if (members?.length === 0) group.members = null;
   leave(member, group);
 }

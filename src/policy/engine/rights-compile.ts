@@ -22,6 +22,11 @@ export function directoryHome(key: number, mask: number): number {
   return (Math.imul(key, 0x9e37_79b1) >>> 15) & mask;
 }
 
+/** The size, less one, of a directory that is at most half full. */
+function maskFor(entries: number): number {
+  return 2 ** Math.ceil(Math.log2(entries * 2 + 1)) - 1;
+}
+
 /**
  * Lays out everything that a principal and its groups are assigned as one table of numbers, all offsets from its
  * start:
@@ -44,6 +49,9 @@ export class RightsCompiler {
   #count = 0;
   /** The slots again, those of one anchor side by side. */
   #sorted = new Int32Array(1_024);
+  /** By what is assigned and how, the last scope at which it was found, as counted by `#visit`. */
+  #seen = new Int32Array(64);
+  #visit = 0;
 
   constructor(within: Within) {
     this.#in = within;
@@ -57,12 +65,13 @@ export class RightsCompiler {
     const groups = this.#group((slot) => {
       const scope = scopes[slot] ?? 0;
       const anchor = anchors[scope] ?? -1;
-      return anchor < 0 ? (crowns[scope] ?? -1) : anchor;
+      return anchor === -1 ? (crowns[scope] ?? -1) : anchor;
     });
     const top = groups.get(-1);
     groups.delete(-1);
     this.#length = 0;
-    const mask = this.#reserveDirectory(groups.size);
+    const mask = maskFor(groups.size);
+    this.#reserveDirectory(mask);
     this.#writeBlock(top?.from ?? 0, top?.to ?? 0, true);
     for (const [key, { from, to }] of groups) {
       this.#enter(0, mask, key, this.#length);
@@ -150,9 +159,9 @@ export class RightsCompiler {
     const block = this.#length;
     this.#push(split);
     this.#push(denials);
-    this.#push(0);
-    const mask = this.#reserveDirectory(count);
-    this.#out[block + 2] = mask;
+    const mask = maskFor(count);
+    this.#push(mask);
+    this.#reserveDirectory(mask);
     this.#eachRun(from, to, (scope) => this.#enter(block + 3, mask, scope, this.#length - block));
   }
 
@@ -181,7 +190,7 @@ export class RightsCompiler {
       sorted.subarray(from, to).sort((a, b) => (this.#precedes(a, b, top) ? -1 : 1));
       return;
     }
-    for (let i = from + 1; i < to; i++) {
+    for (let i = from; i < to; i++) {
       const slot = sorted[i] ?? 0;
       let j = i;
       for (; j > from && this.#precedes(slot, sorted[j - 1] ?? 0, top); j--) sorted[j] = sorted[j - 1] ?? 0;
@@ -198,55 +207,37 @@ export class RightsCompiler {
       const deeper = top
         ? scopes.depth(left) - scopes.depth(right)
         : (scopes.lengths[left] ?? 0) - (scopes.lengths[right] ?? 0);
-      return deeper === 0 ? left < right : deeper > 0;
+      return (deeper || right - left) > 0;
     }
-    const denials = ((assignments.words[b] ?? 0) & isDenial) - ((assignments.words[a] ?? 0) & isDenial);
-    return denials === 0 ? assignments.before(a, b) : denials < 0;
+    const denial = ((assignments.words[a] ?? 0) & isDenial) !== 0;
+    const otherDenial = ((assignments.words[b] ?? 0) & isDenial) !== 0;
+    return denial === otherDenial ? assignments.before(a, b) : denial;
   }
 
   /** Takes out what can never be named, since another of the same kind, scope and content comes before. */
   #distinct(from: number, to: number): number {
     const { words, scopes } = this.#in.assignments;
-    if (to - from > longest * 2) return this.#distinctOfMany(from, to);
-    let kept = from;
-    for (let i = from; i < to; i++) {
-      const slot = this.#sorted[i] ?? 0;
-      let j = (words[slot] ?? 0) & isGated ? kept : from;
-      while (
-        j < kept &&
-        (words[this.#sorted[j] ?? 0] !== words[slot] || scopes[this.#sorted[j] ?? 0] !== scopes[slot])
-      ) {
-        j++;
-      }
-      if (j === kept) this.#sorted[kept++] = slot;
-    }
-    return kept;
-  }
-
-  #distinctOfMany(from: number, to: number): number {
-    const { words, scopes } = this.#in.assignments;
-    const seen = new Map<number, Set<number>>();
+    let last = -1;
     let kept = from;
     for (let i = from; i < to; i++) {
       const slot = this.#sorted[i] ?? 0;
       const word = words[slot] ?? 0;
       const scope = scopes[slot] ?? 0;
-      const known = seen.get(scope);
-      if ((word & isGated) === 0 && known?.has(word)) continue;
-      if (known) known.add(word);
-      else seen.set(scope, new Set([word]));
+      if (scope !== last) this.#visit++;
+      last = scope;
+      if ((word & isGated) === 0 && this.#seen[word] === this.#visit) continue;
+      this.#seen = grown(this.#seen, word + 1);
+      this.#seen[word] = this.#visit;
       this.#sorted[kept++] = slot;
     }
     return kept;
   }
 
-  #reserveDirectory(entries: number): number {
-    const size = 2 ** Math.ceil(Math.log2(entries * 2 + 1));
-    const end = this.#length + size * 2;
+  #reserveDirectory(mask: number): void {
+    const end = this.#length + (mask + 1) * 2;
     this.#out = grown(this.#out, end);
     this.#out.fill(0, this.#length, end);
     this.#length = end;
-    return size - 1;
   }
 
   #enter(directory: number, mask: number, key: number, offset: number): void {

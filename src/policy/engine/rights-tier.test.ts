@@ -9,6 +9,7 @@ import {
   ada,
   assignment,
   ben,
+  cleo,
   deny,
   group,
   researchers,
@@ -20,6 +21,7 @@ import { referenceDecide } from '../testing/reference-evaluator.ts';
 import { runs } from '../testing/runs.ts';
 import { roleDefinition } from '../testing/world.ts';
 import type { Access } from '../types.ts';
+import { missingGrant } from './outcomes.ts';
 
 const room = { rightsBytes: 2 ** 18, maskBytes: 2 ** 12, cachedDecisions: 1 };
 const verbs = ['read', 'write', 'delete'] as const;
@@ -91,6 +93,24 @@ function crowd(seed: number, scopes: readonly string[], grants: number, denials:
 }
 
 describe('the policy that decides', () => {
+  test('is found in little room among up to 32 scopes, and without a look at each of them among more', () => {
+    const thing = (i: number): string => `${group}/providers/n/t/x${i}`;
+    const heldAt = (count: number) => {
+      const held = Array.from({ length: count }, (_, i) => assignment(i, thing(i), reader, ada));
+      const { rights, ask } = rightsOf({ ...world, roleAssignments: held }, ada);
+      for (let i = 0; i <= count; i++) {
+        const found = ask(at(`${thing(i)}/u/y`));
+        expect([count, i, found]).toEqual([count, i, i < count ? i : missingGrant]);
+      }
+      return rights.bytes;
+    };
+    const empty = heldAt(0);
+    expect(heldAt(32) - empty).toBeLessThan(32 * 6 * 4);
+    // There is a directory.
+    expect(heldAt(33) - empty).toBeGreaterThan(33 * 9 * 4);
+    for (const count of [36, 43, 54, 64, 65, 70, 100, 127, 129, 1_100]) heldAt(count);
+  });
+
   test.each(
     Object.entries(places).flatMap(([where, scopes]) =>
       [
@@ -123,6 +143,31 @@ describe('the policy that decides', () => {
       expect(reasons.size).toBeGreaterThan(1);
     },
   );
+
+  test.each(Object.entries(places))('is of nobody whose rights were compiled before: %s', (_, scopes) => {
+    const attributes = { request: { 'tag:colour': 'red' } };
+    const asked = scopes
+      .slice(0, 8)
+      .flatMap((scope) => verbs.map((verb) => ({ ...at(scope, verb), attributes })));
+    const wrong: unknown[] = [];
+    for (let seed = 0; seed < Math.max(runs(12), 6); seed++) {
+      const rowsOfIt = crowd(seed, scopes, 6 + seed * 2, 4);
+      const snapshot = PolicySnapshot.from(rowsOfIt, { ...room, maskBytes: 2 ** 18, compileAfter: 1 });
+      // Ben holds less than Ada, and after her; Cleo holds nothing.
+      for (const who of [ada, ben, cleo, ada]) {
+        for (const access of asked) {
+          const { allowed, policyId } = referenceDecide(rowsOfIt, who, access);
+          const answer = {
+            allowed: isAllowed(snapshot, who, access),
+            policyId: decided(snapshot, who, access).policyId,
+          };
+          if (answer.allowed !== allowed || answer.policyId !== policyId)
+            wrong.push({ seed, who, access, answer });
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
 
   test('is found beneath any number of scopes', () => {
     const levels = Array.from({ length: 12 }, (_, i) => `${group}${'/a'.repeat(i)}`);

@@ -51,20 +51,31 @@ export function enginePartsOf(rows: PolicyRows): EngineParts {
   return { principals, scopes, actions, assignments, granted, denied, roles, attributes };
 }
 
-/** Masks by themselves, asked about actions as code names them; `untold` where there is no table for this principal. */
+/**
+ * Masks by themselves, asked about actions as code names them; `untold` where there is no table for this principal. And of
+ * its table the one group of roles that it is about, -1 where there are several, and in how many buckets it begins to search.
+ */
 export function masksOf(
   rows: PolicyRows,
   id: string,
-): { readonly masks: MaskTier; readonly ask: (asked: Access) => number } {
+): {
+  readonly masks: MaskTier;
+  readonly ask: (asked: Access) => number;
+  readonly group: number;
+  readonly buckets: number;
+} {
   const parts = enginePartsOf(rows);
   const { principals, actions, scopes } = parts;
   const masks = new MaskTier(parts, parts.granted, parts.denied, { bytes: 2 ** 18, compileAfter: 1 });
   const node = principals.get(id);
   const told = node !== undefined && masks.ask(node);
+  const place = principals.index(id) * 4;
   return {
     masks,
     ask: ({ action, dataAction, scope }) =>
       told ? masks.allows(node.index, actions.keep(action, dataAction), scopes.resolve(scope)) : untold,
+    buckets: principals.masks.columns[place + 1] ?? 0,
+    group: principals.masks.columns[place + 2] ?? 0,
   };
 }
 
