@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../lib/clock.ts';
-import { erasingSteps, retentionSteps, storageSteps } from './faults.ts';
+import { cosignedSteps, erasingSteps, retentionSteps, storageSteps } from './faults.ts';
 import { generateNoteKey } from './note.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { decidedFact, LedgerFixture, origin } from './testing/ledger-fixture.ts';
+import { WitnessHouse } from './testing/witness-house.ts';
+import { parsePolicy, type Policy } from './verify/policy.ts';
 import { verifyConsistency } from './verify/verify-consistency.ts';
 import { verifyLog } from './verify/verify-log.ts';
+import { verifyReceipt } from './verify/verify-receipt.ts';
 
 const { signingKey } = generateNoteKey(origin);
 let fixture: LedgerFixture;
@@ -127,4 +130,49 @@ describe('after kill -9', () => {
     },
     60_000,
   );
+
+  it.each(
+    cosignedSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
+  )(
+    'of a log with a witness, at %s, %s it takes effect: what it shows has its quorum and is whole, and it goes on',
+    async (step, moment) => {
+      const witness = new WitnessHouse('ada');
+      await witness.start([fixture.signer.verifierKey]);
+      try {
+        const text = [
+          `log ${fixture.signer.verifierKey}`,
+          `witness ada ${witness.verifierKey} ${witness.url}`,
+          'quorum ada',
+          '',
+        ].join('\n');
+        const policy = policyIn(text);
+        writeFileSync(join(fixture.home, 'witnesses.policy'), text);
+        const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 4))]);
+        const source = directorySource(fixture.logDirectory);
+        const note = readFileSync(join(fixture.logDirectory, 'checkpoint'), 'utf8');
+        expect(await verifyLog(source, policy)).toMatchObject({ ok: true });
+
+        const { ledger, store } = await fixture.open({ clock: systemClock, witnesses: policy });
+        const receipt = await ledger.receipt(await ledger.record(decidedFact()));
+        expect(verifyReceipt(receipt, null, policy)).toMatchObject({ ok: true });
+        const feed = await ledger.eventsAfter(0, 1_000_000);
+        await ledger.close();
+        await store.close();
+        const present = new Set(feed.map((event): string => event.id));
+        const events = acknowledged.filter((one) => one.startsWith('evt_'));
+        expect(events.filter((id) => !present.has(id))).toEqual([]);
+        expect(await verifyLog(source, policy)).toMatchObject({ ok: true, size: feed.length });
+        expect(await verifyConsistency(source, note, policy)).toMatchObject({ ok: true });
+      } finally {
+        await witness.remove();
+      }
+    },
+    60_000,
+  );
 });
+
+function policyIn(text: string): Policy {
+  const parsed = parsePolicy(text);
+  if (!parsed.ok) throw new Error(parsed.reason);
+  return parsed.policy;
+}
