@@ -6,17 +6,20 @@ import { createProgram } from '../src/cli/program.ts';
 import { writeOrCheck } from './write-or-check.ts';
 
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-const program = createProgram({
-  terminal: { colour: false, interactive: false, redraw: false, columns: null },
-  settings: { server: null, caFile: null, home: '.lockstep', configHome: '.' },
-  stdin: Readable.from([]),
-  stdout: nowhere,
-  stderr: nowhere,
-  signal: new AbortController().signal,
-  version: '',
-  ending: 'ok',
-  atEnd: [],
-});
+const program = await createProgram(
+  {
+    terminal: { colour: false, interactive: false, redraw: false, columns: null },
+    settings: { server: null, caFile: null, home: '.lockstep', configHome: '.' },
+    stdin: Readable.from([]),
+    stdout: nowhere,
+    stderr: nowhere,
+    signal: new AbortController().signal,
+    version: '',
+    ending: 'ok',
+    atEnd: [],
+  },
+  [],
+);
 
 const sections = program.commands.flatMap((command) => describe(command, 'lockstep'));
 

@@ -31,7 +31,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   };
   const json = argv.includes('--json');
   try {
-    await createProgram(context, json).parseAsync(argv, { from: 'user' });
+    const program = await createProgram(context, argv, json);
+    await program.parseAsync(argv, { from: 'user' });
     return exitCodes[context.ending].code;
   } catch (error) {
     return exitCodes[report(error, context, json)].code;

@@ -1,32 +1,43 @@
 import { Command, Option } from 'commander';
 import type { CliContext } from './context.ts';
-import { addApp } from './commands/app.ts';
-import { addCheck } from './commands/check.ts';
-import { addConfig } from './commands/config.ts';
-import { addExplain } from './commands/explain.ts';
-import { addDeny } from './commands/deny.ts';
-import { addGroup } from './commands/group.ts';
-import { addInit } from './commands/init.ts';
-import { addJob } from './commands/job.ts';
-import { addLedger } from './commands/ledger.ts';
-import { addLogin } from './commands/login.ts';
-import { addLogout } from './commands/logout.ts';
-import { addManagementGroup } from './commands/management-group.ts';
-import { addPolicy } from './commands/policy.ts';
-import { addPrincipal } from './commands/principal.ts';
-import { addRole } from './commands/role.ts';
-import { addServe } from './commands/serve.ts';
-import { addSessions } from './commands/sessions.ts';
-import { addToken } from './commands/token.ts';
-import { addUser } from './commands/user.ts';
-import { addWitness } from './commands/witness.ts';
-import { addWhoami } from './commands/whoami.ts';
+
+type AddCommand = (program: Command, context: CliContext) => void;
+
+/** In the order of the help. A command line loads the code of the one command that it names. */
+const commands = new Map<string, () => Promise<AddCommand>>([
+  ['serve', async () => (await import('./commands/serve.ts')).addServe],
+  ['init', async () => (await import('./commands/init.ts')).addInit],
+  ['config', async () => (await import('./commands/config.ts')).addConfig],
+  ['login', async () => (await import('./commands/login.ts')).addLogin],
+  ['logout', async () => (await import('./commands/logout.ts')).addLogout],
+  ['whoami', async () => (await import('./commands/whoami.ts')).addWhoami],
+  ['token', async () => (await import('./commands/token.ts')).addToken],
+  ['job', async () => (await import('./commands/job.ts')).addJob],
+  ['role', async () => (await import('./commands/role.ts')).addRole],
+  ['deny', async () => (await import('./commands/deny.ts')).addDeny],
+  ['management-group', async () => (await import('./commands/management-group.ts')).addManagementGroup],
+  ['explain', async () => (await import('./commands/explain.ts')).addExplain],
+  ['check', async () => (await import('./commands/check.ts')).addCheck],
+  ['policy', async () => (await import('./commands/policy.ts')).addPolicy],
+  ['sessions', async () => (await import('./commands/sessions.ts')).addSessions],
+  ['ledger', async () => (await import('./commands/ledger.ts')).addLedger],
+  ['witness', async () => (await import('./commands/witness.ts')).addWitness],
+  ['user', async () => (await import('./commands/user.ts')).addUser],
+  ['group', async () => (await import('./commands/group.ts')).addGroup],
+  ['app', async () => (await import('./commands/app.ts')).addApp],
+  ['principal', async () => (await import('./commands/principal.ts')).addPrincipal],
+]);
 
 /**
- * Every command of `lockstep`. Parsing throws CommanderError instead of ending the process; what is wrong with the
+ * `lockstep` with the command that `argv` names; with every command where it names none, for the help and for
+ * suggestions. Parsing throws CommanderError instead of ending the process, and so does this; what is wrong with the
  * command line is printed first, unless `silent`.
  */
-export function createProgram(context: CliContext, silent = false): Command {
+export async function createProgram(
+  context: CliContext,
+  argv: readonly string[],
+  silent = false,
+): Promise<Command> {
   const program = new Command('lockstep')
     .description('Identity and machine learning, on one track, locked and synced.')
     .version(context.version, '-V, --version', 'Print the version.')
@@ -58,30 +69,10 @@ export function createProgram(context: CliContext, silent = false): Command {
     })
     .showHelpAfterError('Run with --help to see the usage.')
     .exitOverride();
-  const add = [
-    addServe,
-    addInit,
-    addConfig,
-    addLogin,
-    addLogout,
-    addWhoami,
-    addToken,
-    addJob,
-    addRole,
-    addDeny,
-    addManagementGroup,
-    addExplain,
-    addCheck,
-    addPolicy,
-    addSessions,
-    addLedger,
-    addWitness,
-    addUser,
-    addGroup,
-    addApp,
-    addPrincipal,
-  ];
-  for (const addCommand of add) addCommand(program, context);
+  const [name = ''] = program.parseOptions([...argv]).operands;
+  const named = commands.get(name);
+  const chosen = named === undefined ? [...commands.values()] : [named];
+  for (const add of await Promise.all(chosen.map((load) => load()))) add(program, context);
   for (const command of program.commands) settle(command);
   return program;
 }
