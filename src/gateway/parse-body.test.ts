@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { processorMilliseconds } from '../lib/testing/processor-time.ts';
 import { parseJson } from './parse-body.ts';
 
 const nested = (depth: number) => Buffer.from('['.repeat(depth) + ']'.repeat(depth));
@@ -16,7 +17,8 @@ test('brackets within strings do not count, and a string may hold quotes', () =>
 });
 
 test('a string without end costs no more than its length', () => {
-  const begun = performance.now();
-  expect(() => parseJson(Buffer.from(`"${'\\"'.repeat(500_000)}`), z.unknown())).toThrow(/not valid JSON/);
-  expect(performance.now() - begun).toBeLessThan(1000);
+  const taken = processorMilliseconds(() => {
+    expect(() => parseJson(Buffer.from(`"${'\\"'.repeat(500_000)}`), z.unknown())).toThrow(/not valid JSON/);
+  });
+  expect(taken).toBeLessThan(1000);
 });

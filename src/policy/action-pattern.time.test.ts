@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { processorMilliseconds } from '../lib/testing/processor-time.ts';
 import { compileActionPattern } from './action-pattern.ts';
 
 describe('an action pattern', () => {
@@ -6,9 +7,9 @@ describe('an action pattern', () => {
     const slow = compileActionPattern(`*${'a'.repeat(400)}b*${'a'.repeat(400)}b*`);
     const timeFor = (length: number): number => {
       const action = 'a'.repeat(length);
-      const start = performance.now();
-      for (let i = 0; i < 20; i++) slow.matches(action);
-      return performance.now() - start;
+      return processorMilliseconds(() => {
+        for (let i = 0; i < 20; i++) slow.matches(action);
+      });
     };
     timeFor(20_000);
     const best = (length: number): number => Math.min(timeFor(length), timeFor(length), timeFor(length));

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { processorMilliseconds } from '../../lib/testing/processor-time.ts';
 import { parseExpression } from './expression.ts';
 import { lintConditions } from './lint.ts';
 import { conditionsOf, mismatches, type FederatedMatch } from './match.ts';
@@ -48,10 +49,11 @@ test('a text matches itself, and any cut of it replaced by a star', () => {
 });
 
 test('no pattern makes a match slow', () => {
-  const start = performance.now();
-  matchesPattern('*a'.repeat(255) + 'b', 'a'.repeat(4096));
-  matchesPattern('a*'.repeat(250) + '?b', 'a'.repeat(4096));
-  expect(performance.now() - start).toBeLessThan(500);
+  const taken = processorMilliseconds(() => {
+    matchesPattern('*a'.repeat(255) + 'b', 'a'.repeat(4096));
+    matchesPattern('a*'.repeat(250) + '?b', 'a'.repeat(4096));
+  });
+  expect(taken).toBeLessThan(500);
 });
 
 test('an endless text or pattern does not match at all', () => {

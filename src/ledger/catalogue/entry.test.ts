@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { processorMilliseconds } from '../../lib/testing/processor-time.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { DecisionId, EventId, LeaseId, RequestId, SessionId } from '../../lib/ids.ts';
 import type { ActorRef, Attribution } from '../../store/changes.ts';
@@ -227,9 +228,10 @@ describe('an event', () => {
   });
 
   it('looks for credentials in time linear in the text', () => {
-    const started = performance.now();
-    entryOf(decidedFact({ userAgent: 'eyJ'.repeat(20_000), path: 'sig=eyJ.'.repeat(5_000) }), context);
-    expect(performance.now() - started).toBeLessThan(500);
+    const taken = processorMilliseconds(() => {
+      entryOf(decidedFact({ userAgent: 'eyJ'.repeat(20_000), path: 'sig=eyJ.'.repeat(5_000) }), context);
+    });
+    expect(taken).toBeLessThan(500);
   });
 
   it('cuts text that is too long for an entry, says so, and keeps the rest', () => {

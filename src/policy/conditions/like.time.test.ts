@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { processorMilliseconds } from '../../lib/testing/processor-time.ts';
 import { compileCondition } from './compile.ts';
 import type { ConditionContext } from './evaluate.ts';
 import { compileLike } from './like.ts';
 
 describe('a StringLike pattern', () => {
   test('that is hostile takes bounded time', () => {
-    const start = performance.now();
-    expect(compileLike('*a'.repeat(500) + 'b')('a'.repeat(4_000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    const taken = processorMilliseconds(() => {
+      expect(compileLike('*a'.repeat(500) + 'b')('a'.repeat(4_000))).toBe(false);
+    });
+    expect(taken).toBeLessThan(1_000);
   });
 });
 
@@ -31,10 +33,12 @@ describe('a condition', () => {
       subOperation: null,
       attribute: (source) => (source === 'request' ? long.map((each) => `*${each}b*`) : long),
     };
-    const start = performance.now();
-    expect(compiled.condition.evaluate(context)).toBe('error');
-    expect(performance.now() - start).toBeLessThan(500);
+    const { condition } = compiled;
+    const taken = processorMilliseconds(() => {
+      expect(condition.evaluate(context)).toBe('error');
+    });
+    expect(taken).toBeLessThan(500);
     const few = { ...context, attribute: () => ['a'] };
-    expect(compiled.condition.evaluate(few)).not.toBe('error');
+    expect(condition.evaluate(few)).not.toBe('error');
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { processorMilliseconds } from '../../../lib/testing/processor-time.ts';
 import { LockstepError } from '../../../lib/errors.ts';
 import { parseFilter } from './filter.ts';
 
@@ -79,8 +80,9 @@ describe('a filter', () => {
         }
       }),
     );
-    const began = performance.now();
-    expect(() => parseFilter(`roleName eq '${"''".repeat(1_000)}`, all)).toThrow(LockstepError);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    const taken = processorMilliseconds(() => {
+      expect(() => parseFilter(`roleName eq '${"''".repeat(1_000)}`, all)).toThrow(LockstepError);
+    });
+    expect(taken).toBeLessThan(1_000);
   });
 });
