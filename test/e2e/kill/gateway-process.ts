@@ -12,6 +12,8 @@ const announcement = z.object({
   tenantId: z.string(),
   workspace: z.object({ subscriptionId: z.string(), resourceGroup: z.string(), name: z.string() }),
   storageAccount: z.string(),
+  /** Of the time until now, what it has waited for a processor. */
+  heldUpMilliseconds: z.number(),
   adminLink: z.string().nullable(),
 });
 export type Announcement = z.output<typeof announcement>;
