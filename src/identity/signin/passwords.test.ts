@@ -38,17 +38,18 @@ test.each([
 
 test('an unknown account costs the same computation and is refused', async () => {
   const stored = await hashPassword('x');
-  const timed = async (work: () => Promise<unknown>) => {
+  /** Of the whole process: hashes are computed on threads of their own. */
+  const computed = async (work: () => Promise<unknown>) => {
     const rounds: number[] = [];
     for (let i = 0; i < 5; i++) {
-      const start = performance.now();
+      const before = process.cpuUsage();
       await work();
-      rounds.push(performance.now() - start);
+      rounds.push(process.cpuUsage(before).user);
     }
     return Math.min(...rounds);
   };
-  const known = await timed(async () => verifyPassword('y', stored));
-  const unknown = await timed(async () => verifyNoPassword('y'));
+  const known = await computed(async () => verifyPassword('y', stored));
+  const unknown = await computed(async () => verifyNoPassword('y'));
   expect(await verifyNoPassword('x')).toBe(false);
   expect(unknown / known).toBeGreaterThan(0.5);
   expect(unknown / known).toBeLessThan(2);

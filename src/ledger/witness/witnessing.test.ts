@@ -165,7 +165,8 @@ describe('a log with witnesses', () => {
     await bea.stop();
     const began = performance.now();
     const second = await ledger.record(decidedFact());
-    expect(performance.now() - began).toBeLessThan(500);
+    // A receipt would have waited three seconds for the witnesses.
+    expect(performance.now() - began).toBeLessThan(2_000);
     await ledger.integrate();
     await expect(ledger.receipt(second)).rejects.toMatchObject({ code: 'not_witnessed', status: 503 });
     expect(sizeOf(checkpoint())).toBe(1);
