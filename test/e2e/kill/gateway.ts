@@ -1,10 +1,10 @@
 // node gateway.ts HOME PORT [link]: makes the state if there is none and serves. Prints one JSON line when it is ready.
 // Leaves with its standard input; SIGTERM drains it.
-import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { loadConfig } from '../../../src/config/load.ts';
 import { initialise } from '../../../src/init.ts';
 import { createLog } from '../../../src/lib/log.ts';
+import { heldUpMilliseconds } from '../../../src/lib/testing/processor-time.ts';
 import { startLockstep } from '../../../src/main.ts';
 
 const [home = '', port = '', link] = process.argv.slice(2);
@@ -38,14 +38,3 @@ flushCompileCache();
 process.once('SIGTERM', () => {
   void lockstep.drain().then(() => process.exit(0));
 });
-
-/** How long this process has waited for a processor while others had it; nothing where the system does not tell. */
-function heldUpMilliseconds(): number {
-  try {
-    // Time on a processor, time of waiting for one, turns: https://docs.kernel.org/scheduler/sched-stats.html
-    const [, waited = '0'] = readFileSync('/proc/self/schedstat', 'utf8').split(' ');
-    return Number(waited) / 1_000_000;
-  } catch {
-    return 0;
-  }
-}
