@@ -255,6 +255,8 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect(under.stdout).toContain(`lockstep deny delete ${denied.name} --scope container:conditional`);
   const denials = await admin.lockstep('deny', 'list', ...where);
   expect(denials.stdout).toMatch(/incident 42 +\* +everyone +1 principal/);
+  const whole = await admin.lockstep('deny', 'show', denied.name, ...where);
+  expect(whole.stdout).toMatch(/to +everyone\nexcept +Administrator/);
   await admin.json('deny', 'delete', denied.name, ...where);
   expect((await check()).code).toBe(0);
 });
@@ -466,9 +468,20 @@ test('a job that fails ends as exit code 8, one that is canceled too, one that d
     '--stream',
   );
   expect(failed.code).toBe(8);
-  const running = (await bea.json('job', 'submit', '--command', 'sleep 60', '--environment', 'node')) as {
+  const running = (await bea.json(
+    'job',
+    'submit',
+    '--command',
+    'sleep 60',
+    '--environment',
+    'node',
+    '--tag',
+    'purpose=sleep',
+  )) as {
     name: string;
+    properties: { tags: unknown };
   };
+  expect(running.properties.tags).toEqual({ purpose: 'sleep' });
   const watching = bea.lockstep('job', 'stream', running.name);
   expect((await bea.lockstep('job', 'cancel', running.name)).code).toBe(0);
   expect((await watching).code).toBe(8);

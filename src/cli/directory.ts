@@ -91,10 +91,7 @@ export async function principalNamed(client: Client, name: string): Promise<Prin
   return theOne(all, 'group or application', name);
 }
 
-export async function objectsById(
-  client: Client,
-  ids: readonly string[],
-): Promise<z.infer<typeof objectSchema>[]> {
+async function objectsById(client: Client, ids: readonly string[]): Promise<z.infer<typeof objectSchema>[]> {
   const { value } = await client.json(
     'directory',
     'POST',
@@ -138,4 +135,17 @@ function theOne<T extends { id: string }>(found: readonly T[], kind: string, nam
     });
   }
   return first;
+}
+
+/** Names by object id; of nobody for whoever may not read the directory. */
+export async function principalNames(client: Client, ids: readonly string[]): Promise<Map<string, string>> {
+  const unique = [...new Set(ids)];
+  if (unique.length === 0) return new Map();
+  try {
+    return new Map((await objectsById(client, unique)).map((object) => [object.id, object.displayName]));
+  } catch (error) {
+    // Whoever may read assignments may not be allowed to read the directory; object ids do then.
+    if (error instanceof CliError && error.ending === 'denied') return new Map();
+    throw error;
+  }
 }

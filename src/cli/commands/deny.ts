@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { armCollection } from '../arm.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
+import type { Discovery } from '../connection/discovery.ts';
 import type { CliContext } from '../context.ts';
-import { principalNamed } from '../directory.ts';
+import { principalNamed, principalNames } from '../directory.ts';
 import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
 import { count } from '../output/amounts.ts';
@@ -20,7 +21,9 @@ const schema = z.looseObject({
   name: z.string(),
   properties: z.looseObject({
     denyAssignmentName: z.string(),
+    description: z.string().nullish(),
     scope: z.string(),
+    doNotApplyToChildScopes: z.boolean().optional(),
     permissions: z.array(z.looseObject({ actions: z.array(z.string()), dataActions: z.array(z.string()) })),
     principals: z.array(z.looseObject({ id: z.string() })),
     excludePrincipals: z.array(z.looseObject({ id: z.string() })),
@@ -151,6 +154,44 @@ export function addDeny(program: Command, context: CliContext): void {
     });
 
   deny
+    .command('show')
+    .description('Show one deny assignment whole.')
+    .argument('<deny assignment>', 'Its id: `lockstep deny list` shows it.')
+    .option('--scope <scope>', scopeHelp, 'workspace')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const call = invocation(context, command);
+      const client = await call.client();
+      const places = await client.discovery();
+      const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
+      const found = await heldNamed(client, places, scope, name);
+      const { properties } = found;
+      const { principals, excludePrincipals } = properties;
+      const names = await principalNames(
+        client,
+        [...principals, ...excludePrincipals].map(({ id }) => id).filter((id) => id !== everyone),
+      );
+      const said = (of: readonly { readonly id: string }[]) =>
+        of.map(({ id }) => (id === everyone ? 'everyone' : (names.get(id) ?? id))).join('\n') || null;
+      call.result(
+        found,
+        facts(
+          [
+            ['denied by', properties.denyAssignmentName],
+            ['deny assignment', found.name],
+            ['about', properties.description ?? null],
+            ['to', said(principals)],
+            ['except', said(excludePrincipals)],
+            ['at', shortScope(properties.scope, places)],
+            ['beneath it', properties.doNotApplyToChildScopes === true ? 'no' : 'yes'],
+            ['permissions', properties.permissions.map((each) => JSON.stringify(each, null, 1)).join('\n')],
+            ['condition', properties.condition ?? null],
+          ],
+          call.style,
+        ),
+      );
+    });
+
+  deny
     .command('delete')
     .description('End a deny assignment. In force on the next request.')
     .argument('<deny assignment>', 'Its id: `lockstep deny list` shows it.')
@@ -160,20 +201,27 @@ export function addDeny(program: Command, context: CliContext): void {
       const client = await call.client();
       const places = await client.discovery();
       const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
-      const held = await armCollection(client, `${under(scope)}/${provider}`, schema, {
-        $filter: 'atScope()',
-      });
-      const id = guidOf(name) ?? name;
-      const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
-      if (!found) {
-        const at = shortScope(scope, places);
-        throw new CliError('not-found', `No deny assignment \`${name}\` holds at ${at}.`, {
-          hint: `\`lockstep deny list --scope ${at}\` shows their ids; those of another place need its --scope.`,
-        });
-      }
+      const found = await heldNamed(client, places, scope, name);
       await client.done('arm', 'DELETE', `${under(found.properties.scope)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.denyAssignmentName}`);
     });
+}
+
+/** The one of that id among those that hold at the scope. Throws CliError `not-found`. */
+async function heldNamed(
+  client: Client,
+  places: Discovery,
+  scope: string,
+  name: string,
+): Promise<z.infer<typeof schema>> {
+  const held = await armCollection(client, `${under(scope)}/${provider}`, schema, { $filter: 'atScope()' });
+  const id = guidOf(name) ?? name;
+  const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
+  if (found) return found;
+  const at = shortScope(scope, places);
+  throw new CliError('not-found', `No deny assignment \`${name}\` holds at ${at}.`, {
+    hint: `\`lockstep deny list --scope ${at}\` shows their ids; those of another place need its --scope.`,
+  });
 }
 
 async function idsOf(client: Client, names: readonly string[]): Promise<{ id: string }[]> {

@@ -30,6 +30,7 @@ const submitSchema = workspaceSchema.extend({
   displayName: z.string().optional(),
   input: z.array(z.string()).optional(),
   output: z.array(z.string()).optional(),
+  tag: z.array(z.string()).optional(),
   stream: z.boolean(),
 });
 
@@ -54,6 +55,7 @@ export function addJob(program: Command, context: CliContext): void {
     .option('--output <name>', 'Output that the job writes; may be repeated.', repeated)
     .option('--name <name>', 'Name of the job. Default: a new one.')
     .option('--display-name <text>', 'Name for people.')
+    .option('--tag <name=value>', 'Tag of the job; conditions may ask for it. May be repeated.', repeated)
     .option('--stream', 'Watch it until it ends.', false)
     .option(...workspaceOption)
     .action(async (file: string | undefined, _options: unknown, command: Command) => {
@@ -172,10 +174,10 @@ function merged(file: JobFile | null, options: z.infer<typeof submitSchema>): Jo
     });
   }
   const inputs = (options.input ?? []).map((text) => {
-    const cut = text.indexOf('=');
-    if (cut < 1) throw new CliError('usage', `--input ${text}: write name=value.`);
-    return [text.slice(0, cut), inputOf(text.slice(cut + 1))] as const;
+    const [name, value] = pairOf('--input', text);
+    return [name, inputOf(value)] as const;
   });
+  const tags = (options.tag ?? []).map((text) => pairOf('--tag', text));
   const outputs = (options.output ?? []).map((name) => [name, null] as const);
   return {
     // Paths of options are relative to where the command runs, those of a file to the file.
@@ -189,7 +191,14 @@ function merged(file: JobFile | null, options: z.infer<typeof submitSchema>): Jo
     ...(options.displayName === undefined ? {} : { display_name: options.displayName }),
     inputs: { ...file?.inputs, ...Object.fromEntries(inputs) },
     outputs: { ...file?.outputs, ...Object.fromEntries(outputs) },
+    tags: { ...file?.tags, ...Object.fromEntries(tags) },
   };
+}
+
+function pairOf(option: string, text: string): readonly [string, string] {
+  const cut = text.indexOf('=');
+  if (cut < 1) throw new CliError('usage', `${option} ${text}: write name=value.`);
+  return [text.slice(0, cut), text.slice(cut + 1)];
 }
 
 function fromHere(path: string): string {

@@ -181,7 +181,12 @@ async function verifyWhole(
   const root = Buffer.from(verdict.root).toString('base64');
   if (told === null)
     call.note('The key came from the server itself; keep it, and give it with --key from now on.');
-  const { logs } = policyOf(trust);
+  const { logs, witnesses } = policyOf(trust);
+  if (witnesses.length === 0) {
+    call.note(
+      'No witness was asked, so this says nothing of what the log has shown to others: give its policy with --policy.',
+    );
+  }
   const verifierKey = logs[0]?.verifierKey ?? '';
   call.result(
     {

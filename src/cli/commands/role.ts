@@ -7,7 +7,7 @@ import { armCollection } from '../arm.ts';
 import { CliError } from '../cli-error.ts';
 import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
-import { objectsById, principalNamed, type Principal } from '../directory.ts';
+import { principalNamed, principalNames, type Principal } from '../directory.ts';
 import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
@@ -268,18 +268,6 @@ async function definitionNamed(client: Client, scope: string, name: string): Pro
         ? '`lockstep role list --definitions` shows those that may be given at the workspace, with --scope / those of every place. A role of yours may be given where its assignableScopes say.'
         : `Did you mean \`${near}\`?`,
   });
-}
-
-async function principalNames(client: Client, ids: readonly string[]): Promise<Map<string, string>> {
-  const unique = [...new Set(ids)];
-  if (unique.length === 0) return new Map();
-  try {
-    return new Map((await objectsById(client, unique)).map((object) => [object.id, object.displayName]));
-  } catch (error) {
-    // Whoever may read assignments may not be allowed to read the directory; object ids do then.
-    if (error instanceof CliError && error.ending === 'denied') return new Map();
-    throw error;
-  }
 }
 
 function at(scope: string): string {
