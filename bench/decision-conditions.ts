@@ -2,7 +2,7 @@ import { handlesOf, settle } from './decision-interfaces.ts';
 import { ownEngine, room, type OwnEngine } from './decision-own.ts';
 import { parsed, questionAt, uniformStream, type Question, type Stream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
-import { coreSeconds, repeated, type Repeated } from './measure.ts';
+import { coreSeconds, inTurns, ratiosOf, repeated, type Repeated } from './measure.ts';
 import { decide } from '../src/policy/decide.ts';
 import type { Access, AccessAttributes } from '../src/policy/types.ts';
 
@@ -13,6 +13,9 @@ export interface ConditionFigures {
   readonly gatedIntegers: Repeated;
   readonly plainStrings: Repeated;
   readonly gatedStrings: Repeated;
+  /** How many times as long with the condition, round by round. */
+  readonly integersRatio: Repeated;
+  readonly stringsRatio: Repeated;
 }
 
 /** Every third role assignment carries it. It is true for what is asked, by its second half. */
@@ -31,7 +34,7 @@ const attributes: AccessAttributes = {
   request: { 'contoso.namespace/kinds:gpus': 4, 'contoso.namespace/kinds:path': 'data/train/part-1' },
 };
 
-const rounds = 5;
+const turns = { rounds: 9, warmUps: 1 };
 /** The same questions are asked in each round, and no outcome is to be remembered. */
 const forgetful = { ...room, cachedDecisions: 1 };
 
@@ -79,28 +82,30 @@ function alternately(
   plain: OwnEngine,
   gated: OwnEngine,
 ): Omit<ConditionFigures, 'questions'> {
-  const times = {
-    plainIntegers: [] as number[],
-    gatedIntegers: [] as number[],
-    plainStrings: [] as number[],
-    gatedStrings: [] as number[],
-  };
-  for (let round = 0; round <= rounds; round++) {
-    times.plainStrings.push(byStrings(plain, questions.map(justParsed)));
-    times.gatedStrings.push(byStrings(gated, questions.map(justParsed)));
-  }
+  const byText = inTurns(
+    {
+      plain: () => byStrings(plain, questions.map(justParsed)),
+      gated: () => byStrings(gated, questions.map(justParsed)),
+    },
+    turns,
+  );
   const { access } = questions[0]!;
   const plainHandles = handlesOf(workload, plain)(stream);
   const gatedHandles = handlesOf(workload, gated)(stream);
-  for (let round = 0; round <= rounds; round++) {
-    times.plainIntegers.push(byIntegers(plain, plainHandles, access));
-    times.gatedIntegers.push(byIntegers(gated, gatedHandles, access));
-  }
+  const byNumber = inTurns(
+    {
+      plain: () => byIntegers(plain, plainHandles, access),
+      gated: () => byIntegers(gated, gatedHandles, access),
+    },
+    turns,
+  );
   return {
-    plainIntegers: repeated(times.plainIntegers.slice(1)),
-    gatedIntegers: repeated(times.gatedIntegers.slice(1)),
-    plainStrings: repeated(times.plainStrings.slice(1)),
-    gatedStrings: repeated(times.gatedStrings.slice(1)),
+    plainIntegers: repeated(byNumber.plain),
+    gatedIntegers: repeated(byNumber.gated),
+    plainStrings: repeated(byText.plain),
+    gatedStrings: repeated(byText.gated),
+    integersRatio: ratiosOf(byNumber.gated, byNumber.plain),
+    stringsRatio: ratiosOf(byText.gated, byText.plain),
   };
 }
 

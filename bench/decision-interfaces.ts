@@ -1,5 +1,5 @@
 import { decide, isAllowed } from '../src/policy/decide.ts';
-import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
+import { coreSeconds, inTurns, latencies, quantile, ratiosOf, repeated, type Repeated } from './measure.ts';
 import { fresh } from './decision-names.ts';
 import type { OwnEngine } from './decision-own.ts';
 import {
@@ -15,7 +15,8 @@ import {
 } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
 
-const rounds = 5;
+const rounds = 9;
+const turns = { rounds, warmUps: 2 };
 /** Questions of a round by integers; strings are made for fewer. */
 const timed = 300_000;
 const timedStrings = 102_400;
@@ -30,6 +31,9 @@ export interface InterfaceFigures {
   readonly integers: Repeated;
   readonly handles: Repeated;
   readonly strings: Repeated;
+  /** Of the rates, round by round. */
+  readonly handlesToIntegers: Repeated;
+  readonly stringsToIntegers: Repeated;
   readonly skewed: Repeated;
   readonly repeat: Repeated;
   readonly p50: Repeated;
@@ -74,11 +78,14 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
       ask: ({ user, action, scope }) => engine.allows(user, action, engine.place(scope)),
     };
   };
-  const rates = inTurns({
-    integers: () => rateOf(engine, asNumbers(another())),
-    handles: () => rateOfMade(inHandles()),
-    strings: () => rateOfMade(inStrings()),
-  });
+  const rates = inTurns(
+    {
+      integers: () => rateOf(engine, asNumbers(another())),
+      handles: () => rateOfMade(inHandles()),
+      strings: () => rateOfMade(inStrings()),
+    },
+    turns,
+  );
   const [p50, p99] = quantiles(() => {
     const stream = asNumbers(another());
     return (i) => engine.allows(stream.users[i]!, stream.actions[i]!, stream.scopes[i]!);
@@ -87,7 +94,11 @@ export function measureInterfaces(workload: Workload, engine: OwnEngine): Interf
   const skewed = skewedStream(workload, timed);
   const repeating = asNumbers(repeatStream(workload, timed));
   return {
-    ...rates,
+    integers: repeated(rates.integers),
+    handles: repeated(rates.handles),
+    strings: repeated(rates.strings),
+    handlesToIntegers: ratiosOf(rates.handles, rates.integers),
+    stringsToIntegers: ratiosOf(rates.strings, rates.integers),
     p50,
     p99,
     stringsP50,
@@ -180,20 +191,7 @@ function rateOfMade<T>({ make, ask }: Made<T>): number {
 }
 
 function rounded(measure: () => number): Repeated {
-  return inTurns({ only: measure }).only;
-}
-
-/** Each once a round, so that a busy neighbour troubles all of them alike. The first two rounds only warm up. */
-function inTurns<K extends string>(measures: Readonly<Record<K, () => number>>): Record<K, Repeated> {
-  const names = Object.keys(measures) as K[];
-  const measured = names.map((): number[] => []);
-  for (let round = -2; round < rounds; round++) {
-    for (const [i, name] of names.entries()) {
-      const figure = measures[name]();
-      if (round >= 0) measured[i]!.push(figure);
-    }
-  }
-  return Object.fromEntries(names.map((name, i) => [name, repeated(measured[i]!)])) as Record<K, Repeated>;
+  return repeated(inTurns({ only: measure }, turns).only);
 }
 
 /** Without what reading the clock takes. */

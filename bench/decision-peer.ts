@@ -3,7 +3,7 @@ import { askAll } from './decision-interfaces.ts';
 import type { OwnEngine } from './decision-own.ts';
 import { questionAt, shifted, uniformStream, type Question, type Stream } from './decision-streams.ts';
 import type { Workload } from './decision-workload.ts';
-import { coreSeconds, latencies, quantile, repeated, type Repeated } from './measure.ts';
+import { coreSeconds, inTurns, latencies, quantile, ratiosOf, repeated, type Repeated } from './measure.ts';
 
 /** Another engine with the same policy, as far as it concerns the first `users` of the tenant. */
 export interface Peer {
@@ -26,12 +26,16 @@ export interface PeerFigures {
   readonly ownFresh: Repeated;
   /** On the very same questions, over and over. */
   readonly ownSame: Repeated;
+  /** What each is of the peer's rate, round by round. */
+  readonly freshRatio: Repeated;
+  readonly sameRatio: Repeated;
   /** Bytes of the process while it is asked. */
   readonly residentBytes: number;
 }
 
-const rounds = 5;
-const roundSeconds = 0.3;
+/** Short ones, by turns; in the first it becomes known who asks often, and code is compiled. */
+const turns = { rounds: 11, warmUps: 4 };
+const roundSeconds = 0.15;
 const ownQuestions = 300_000;
 
 /** Throws unless the peer and the engine agree on each of the questions. */
@@ -47,7 +51,6 @@ export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): 
   ).length;
   if (wrong > 0) throw new Error(`${peer.name} disagrees on ${wrong} of ${questions.length}`);
 
-  const perSecond = rate(questions.length, (i) => peer.allows(questions[i]!));
   const times = latencies(questions.length, (i) => peer.allows(questions[i]!));
   const users = Int32Array.from(questions, ({ principal }) => engine.principalHandle(principal));
   const actions = Int32Array.from(questions, ({ access }) => engine.actionHandle(access.action));
@@ -58,38 +61,43 @@ export function measurePeer(workload: Workload, engine: OwnEngine, peer: Peer): 
   // Each pass asks everybody about another action at the same scope.
   const fresh = (): Stream[] => Array.from({ length: passes }, () => shifted(asked, (by += 7_919)));
   const again = (): Stream[] => Array.from({ length: passes }, () => asked);
+  const rates = inTurns(
+    {
+      fresh: () => ownRate(engine, fresh()),
+      theirs: rate(questions.length, (i) => peer.allows(questions[i]!)),
+      same: () => ownRate(engine, again()),
+    },
+    turns,
+  );
   return {
     name: peer.name,
     users: peer.users,
     questions: questions.length,
-    perSecond,
+    perSecond: repeated(rates.theirs),
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
-    ownFresh: ownRate(engine, fresh),
-    ownSame: ownRate(engine, again),
+    ownFresh: repeated(rates.fresh),
+    ownSame: repeated(rates.same),
+    freshRatio: ratiosOf(rates.fresh, rates.theirs),
+    sameRatio: ratiosOf(rates.same, rates.theirs),
     residentBytes: process.memoryUsage.rss(),
   };
 }
 
-/** Calls per core second; the first rounds, until it is known who asks often, do not count. */
-function ownRate(engine: OwnEngine, prepare: () => Stream[]): Repeated {
-  const measured: number[] = [];
-  for (let round = -4; round < rounds; round++) {
-    const streams = prepare();
-    const start = coreSeconds();
-    let asked = 0;
-    for (const stream of streams) asked += askAll(engine, stream);
-    if (round >= 0) measured.push(asked / (coreSeconds() - start));
-  }
-  return repeated(measured);
+/** Calls per core second. */
+function ownRate(engine: OwnEngine, streams: readonly Stream[]): number {
+  const start = coreSeconds();
+  let asked = 0;
+  for (const stream of streams) asked += askAll(engine, stream);
+  return asked / (coreSeconds() - start);
 }
 
-/** Calls per core second of several rounds, one question after the other, over and over. */
-function rate(count: number, call: (i: number) => boolean): Repeated {
+/** Calls per core second, one question after the other, over and over. */
+function rate(count: number, call: (i: number) => boolean): () => number {
+  const batch = Math.max(1, Math.min(count, 200));
   let at = 0;
-  const run = (seconds: number): number => {
+  return () => {
     const start = coreSeconds();
-    const batch = Math.max(1, Math.min(count, 200));
     let asked = 0;
     do {
       for (let i = 0; i < batch; i++) {
@@ -97,9 +105,7 @@ function rate(count: number, call: (i: number) => boolean): Repeated {
         at = at + 1 === count ? 0 : at + 1;
       }
       asked += batch;
-    } while (coreSeconds() - start < seconds);
+    } while (coreSeconds() - start < roundSeconds);
     return asked / (coreSeconds() - start);
   };
-  run(roundSeconds);
-  return repeated(Array.from({ length: rounds }, () => run(roundSeconds)));
 }

@@ -14,11 +14,16 @@ const uniform = 'integers, uniform';
 
 export function interfaces(size: SizeName, own: InterfaceFigures): BenchRow[] {
   const tail = own.p99.median / own.p50.median;
-  const way = (name: string, figure: Repeated, target: number | null): BenchRow =>
+  const way = (
+    name: string,
+    figure: Repeated,
+    target: number | null,
+    ratio: Repeated | number = figure.median / own.integers.median,
+  ): BenchRow =>
     compared(
       row(`${size}: ${name}`, figure, perSecond),
       { name: uniform, value: own.integers.median },
-      figure.median / own.integers.median,
+      ratio,
       target,
     );
   return [
@@ -32,8 +37,8 @@ export function interfaces(size: SizeName, own: InterfaceFigures): BenchRow[] {
       target: '≤ 4 × p50',
       met: tail <= 4,
     },
-    way('principal and action as handles, the scope a new string', own.handles, 0.4),
-    way('three new strings', own.strings, 0.25),
+    way('principal and action as handles, the scope a new string', own.handles, 0.4, own.handlesToIntegers),
+    way('three new strings', own.strings, 0.25, own.stringsToIntegers),
     row(`${size}: three new strings, p50`, own.stringsP50, 'ns'),
     row(`${size}: three new strings, p99`, own.stringsP99, 'ns'),
     way('integers, a few users ask most', own.skewed, null),
@@ -76,15 +81,16 @@ export function edits(size: SizeName, { user, leaf, top }: EditFigures): BenchRo
 }
 
 export function conditions(figures: ConditionFigures): BenchRow[] {
-  const against = (name: string, gated: Repeated, plain: Repeated): BenchRow =>
+  const against = (name: string, gated: Repeated, plain: Repeated, ratio: Repeated): BenchRow =>
     atMost(
       row(`100k: decided by a conditional assignment, ${name}`, gated, 'ns'),
       { name: 'the same assignment without the condition', value: plain.median },
       1.5,
+      ratio,
     );
   return [
-    against('integers', figures.gatedIntegers, figures.plainIntegers),
-    against('three new strings', figures.gatedStrings, figures.plainStrings),
+    against('integers', figures.gatedIntegers, figures.plainIntegers, figures.integersRatio),
+    against('three new strings', figures.gatedStrings, figures.plainStrings, figures.stringsRatio),
   ];
 }
 
@@ -96,12 +102,19 @@ export function explained(figures: ExplainedFigures): BenchRow[] {
       row('100k: with the id of the deciding policy', named, 'ns'),
       { name: 'integers', value: integers.median },
       5,
+      figures.namedToIntegers,
     ),
-    atMost(row('100k: explain, allowed', explainedAllowed, 'ns'), verdict(verdictAllowed), 5),
+    atMost(
+      row('100k: explain, allowed', explainedAllowed, 'ns'),
+      verdict(verdictAllowed),
+      5,
+      figures.allowedToVerdict,
+    ),
     atMost(
       row('100k: explain, denied: what is missing, who can give it', explainedDenied, 'ns'),
       verdict(verdictDenied),
       null,
+      figures.deniedToVerdict,
     ),
   ];
 }
@@ -112,15 +125,26 @@ export function explained(figures: ExplainedFigures): BenchRow[] {
  * the peer has only a part in memory.
  */
 export function peer(figures: PeerFigures, own: InterfaceFigures | null, target: number | null): BenchRow[] {
-  const { name, perSecond: theirs, ownFresh, ownSame, questions, users } = figures;
+  const { name, perSecond: theirs, ownFresh, ownSame, freshRatio, sameRatio, questions, users } = figures;
   const other = { name: `${name}: ${spreadOf(theirs)}`, value: theirs.median };
-  const against = (what: string, figure: Repeated, limit: number | null): BenchRow =>
-    compared(row(`100k: ${what}`, figure, perSecond), other, figure.median / other.value, limit);
+  const against = (
+    what: string,
+    figure: Repeated,
+    limit: number | null,
+    ratio: Repeated | number,
+  ): BenchRow => compared(row(`100k: ${what}`, figure, perSecond), other, ratio, limit);
   const whose = `of the same ${users.toLocaleString('en-US')} users`;
   return [
-    against(`integers, uniform, ${whose}`, ownFresh, target),
-    against(`integers, the same ${questions.toLocaleString('en-US')} questions over and over`, ownSame, null),
-    ...(own ? [against(`${uniform}, of all users`, own.integers, null)] : []),
+    against(`integers, uniform, ${whose}`, ownFresh, target, freshRatio),
+    against(
+      `integers, the same ${questions.toLocaleString('en-US')} questions over and over`,
+      ownSame,
+      null,
+      sameRatio,
+    ),
+    ...(own
+      ? [against(`${uniform}, of all users`, own.integers, null, own.integers.median / other.value)]
+      : []),
   ];
 }
 
@@ -146,22 +170,24 @@ function value(name: string, of: number, unit: string): BenchRow {
   return { name, value: of, unit, peer: null, peerValue: null, ratio: null, target: null, met: null };
 }
 
-function compared(given: BenchRow, other: Other, ratio: number, target: number | null): BenchRow {
+function compared(given: BenchRow, other: Other, ratios: Repeated | number, target: number | null): BenchRow {
+  const ratio = typeof ratios === 'number' ? ratios : ratios.median;
   return {
     ...given,
     peer: other.name,
     peerValue: other.value,
     ratio,
+    ...(typeof ratios === 'number' ? {} : { ratioSpread: spreadOf(ratios) }),
     target: target === null ? null : `≥ ${target.toLocaleString('en-US')} ×`,
     met: target === null ? null : ratio >= target,
   };
 }
 
 /** Times: the ratio is how many times as long it takes. */
-function atMost(given: BenchRow, other: Other, target: number | null): BenchRow {
-  const ratio = given.value / other.value;
+function atMost(given: BenchRow, other: Other, target: number | null, ratios: Repeated): BenchRow {
+  const ratio = ratios.median;
   return {
-    ...compared(given, other, ratio, null),
+    ...compared(given, other, ratios, null),
     target: target === null ? null : `≤ ${target} ×`,
     met: target === null ? null : ratio <= target,
   };

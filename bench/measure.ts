@@ -23,6 +23,30 @@ export function spreadOf({ lowest, highest }: Repeated): string {
   return `${short(lowest)}–${short(highest)}`;
 }
 
+/**
+ * Each once a round, so that a busy neighbour troubles all of them alike, and what comes first changes from round to
+ * round. The first rounds only warm up.
+ */
+export function inTurns<K extends string>(
+  measures: Readonly<Record<K, () => number>>,
+  { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
+): Record<K, readonly number[]> {
+  const names = Object.keys(measures) as K[];
+  const measured = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<K, number[]>;
+  for (let round = -warmUps; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const figure = measures[name]();
+      if (round >= 0) measured[name].push(figure);
+    }
+  }
+  return measured;
+}
+
+/** What one is of the other, each time by what both were in the same round. */
+export function ratiosOf(values: readonly number[], others: readonly number[]): Repeated {
+  return repeated(values.map((value, round) => value / others[round]!));
+}
+
 /** Nanoseconds of the clock for each call of `call(i)`, sorted; what reading the clock itself takes is in it. */
 export function latencies(count: number, call: (i: number) => unknown): Float64Array {
   const times = new Float64Array(count);

@@ -12,6 +12,8 @@ export interface BenchRow {
   readonly met: boolean | null;
   /** Lowest to highest of the repetitions. */
   readonly spread?: string;
+  /** The same of the ratio, where each round gives one. */
+  readonly ratioSpread?: string;
 }
 
 /** A figure without a peer. */

@@ -43,7 +43,7 @@ function printTable(table: readonly BenchRow[]): void {
     `${figure(row.value)} ${row.unit}`,
     row.spread ?? '',
     row.peer === null ? '' : `${row.peer}${row.peerValue === null ? '' : `: ${figure(row.peerValue)}`}`,
-    row.ratio === null ? '' : `× ${figure(row.ratio)}`,
+    row.ratio === null ? '' : `× ${figure(row.ratio)}${row.ratioSpread ? ` (${row.ratioSpread})` : ''}`,
     row.target ?? '',
     row.met === null ? '' : row.met ? 'met' : 'NOT MET',
   ]);
