@@ -161,11 +161,11 @@ export class Engine {
     return this.decide(principal, action, this.#placeOf(access.scope), access);
   }
 
-  /** Reads all three before any of them is looked for, so that the ways to memory overlap. */
+  /** Reads all three before any of them is looked for, so that the ways to memory overlap; the longest way first. */
   #read(id: string, { action, dataAction, scope }: Access): void {
+    this.scopes.read(scope);
     this.principals.read(id);
     this.actions.read(action, dataAction);
-    this.scopes.read(scope);
   }
 
   /** Bytes of compiled rights in use. */

@@ -5,7 +5,7 @@ import { ScopeTexts } from './scope-texts.ts';
 
 function find(texts: ScopeTexts, text: string): number {
   texts.read(text);
-  return texts.find(text.length);
+  return texts.find(text, text.length);
 }
 
 describe('texts of scopes', () => {
@@ -21,7 +21,7 @@ describe('texts of scopes', () => {
           for (const each of [...all, ...others]) {
             expect(find(texts, each)).toBe(kept.get(each) ?? -1);
             for (let length = 0; length <= each.length; length++) {
-              expect(texts.find(length)).toBe(kept.get(each.slice(0, length)) ?? -1);
+              expect(texts.find(each, length)).toBe(kept.get(each.slice(0, length)) ?? -1);
             }
           }
         };
@@ -53,12 +53,12 @@ describe('texts of scopes', () => {
   test('have slashes, the last one before a place', () => {
     const texts = new ScopeTexts();
     texts.read('/ab/c');
-    expect([0, 1, 2, 3, 4, 5].map((end) => texts.lastSlash(end))).toEqual([-1, 0, 0, 0, 3, 3]);
+    expect([0, 1, 2, 3, 4, 5].map((end) => texts.lastSlash('/ab/c', end))).toEqual([-1, 0, 0, 0, 3, 3]);
     texts.read('ab');
-    expect(texts.lastSlash(2)).toBe(-1);
+    expect(texts.lastSlash('ab', 2)).toBe(-1);
     // The lower half of each of these is the code of a slash.
     texts.read('/a/bįcد丯');
-    expect([7, 4, 2].map((end) => texts.lastSlash(end))).toEqual([2, 2, 0]);
+    expect([7, 4, 2].map((end) => texts.lastSlash('/a/bįcد丯', end))).toEqual([2, 2, 0]);
   });
 
   test('may be as long as scopes are', () => {

@@ -5,11 +5,14 @@ import { grown } from './columns.ts';
  * every prefix of it a few steps more. A hash only finds the candidate; the whole text is always compared.
  */
 export class ScopeTexts {
-  readonly #bytes = Buffer.alloc(16_384 + 4);
-  readonly #words = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, 4_096);
+  readonly #bytes = Buffer.alloc(4_096 + 4);
+  readonly #words = new Int32Array(this.#bytes.buffer, this.#bytes.byteOffset, 1_025);
   /** The hash of the words before each one; filled by `read`. */
-  readonly #before = new Int32Array(4_096 + 2);
-  #text = '';
+  readonly #before = new Int32Array(1_025 + 3);
+  /** Of the text that was read: its length, its hash, and the first place where it may be. */
+  #read = 0;
+  #whole = 0;
+  #first = 0;
   /** Pairs of hash and entry + 1 (0: empty). */
   #table = new Int32Array(128);
   #mask = 63;
@@ -21,10 +24,12 @@ export class ScopeTexts {
     return this.#texts[entry] ?? '';
   }
 
-  /** Makes `text`, of at most 4096 characters, the one that `find` and `lastSlash` speak of. */
+  /**
+   * Makes `text`, of at most 4096 characters, the one that `find` and `lastSlash` speak of, and fetches where it may be,
+   * without waiting for it. It has to be given to them again: to keep a text that was just made costs more.
+   */
   read(text: string): void {
-    this.#text = text;
-    const length = this.#bytes.write(text, 0, 4_096, 'latin1');
+    const length = this.#bytes.write(text, 'latin1');
     const words = length >> 2;
     // Two hashes, of every other word each, so that one need not wait for the other.
     let even = 0;
@@ -37,25 +42,34 @@ export class ScopeTexts {
       odd ^= odd >>> 13;
       this.#before[i + 2] = even ^ Math.imul(odd, 0x27d4_eb2f);
     }
+    this.#read = length;
+    this.#whole = this.#hash(length);
+    this.#first = this.#table[(this.#whole & this.#mask) * 2 + 1] ?? 0;
   }
 
-  /** The entry of the first `length` characters, or -1. */
-  find(length: number): number {
-    const hash = this.#hash(length);
+  /** The entry of the first `length` characters of the text that was read, or -1. */
+  find(text: string, length: number): number {
+    const whole = length === this.#read;
+    const hash = whole ? this.#whole : this.#hash(length);
     const table = this.#table;
-    for (let i = hash & this.#mask; ; i = (i + 1) & this.#mask) {
-      const entry = table[i * 2 + 1] ?? 0;
-      if (entry === 0) return -1;
-      if (table[i * 2] === hash && this.#is(entry - 1, length)) return entry - 1;
+    let i = hash & this.#mask;
+    for (
+      let entry = whole ? this.#first : (table[i * 2 + 1] ?? 0);
+      entry !== 0;
+      entry = table[i * 2 + 1] ?? 0
+    ) {
+      if (table[i * 2] === hash && this.#is(entry - 1, text, length)) return entry - 1;
+      i = (i + 1) & this.#mask;
     }
+    return -1;
   }
 
-  /** The position of the last `/` before `end`, or -1. */
-  lastSlash(end: number): number {
+  /** The position of the last `/` before `end` in the text that was read, or -1. */
+  lastSlash(text: string, end: number): number {
     const bytes = this.#bytes;
     let at = end - 1;
     // A byte is half of a character beyond Latin-1, such as `į`, and may only look like a slash.
-    while (at >= 0 && (bytes[at] !== 0x2f || this.#text.charCodeAt(at) !== 0x2f)) at--;
+    while (at >= 0 && (bytes[at] !== 0x2f || text.charCodeAt(at) !== 0x2f)) at--;
     return at;
   }
 
@@ -96,10 +110,10 @@ export class ScopeTexts {
     return Math.imul(hash, 0xc2b2_ae35) ^ (hash >>> 16);
   }
 
-  #is(entry: number, length: number): boolean {
+  #is(entry: number, text: string, length: number): boolean {
     const known = this.#texts[entry] ?? '';
     if (known.length !== length) return false;
-    return known === (length === this.#text.length ? this.#text : this.#text.slice(0, length));
+    return known === (length === text.length ? text : text.slice(0, length));
   }
 
   #put(entry: number): void {

@@ -83,14 +83,14 @@ export class Scopes {
   /** What `resolve` answers for the text that was read last. */
   resolved(text: string): number {
     if (text.length > 4_096) return -1;
-    const found = this.#texts.find(text.length);
+    const found = this.#texts.find(text, text.length);
     if (found >= 0) {
       this.exact = true;
       return found;
     }
     let prefix = -1;
     let end = text.length;
-    while (prefix < 0 && (end = this.#texts.lastSlash(end)) > 0) prefix = this.#texts.find(end);
+    while (prefix < 0 && (end = this.#texts.lastSlash(text, end)) > 0) prefix = this.#texts.find(text, end);
     if (!isNormalScope(text, Math.max(end, 0))) {
       const normal = normalizeScope(text);
       return normal === null || normal === text ? -1 : this.resolve(normal);
@@ -102,7 +102,7 @@ export class Scopes {
   /** The number of exactly this scope, or -1. */
   find(text: string): number {
     this.#texts.read(text);
-    return this.#texts.find(text.length);
+    return this.#texts.find(text, text.length);
   }
 
   parent(scope: number): number {
