@@ -8,7 +8,7 @@ import { measureInterfaces } from './decision-interfaces.ts';
 import { measureMemory } from './decision-memory.ts';
 import { ownEngine } from './decision-own.ts';
 import { casbinPeer } from './decision-peer-casbin.ts';
-import { caslByRole, caslExpanded } from './decision-peer-casl.ts';
+import { caslByRole, caslExpanded, caslPrepared } from './decision-peer-casl.ts';
 import { cedarSliced } from './decision-peer-cedar.ts';
 import { opaDocumented, opaIndexed } from './decision-peer-opa.ts';
 import { measurePeer, type Peer } from './decision-peer.ts';
@@ -32,6 +32,7 @@ const parts: Readonly<Record<string, (workload: Workload) => unknown>> = {
   conditions: measureConditions,
   batch: () => measureBatch(),
   casl: against(caslByRole),
+  'casl-prepared': against(caslPrepared),
   'casl-expanded': against(caslExpanded),
   opa: against(opaDocumented),
   'opa-indexed': against(opaIndexed),

@@ -63,6 +63,14 @@ export function ancestry(scope: string): string[] {
   return chain;
 }
 
+/** By scope: those scopes of the tenant at or above it, nearest first: a walk that a host prepares for the peers. */
+export function chainsOf({ scopes }: Workload): ReadonlyMap<string, readonly string[]> {
+  const known = new Map(scopes.map((scope) => [scope, scope]));
+  return new Map(
+    scopes.map((scope) => [scope, ancestry(scope).flatMap((above) => known.get(above) ?? [])] as const),
+  );
+}
+
 export function groupBy<T, K>(items: Iterable<T>, key: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items) {

@@ -1,7 +1,7 @@
 import { loadPolicy, type LoadedPolicy } from '@open-policy-agent/opa-wasm';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ancestry, flatten, groupBy } from './decision-flatten.ts';
+import { chainsOf, flatten, groupBy } from './decision-flatten.ts';
 import type { Peer } from './decision-peer.ts';
 import type { Workload } from './decision-workload.ts';
 
@@ -11,13 +11,14 @@ const users = 100;
 /** OPA in WebAssembly with the policy of bench/opa/policy.rego, as OPA's documentation writes such a policy. */
 export async function opaDocumented(workload: Workload): Promise<Peer> {
   const policy = await loaded(workload);
+  const chains = chainsOf(workload);
   return {
     name: '@open-policy-agent/opa-wasm, role-based access as documented',
     users,
     questions: 1_000,
     allows({ principal, access }) {
       let allowed = false;
-      for (const scope of ancestry(access.scope)) {
+      for (const scope of chains.get(access.scope)!) {
         const input = { user: principal, action: access.action, scope };
         const answer = resultOf(policy.evaluate(input, 'lockstep/documented/decision'));
         if (typeof answer !== 'object' || answer === null || !('granted' in answer && 'denied' in answer)) {
@@ -34,6 +35,7 @@ export async function opaDocumented(workload: Workload): Promise<Peer> {
 /** The same with bench/opa/indexed.rego: the fastest that we found. */
 export async function opaIndexed(workload: Workload): Promise<Peer> {
   const policy = await loaded(workload);
+  const chains = chainsOf(workload);
   return {
     name: '@open-policy-agent/opa-wasm, indexed by hand',
     users,
@@ -41,7 +43,7 @@ export async function opaIndexed(workload: Workload): Promise<Peer> {
     allows: ({ principal, access }) =>
       resultOf(
         policy.evaluate(
-          { user: principal, action: access.action, scopes: ancestry(access.scope) },
+          { user: principal, action: access.action, scopes: chains.get(access.scope)! },
           'lockstep/indexed/allow',
         ),
       ) === true,

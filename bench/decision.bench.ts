@@ -19,6 +19,7 @@ const parts: Readonly<Record<string, readonly SizeName[]>> = {
   conditions: ['100k'],
   explained: ['100k'],
   casl: ['100k'],
+  'casl-prepared': ['100k'],
   'casl-expanded': ['100k'],
   opa: ['100k'],
   'opa-indexed': ['100k'],
@@ -30,6 +31,7 @@ const parts: Readonly<Record<string, readonly SizeName[]>> = {
 /** What the product must be faster by than each peer on uniform traffic at 100,000 assignments. */
 const peerTargets: readonly (readonly [part: string, target: number | null])[] = [
   ['casl', 50],
+  ['casl-prepared', null],
   ['casl-expanded', null],
   ['opa', 400],
   ['opa-indexed', null],
