@@ -229,3 +229,22 @@ describe.each(ways)('what %s remembers', (_, ask) => {
     expect(ask(snapshot, ada, access)).toBe(false);
   });
 });
+
+test.each(['asked again', 'passed by'])(
+  'yes or no is told by masks alone, while what is remembered is %s',
+  (how) => {
+    const { engine } = PolicySnapshot.from(world, { ...small, compileAfter: 1 });
+    const [who, place] = [engine.principalHandle(ada), engine.place(group)];
+    const [read, write] = ['N/t/read', 'N/t/write'].map((action) => engine.actionHandle(action, false));
+    if (how === 'passed by')
+      for (let i = 0; i < 4_096; i++) engine.allows(who, engine.actions.number(`x/${i}`, false), place, null);
+    for (let times = 0; times < 2; times++) {
+      expect(engine.allows(who, read!, place, null)).toBe(true);
+      expect(engine.allows(who, write!, place, null)).toBe(false);
+    }
+    // Nothing was compiled that names a policy, before the first is asked for.
+    const { rightsSize } = engine;
+    expect(engine.decide(who, read!, place, null)).toBe(0);
+    expect(engine.rightsSize).toBeGreaterThan(rightsSize);
+  },
+);
