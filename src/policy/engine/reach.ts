@@ -1,3 +1,4 @@
+import { grown } from './columns.ts';
 import type { PrincipalNode, Principals } from './principals.ts';
 
 /** A principal and its groups, transitively, and what they are assigned themselves. All by index, the principal first. */
@@ -16,7 +17,7 @@ export interface Reach {
 export class ReachFinder {
   readonly #principals: Principals;
   /** By index, the last search that has come by. */
-  #seen = new Int32Array(64);
+  #seen = new Float64Array(64);
   #search = 0;
 
   constructor(principals: Principals) {
@@ -65,11 +66,8 @@ export class ReachFinder {
   }
 
   #begin(): void {
-    const { capacity } = this.#principals;
-    if (this.#seen.length < capacity) this.#seen = new Int32Array(capacity);
-    if (++this.#search < 0x7fff_ffff) return;
-    this.#seen.fill(0);
-    this.#search = 1;
+    this.#seen = grown(this.#seen, this.#principals.capacity);
+    this.#search++;
   }
 
   /** Whether this search has not come by before. */
