@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Permission } from '../../store/changes.ts';
 import { PermissionSet } from '../permission-set.ts';
+import { dice } from '../testing/dice.ts';
 import { runs } from '../testing/runs.ts';
 import { Actions } from './actions.ts';
 import {
@@ -149,5 +150,60 @@ describe('memberships of actions in sets', () => {
     const kept = actions.keep('z', false);
     expect(kept).toBe(passing);
     expect([memberships.bits(kept, 0), memberships.mask(kept, 0) & maskBits]).toEqual([absent, 0]);
+  });
+
+  test('are found out once for each pair, until the set or what the number means is another', () => {
+    let asked = 0;
+    class Counted extends PermissionSet {
+      override membership(action: string, dataAction: boolean) {
+        asked++;
+        return super.membership(action, dataAction);
+      }
+    }
+    const all: (Counted | null)[] = [];
+    /** By column, the actions of which it was found out. */
+    const known: Set<number>[] = [];
+    const actions: Actions = new Actions(
+      (from) => {
+        memberships.forgetFrom(from);
+        for (const each of known) for (const action of each) if (action >= from) each.delete(action);
+      },
+      (kept) => {
+        memberships.expandRow(kept);
+        for (const each of known) each.add(kept);
+      },
+    );
+    const memberships = new Memberships(actions);
+    const roll = dice(5);
+    const wrong: unknown[] = [];
+    for (let i = 0; i < 3_000; i++) {
+      const before = asked;
+      let expected = 0;
+      const what = roll(40);
+      if (what === 0) {
+        const column = roll(4) === 0 ? roll(all.length + 1) : all.length;
+        const set = roll(6) === 0 ? null : new Counted([{ ...nothing, actions: [`n/${roll(9)}*`] }]);
+        memberships.set(column, set);
+        all[column] = set;
+        known[column] = new Set(Array.from({ length: actions.kept }, (__, action) => action));
+        expected = set ? actions.kept : 0;
+      } else if (what === 1) {
+        const { kept } = actions;
+        actions.keep(`n/${roll(40)}`, false);
+        if (actions.kept > kept) expected = all.filter((set) => set !== null).length;
+      } else if (all.length > 0) {
+        const action = actions.number(`n/${roll(150)}`, false);
+        const column = roll(all.length);
+        const first = column - (column % groupColumns);
+        const columns = what < 5 ? all.map((__, at) => at).slice(first, first + groupColumns) : [column];
+        expected = columns.filter((at) => all[at] && !known[at]!.has(action)).length;
+        if (what < 5) memberships.mask(action, first / groupColumns);
+        else memberships.bits(action, column);
+        for (const at of columns) known[at]!.add(action);
+      }
+      if (asked - before !== expected) wrong.push({ i, what, asked: asked - before, expected });
+    }
+    expect(wrong).toEqual([]);
+    expect(all.length).toBeGreaterThan(50);
   });
 });
