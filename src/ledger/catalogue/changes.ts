@@ -1,4 +1,3 @@
-import type { JsonObject } from '../../lib/canonical-json.ts';
 import type {
   Attribution,
   Change,
@@ -11,12 +10,15 @@ import type {
   RoleAssignment,
   SessionRecord,
 } from '../../store/changes.ts';
+import type { ClassAttributes, Group, User } from './event-shape.ts';
 import {
   actingLink,
   activity,
   bucketObject,
   classes,
+  entityObject,
   otherActivity,
+  sessionObject,
   sourceEndpoint,
   userObject,
   userOfId,
@@ -32,17 +34,17 @@ type Rows = {
 const rows: Rows = {
   'principal.created': ({ principal }, by) =>
     principal.kind === 'group'
-      ? group(activity(6, 'Create'), { uid: principal.id, name: principal.displayName })
+      ? group(activity(6, 'Create'), { name: principal.displayName, uid: principal.id })
       : account(activity(1, 'Create'), nameOf(principal), by),
   'principal.updated': ({ principal, switched }, by) => {
     if (principal.kind === 'group')
-      return group(otherActivity('Update'), { uid: principal.id, name: principal.displayName });
+      return group(otherActivity('Update'), { name: principal.displayName, uid: principal.id });
     const turned = principal.enabled ? activity(2, 'Enable') : activity(5, 'Disable');
     return account(switched === true ? turned : otherActivity('Update'), nameOf(principal), by);
   },
   'principal.deleted': ({ id, principalKind }, by) =>
     principalKind === 'group'
-      ? group(activity(5, 'Delete'), { uid: id })
+      ? group(activity(5, 'Delete'), { name: undefined, uid: id })
       : account(activity(6, 'Delete'), { kind: principalKind, id, name: id }, by),
   'group.member-added': (change, by) =>
     membership(change, activity(3, 'Add User'), activity(7, 'Add Subgroup'), by),
@@ -62,17 +64,19 @@ const rows: Rows = {
       history !== undefined && history.createdOn === history.updatedOn
         ? activity(1, 'Create')
         : activity(3, 'Update'),
-      { uid: id, name: roleName, type: 'Role Definition' },
+      id,
+      'Role Definition',
+      roleName,
     ),
-  'role-definition.deleted': ({ id }) => entity(activity(4, 'Delete'), { uid: id, type: 'Role Definition' }),
+  'role-definition.deleted': ({ id }) => entity(activity(4, 'Delete'), id, 'Role Definition'),
   'role-assignment.put': ({ assignment }, by) => privileges(activity(1, 'Assign Privileges'), assignment, by),
   'role-assignment.deleted': ({ assignment }, by) =>
     privileges(activity(2, 'Revoke Privileges'), assignment, by),
   'deny-assignment.put': ({ assignment }) => denial(activity(3, 'Update'), assignment),
   'deny-assignment.deleted': ({ assignment }) => denial(activity(4, 'Delete'), assignment),
   'scope.placed': ({ placement: { scope, displayName } }) =>
-    entity(activity(3, 'Update'), { uid: scope, name: displayName, type: 'Scope' }),
-  'scope.removed': ({ scope }) => entity(activity(4, 'Delete'), { uid: scope, type: 'Scope' }),
+    entity(activity(3, 'Update'), scope, 'Scope', displayName),
+  'scope.removed': ({ scope }) => entity(activity(4, 'Delete'), scope, 'Scope'),
   'session.opened': ({ session }, by) => sessionEvent(otherActivity('Open Session'), session, null, by),
   'session.closed': ({ session, reason }, by) => sessionEvent(activity(2, 'Logoff'), session, reason, by),
   'token.revoked': ({ principal }, by) => ({
@@ -88,27 +92,27 @@ const rows: Rows = {
   'lease.opened': ({ lease }, by) => leaseEvent(otherActivity('Open Lease'), lease, null, by),
   'lease.started': ({ lease }, by) => leaseEvent(activity(1, 'Assign Privileges'), lease, null, by),
   'lease.ended': ({ lease, reason }, by) => leaseEvent(otherActivity('End Lease'), lease, reason, by),
-  'signing-key.added': ({ kid }) => entity(activity(1, 'Create'), { uid: kid, type: 'Signing Key' }),
-  'signing-key.retired': ({ kid }) => entity(activity(11, 'Deactivate'), { uid: kid, type: 'Signing Key' }),
+  'signing-key.added': ({ kid }) => entity(activity(1, 'Create'), kid, 'Signing Key'),
+  'signing-key.retired': ({ kid }) => entity(activity(11, 'Deactivate'), kid, 'Signing Key'),
   'ledger-key.announced': ({ verifierKey }) => logKey(activity(1, 'Create'), verifierKey),
   'ledger-key.began': ({ verifierKey }) => logKey(activity(10, 'Activate'), verifierKey),
   'ledger-key.ended': ({ verifierKey }) => logKey(activity(11, 'Deactivate'), verifierKey),
   'resource.put': ({ id, type, created }) =>
-    entity(created ? activity(1, 'Create') : activity(3, 'Update'), { uid: id, type }),
-  'resource.deleted': ({ id, type }) => entity(activity(4, 'Delete'), { uid: id, type }),
+    entity(created ? activity(1, 'Create') : activity(3, 'Update'), id, type),
+  'resource.deleted': ({ id, type }) => entity(activity(4, 'Delete'), id, type),
   'job.status': ({ job, resourceId, status }) => ({
-    ...entity(otherActivity(`Job ${status}`), { uid: resourceId, name: job, type: 'Job' }),
+    ...entity(otherActivity(`Job ${status}`), resourceId, 'Job', job),
     jobId: job,
   }),
   'container.created': ({ scope }, by) => bucket(activity(6, 'Create'), scope, by),
   'container.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
   'blob.written': ({ scope }, by) => bucket(activity(5, 'Write'), scope, by),
   'blob.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
-  'person.erased': ({ person }) => entity(otherActivity('Erase'), { uid: person, type: 'Personal Values' }),
+  'person.erased': ({ person }) => entity(otherActivity('Erase'), person, 'Personal Values'),
   'configuration.changed': () => ({
     class: classes.applicationLifecycle,
     activity: activity(8, 'Update'),
-    attributes: { app: { name: 'Lockstep', vendor_name: 'Lockstep' } },
+    attributes: { app: { name: 'Lockstep', vendor_name: 'Lockstep', version: undefined } },
   }),
 };
 
@@ -122,7 +126,7 @@ export function describeChange(change: Change, by: Attribution): Described {
 const lockstep = { name: 'Lockstep' };
 
 function logKey(does: Activity, verifierKey: string): Described {
-  return entity(does, { uid: verifierKey, type: 'Log Key' });
+  return entity(does, verifierKey, 'Log Key');
 }
 
 function nameOf(principal: { kind: PrincipalKind; id: string; displayName: string }): {
@@ -152,9 +156,9 @@ function credentialEvent(
   credential: CredentialRecord,
   by: Attribution,
 ): Described {
-  const user = {
+  const user: User = {
     ...userOfId(principal, by.tenantId),
-    programmatic_credentials: [{ uid: credential.id, type: credential.kind }],
+    programmatic_credentials: [{ type: credential.kind, uid: credential.id }],
   };
   return { class: classes.accountChange, activity: does, attributes: { user } };
 }
@@ -172,33 +176,37 @@ function membership(
   ofGroup: Activity,
   by: Attribution,
 ): Described {
+  const target = { name: undefined, uid };
   return memberKind === 'group'
-    ? group(ofGroup, { uid }, { subgroup: { uid: member } })
-    : group(ofUser, { uid }, { user: userOfId(member, by.tenantId) });
+    ? group(ofGroup, target, { subgroup: { uid: member } })
+    : group(ofUser, target, { user: userOfId(member, by.tenantId) });
 }
 
-function group(does: Activity, target: JsonObject, more: JsonObject = {}): Described {
+function group(does: Activity, target: Group, more: ClassAttributes = {}): Described {
   return { class: classes.groupManagement, activity: does, attributes: { group: target, ...more } };
 }
 
-function entity(does: Activity, target: JsonObject): Described {
+function entity(does: Activity, uid: string, type: string, name?: string): Described {
   return {
     class: classes.entityManagement,
     activity: does,
-    attributes: { entity: { type_id: 99, ...target } },
+    attributes: { entity: entityObject(uid, type, name) },
   };
 }
 
-function denial(does: Activity, assignment: DenyAssignment): Described {
-  const { id, name } = assignment;
-  return entity(does, { uid: id, name, type: 'Policy', type_id: 5, policy: { uid: id, name } });
+function denial(does: Activity, { id: uid, name }: DenyAssignment): Described {
+  return {
+    class: classes.entityManagement,
+    activity: does,
+    attributes: { entity: { name, policy: { name, uid }, type: 'Policy', type_id: 5, uid } },
+  };
 }
 
 function privileges(does: Activity, assignment: RoleAssignment, by: Attribution): Described {
   const privileges = [assignment.roleDefinitionId];
-  const scope = { uid: assignment.scope, type: 'Scope' };
+  const scope = { role_id: undefined, type: 'Scope', uid: assignment.scope };
   return assignment.principalType === 'Group'
-    ? group(does, { uid: assignment.principalId }, { privileges, resource: scope })
+    ? group(does, { name: undefined, uid: assignment.principalId }, { privileges, resource: scope })
     : {
         class: classes.userAccess,
         activity: does,
@@ -222,12 +230,12 @@ function sessionEvent(
     attributes: {
       user: userOfId(session.principalId, by.tenantId),
       service: lockstep,
-      session: {
+      session: sessionObject({
         uid: session.id,
-        created_time: session.createdAt,
-        expiration_time: session.expiresAt,
-        ...(reason === null ? {} : { expiration_reason: reason }),
-      },
+        createdAt: session.createdAt,
+        expiresAt: session.expiresAt,
+        reason,
+      }),
     },
   };
 }
@@ -240,7 +248,7 @@ function leaseEvent(does: Activity, lease: LeaseRecord, reason: string | null, b
     attributes: {
       user: userOfId(lease.jobId, by.tenantId),
       privileges: [`act on behalf of ${lease.ownerId}`],
-      session: { uid: lease.id, ...(reason === null ? {} : { expiration_reason: reason }) },
+      session: sessionObject({ uid: lease.id, reason }),
     },
     jobId: lease.jobId,
   };

@@ -1,6 +1,6 @@
 import { canonicalJson, type Json, type JsonObject } from '../../lib/canonical-json.ts';
 import { withheld } from '../../store/recorded-change.ts';
-import { ordered, unorderable } from './member-order.ts';
+import { isSecretName, mayHoldCredential, withoutCredentials } from './credentials.ts';
 
 /**
  * A value as the ledger takes it: text is made well-formed, what JSON cannot carry becomes null, and anything that
@@ -15,72 +15,76 @@ export function clean(value: unknown): Json {
   return cleanObject(value);
 }
 
-/** The same, for an object: its members in the same order, those that are undefined left out. */
+/** The same, for an object. Members in the order of RFC 8785 §3.2.3; those that are undefined are left out. */
 export function cleanObject(value: object): JsonObject {
   const out: Record<string, Json> = {};
-  for (const [key, member] of Object.entries(value)) {
+  for (const name of namesInOrder(value)) {
+    const member = memberOf(value, name);
     if (member === undefined) continue;
-    const cleaned = secretKeys.has(key.toLowerCase()) ? withheld : clean(member);
-    if (key === '__proto__') Object.defineProperty(out, key, { value: cleaned, enumerable: true });
-    else out[key.isWellFormed() ? key : key.toWellFormed()] = cleaned;
+    const cleaned = isSecretName(name) ? withheld : clean(member);
+    if (name === '__proto__') Object.defineProperty(out, name, { value: cleaned, enumerable: true });
+    else out[name.toWellFormed()] = cleaned;
   }
   return out;
 }
 
+/** The object itself where it is plain: nobody has to copy it to know that it is printed in order. Else what is clean. */
+export function cleanUnlessPlain(value: JsonObject): JsonObject {
+  return isPlain(value) ? value : cleanObject(value);
+}
+
 /**
- * canonicalJson(cleanObject(value)), several times faster for what needs no cleaning: the platform's own
- * JSON.stringify prints each value as RFC 8785 does, so only the order of members is ours to see to.
+ * canonicalJson(cleanObject(value)), several times faster for what is plain and needs no cleaning: the platform's own
+ * JSON.stringify prints each value as RFC 8785 does.
  */
 export function cleanText(value: object): string {
-  const inOrder = ordered(value);
-  if (inOrder !== unorderable) {
-    const text = JSON.stringify(inOrder);
-    if (!needsCleaning.test(text)) return text;
+  if (isPlain(value)) {
+    const text = JSON.stringify(value);
+    if (!mayHoldLoneSurrogate(text) && !mayHoldCredential(text)) return text;
   }
   return canonicalJson(cleanObject(value));
 }
 
-/** Members that no event has a use for. */
-const secretKeys = new Set([
-  'password',
-  'secret',
-  'client_secret',
-  'clientsecret',
-  'token',
-  'access_token',
-  'refresh_token',
-  'id_token',
-  'assertion',
-  'client_assertion',
-  'subject_token',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'private_key',
-  'privatekey',
-]);
+/**
+ * The members of every object in it are in order, none named as a secret, so that JSON.stringify prints it as it is to
+ * stand. Every event is asked this: plain loops, and no copies.
+ */
+export function isPlain(value: object): boolean {
+  if (Array.isArray(value)) return value.every(isPlainItem);
+  let previous = '';
+  for (const name in value) {
+    if (name < previous || isSecretName(name) || !isPlainItem(memberOf(value, name))) return false;
+    previous = name;
+  }
+  return true;
+}
+
+function isPlainItem(value: unknown): boolean {
+  return typeof value !== 'object' || value === null || isPlain(value);
+}
+
+/** Names that are not well-formed become others, of which two may be the same: they are taken as they come. */
+function namesInOrder(value: object): string[] {
+  const names = Object.keys(value);
+  let previous = '';
+  let isInOrder = true;
+  for (const name of names) {
+    if (!name.isWellFormed()) return names;
+    isInOrder &&= previous <= name;
+    previous = name;
+  }
+  return isInOrder ? names : names.sort();
+}
+
+function memberOf(value: object, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>>)[name];
+}
 
 function cleanString(text: string): string {
-  const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
-  if (!mayHoldCredential.test(wellFormed)) return wellFormed;
-  if (wholeIsCredential.test(wellFormed)) return withheld;
-  return wellFormed.replaceAll(tokenRun, (run) => (isCredential(run) ? withheld : run));
+  return withoutCredentials(text.isWellFormed() ? text : text.toWellFormed());
 }
 
-const mayHoldCredential = /eyJ|PRIVATE|[sS][iI][gG]=/;
-const wholeIsCredential = /PRIVATE\+KEY\+|-----BEGIN [A-Z ]{0,32}PRIVATE KEY/;
-/** Runs of the characters that tokens and query members are made of; every character is read once. */
-const tokenRun = /[\w.=%+~-]+/g;
-
-/** A signature of a signed URL, or a JSON Web Token. */
-function isCredential(run: string): boolean {
-  if (run.toLowerCase().startsWith('sig=')) return true;
-  const jwtAt = run.indexOf('eyJ');
-  return jwtAt >= 0 && run.slice(jwtAt).split('.').length >= 3;
+/** In printed JSON, where it is an escape. */
+function mayHoldLoneSurrogate(text: string): boolean {
+  return text.includes('\\') && /\\ud[89a-f]/.test(text);
 }
-
-/** In printed JSON: what cleanString or cleanObject would change. A lone surrogate is printed as an escape. */
-const needsCleaning = new RegExp(
-  `${mayHoldCredential.source}|\\\\ud[89a-f]|"(?:${[...secretKeys].join('|')})":`,
-  'iu',
-);

@@ -1,6 +1,16 @@
 import { isIP } from 'node:net';
-import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { ActorRef, Attribution } from '../../store/changes.ts';
+import type {
+  Actor,
+  Authorization,
+  ClassAttributes,
+  Databucket,
+  Endpoint,
+  Entity,
+  RequestFacts,
+  Session,
+  User,
+} from './event-shape.ts';
 
 /** The version of the Open Cybersecurity Schema Framework that events are written in. schema.ocsf.io/1.8.0 */
 export const ocsfVersion = '1.8.0';
@@ -25,8 +35,8 @@ export interface Described {
   readonly class: OcsfClass;
   readonly activity: Activity;
   /** Attributes of the class, and `unmapped` facts that OCSF has no attribute for. */
-  readonly attributes: JsonObject;
-  readonly unmapped?: JsonObject;
+  readonly attributes: ClassAttributes;
+  readonly unmapped?: RequestFacts;
   readonly outcome?: 'success' | 'failure';
   /** Object id of the job that this is about, where the acting chain does not name it. */
   readonly jobId?: string;
@@ -55,16 +65,31 @@ const userTypes = {
 } as const;
 
 /** OCSF `user`: the object id with its tenant, never an e-mail address as the key. */
-export function userObject(ref: ActorRef, tenantId: string): JsonObject {
-  return { uid: ref.id, name: ref.name, ...userTypeOf(ref.kind), org: { uid: tenantId } };
+export function userObject(ref: ActorRef, tenantId: string): User {
+  const { type, type_id } = userTypeOf(ref.kind);
+  return {
+    name: ref.name,
+    org: { uid: tenantId },
+    programmatic_credentials: undefined,
+    type,
+    type_id,
+    uid: ref.id,
+  };
 }
 
 /** A principal of which only the object id is known. */
-export function userOfId(id: string, tenantId: string): JsonObject {
-  return { uid: id, org: { uid: tenantId } };
+export function userOfId(id: string, tenantId: string): User {
+  return {
+    name: undefined,
+    org: { uid: tenantId },
+    programmatic_credentials: undefined,
+    type: undefined,
+    type_id: undefined,
+    uid: id,
+  };
 }
 
-function userTypeOf(kind: ActorRef['kind']): JsonObject {
+function userTypeOf(kind: ActorRef['kind']): (typeof userTypes)[keyof typeof userTypes] {
   switch (kind) {
     case 'user':
       return userTypes.user;
@@ -96,52 +121,72 @@ export function actingLink(chain: readonly ActorRef[]): ActorRef {
 }
 
 /** OCSF `actor`. The whole chain is in `unmapped.lockstep.chain`. */
-export function actorObject(by: Attribution, decision: 'allow' | 'deny' | null): JsonObject {
+export function actorObject(by: Attribution, decision: 'allow' | 'deny' | null): Actor {
   const acting = actingLink(by.chain);
   const user = contextUser(by.chain);
+  const app = user.id === acting.id ? null : acting;
   return {
+    app_name: app?.name,
+    app_uid: app?.id,
+    authorizations: by.policyId === null ? undefined : [authorization(by.policyId, by, decision)],
+    session:
+      by.sessionId === null && by.tokenId === null
+        ? undefined
+        : sessionObject({ uid: by.sessionId, credential: by.tokenId }),
     user: userObject(user, by.tenantId),
-    ...(user.id === acting.id ? {} : { app_uid: acting.id, app_name: acting.name }),
-    ...(by.sessionId === null && by.tokenId === null
-      ? {}
-      : {
-          session: {
-            ...(by.sessionId === null ? {} : { uid: by.sessionId }),
-            ...(by.tokenId === null ? {} : { credential_uid: by.tokenId }),
-          },
-        }),
-    ...(by.policyId === null
-      ? {}
-      : {
-          authorizations: [
-            {
-              ...(decision === null ? {} : { decision }),
-              policy: {
-                uid: by.policyId,
-                ...(by.snapshotVersion === null ? {} : { version: String(by.snapshotVersion) }),
-              },
-            },
-          ],
-        }),
   };
+}
+
+function authorization(
+  policyId: string,
+  { snapshotVersion }: Attribution,
+  decision: 'allow' | 'deny' | null,
+): Authorization {
+  return {
+    decision: decision ?? undefined,
+    policy: { uid: policyId, version: snapshotVersion === null ? undefined : String(snapshotVersion) },
+  };
+}
+
+/** OCSF `session`, with what is known of it. Times in milliseconds since the epoch. */
+export function sessionObject(known: {
+  readonly uid: string | null;
+  readonly credential?: string | null;
+  readonly createdAt?: number;
+  readonly expiresAt?: number | null;
+  readonly reason?: string | null;
+}): Session {
+  return {
+    created_time: known.createdAt,
+    credential_uid: known.credential ?? undefined,
+    expiration_reason: known.reason ?? undefined,
+    expiration_time: known.expiresAt ?? undefined,
+    uid: known.uid ?? undefined,
+  };
+}
+
+/** What OCSF has no type for is of type 99, and `type` says what it is. */
+export function entityObject(uid: string, type: string, name: string | undefined): Entity {
+  return { name, policy: undefined, type, type_id: 99, uid };
 }
 
 /**
  * OCSF `src_endpoint`, which must say something, and goes on to when the address is not shown: that it is whoever
  * connected, or Lockstep itself.
  */
-export function sourceEndpoint(sourceAddress: string | null): JsonObject {
-  if (sourceAddress === null) return { svc_name: 'lockstep' };
-  return { name: 'peer', ...(isIP(sourceAddress) === 0 ? {} : { ip: sourceAddress }) };
+export function sourceEndpoint(sourceAddress: string | null): Endpoint {
+  return sourceAddress === null
+    ? { ip: undefined, name: undefined, svc_name: 'lockstep' }
+    : { ip: isIP(sourceAddress) === 0 ? undefined : sourceAddress, name: 'peer', svc_name: undefined };
 }
 
 /** OCSF `databucket` for a Blob scope: the container, and the blob within it where there is one. */
-export function bucketObject(scope: string): JsonObject {
+export function bucketObject(scope: string): Databucket {
   const [container = scope] = scope.split('/blobs/', 1);
   return {
-    type_id: 2,
-    type: 'Azure Blob',
-    uid: container,
     name: container.slice(container.lastIndexOf('/') + 1) || container,
+    type: 'Azure Blob',
+    type_id: 2,
+    uid: container,
   };
 }

@@ -1,10 +1,12 @@
-import type { JsonObject } from '../../lib/canonical-json.ts';
 import type { RequestFact } from '../events.ts';
+import { cleanUnlessPlain } from './clean.ts';
+import type { ClassAttributes, User } from './event-shape.ts';
 import {
   activity,
   bucketObject,
   classes,
   otherActivity,
+  sessionObject,
   sourceEndpoint,
   userObject,
   userOfId,
@@ -36,33 +38,37 @@ export function describeRequest(fact: RequestFact): Described {
 }
 
 function decided(fact: RequestDecided): Described {
+  const verb = verbOf(fact.operation) ?? (fact.effect === 'read' ? 'read' : fact.method.toLowerCase());
+  const isKnown = httpMethods.has(fact.method);
+  const described = call(fact, verb, {
+    action_id: fact.allowed ? 1 : 2,
+    disposition_id: fact.allowed ? 1 : 2,
+    http_request: {
+      body_length: undefined,
+      http_method: isKnown ? fact.method : undefined,
+      uid: fact.attribution.requestId ?? undefined,
+      url: { path: pathOnly(fact.path) },
+      user_agent: fact.userAgent ?? undefined,
+    },
+  });
   return {
-    ...call(fact, verbOf(fact.operation) ?? (fact.effect === 'read' ? 'read' : fact.method.toLowerCase()), {
-      http_request: {
-        ...(httpMethods.has(fact.method) ? { http_method: fact.method } : {}),
-        url: { path: pathOnly(fact.path) },
-        ...(fact.userAgent === null ? {} : { user_agent: fact.userAgent }),
-        ...(fact.attribution.requestId === null ? {} : { uid: fact.attribution.requestId }),
-      },
-      action_id: fact.allowed ? 1 : 2,
-      disposition_id: fact.allowed ? 1 : 2,
-    }),
+    ...described,
     outcome: fact.allowed ? 'success' : 'failure',
     unmapped: {
-      surface: fact.surface,
-      ...(httpMethods.has(fact.method) ? {} : { method: fact.method }),
-      operation: fact.operation,
-      effect: fact.effect,
-      allowed: fact.allowed,
-      reason: fact.reason,
-      decidedFor: fact.decidedFor,
-      authorities: fact.authorities,
       action: fact.action,
+      allowed: fact.allowed,
+      altered: fact.altered,
+      attributes: Object.keys(fact.attributes).length === 0 ? undefined : cleanUnlessPlain(fact.attributes),
+      authorities: fact.authorities,
       dataAction: fact.dataAction,
+      decidedFor: fact.decidedFor,
+      effect: fact.effect,
+      method: isKnown ? undefined : fact.method,
+      operation: fact.operation,
+      reason: fact.reason,
       scope: fact.scope,
-      ...(Object.keys(fact.attributes).length === 0 ? {} : { attributes: fact.attributes }),
-      ...(fact.subOperation === null ? {} : { subOperation: fact.subOperation }),
-      ...(fact.altered === undefined ? {} : { altered: fact.altered }),
+      subOperation: fact.subOperation ?? undefined,
+      surface: fact.surface,
     },
   };
 }
@@ -77,15 +83,15 @@ function listed(fact: RequestListed): Described {
     activity: activity(2, 'Read'),
     attributes: {
       api: { operation: fact.operation, service: { name: fact.surface } },
-      resources: uids.map((uid) => ({ uid, type: 'Scope' })),
+      resources: uids.map((uid) => ({ role_id: undefined, type: 'Scope', uid })),
       src_endpoint: sourceEndpoint(fact.attribution.sourceAddress),
     },
     unmapped: {
-      surface: fact.surface,
+      asked: fact.asked.map(({ action, allowed, looked }) => ({ action, allowed, looked })),
       operation: fact.operation,
       scope: fact.scope,
-      asked: fact.asked.map(({ action, looked, allowed }) => ({ action, looked, allowed })),
       shown: fact.shown,
+      surface: fact.surface,
     },
   };
 }
@@ -93,41 +99,44 @@ function listed(fact: RequestListed): Described {
 function ended(fact: RequestEnded): Described {
   return {
     ...call(fact, verbOf(fact.operation) ?? 'other', {
+      duration: Math.round(fact.durationMilliseconds),
       http_request: {
         body_length: fact.requestBytes,
-        ...(fact.attribution.requestId === null ? {} : { uid: fact.attribution.requestId }),
+        http_method: undefined,
+        uid: fact.attribution.requestId ?? undefined,
+        url: undefined,
+        user_agent: undefined,
       },
-      http_response: { code: fact.status, body_length: fact.responseBytes },
-      duration: Math.round(fact.durationMilliseconds),
+      http_response: { body_length: fact.responseBytes, code: fact.status },
     }),
     outcome: fact.status < 400 && fact.ending === 'completed' ? 'success' : 'failure',
     unmapped: {
-      surface: fact.surface,
+      ending: fact.ending,
       operation: fact.operation,
       scope: fact.scope,
-      ending: fact.ending,
+      surface: fact.surface,
     },
   };
 }
 
 /** Datastore Activity for what lives in a blob service, API Activity for every other call. */
-function call(fact: RequestDecided | RequestEnded, verb: string, attributes: JsonObject): Described {
+function call(fact: RequestDecided | RequestEnded, verb: string, attributes: ClassAttributes): Described {
   const source = sourceEndpoint(fact.attribution.sourceAddress);
   if (fact.scope.includes('/blobservices/')) {
     return {
       class: classes.datastoreActivity,
       activity: datastoreActivities[verb] ?? otherActivity(fact.operation),
-      attributes: { databucket: bucketObject(fact.scope), type_id: 2, src_endpoint: source, ...attributes },
+      attributes: { ...attributes, databucket: bucketObject(fact.scope), src_endpoint: source, type_id: 2 },
     };
   }
   return {
     class: classes.apiActivity,
     activity: apiActivities[verb] ?? otherActivity(fact.operation),
     attributes: {
-      api: { operation: fact.operation, service: { name: fact.surface } },
-      resources: [{ uid: fact.scope, type: 'Scope', role_id: 1 }],
-      src_endpoint: source,
       ...attributes,
+      api: { operation: fact.operation, service: { name: fact.surface } },
+      resources: [{ role_id: 1, type: 'Scope', uid: fact.scope }],
+      src_endpoint: source,
     },
   };
 }
@@ -167,45 +176,44 @@ const authenticationActivities = {
 
 function authentication(fact: Authentication): Described {
   const { attribution: by, principalId, principalName } = fact;
-  const user =
+  const user: User =
     principalId === null
       ? userObject(actingLink(by.chain), by.tenantId)
-      : { ...userOfId(principalId, by.tenantId), ...(principalName === null ? {} : { name: principalName }) };
+      : { ...userOfId(principalId, by.tenantId), name: principalName ?? undefined };
+  const isTold = fact.expiresAt !== null || fact.tokenId !== null || by.sessionId !== null;
   return {
     class: classes.authentication,
     activity: authenticationActivities[fact.activity],
     attributes: {
-      user,
-      service: { name: fact.audience ?? 'Lockstep' },
       ...protocolOf(fact),
-      ...(fact.expiresAt === null && fact.tokenId === null && by.sessionId === null
-        ? {}
-        : {
-            session: {
-              ...(by.sessionId === null ? {} : { uid: by.sessionId }),
-              ...(fact.tokenId === null ? {} : { credential_uid: fact.tokenId }),
-              ...(fact.expiresAt === null ? {} : { expiration_time: fact.expiresAt * 1_000 }),
-            },
-          }),
-      ...(fact.failureCode === null ? {} : { status_detail: fact.failureCode }),
+      service: { name: fact.audience ?? 'Lockstep' },
+      session: isTold
+        ? sessionObject({
+            uid: by.sessionId,
+            credential: fact.tokenId,
+            expiresAt: fact.expiresAt === null ? null : fact.expiresAt * 1_000,
+          })
+        : undefined,
+      status_detail: fact.failureCode ?? undefined,
+      user,
     },
     outcome: fact.succeeded ? 'success' : 'failure',
     unmapped: {
       activity: fact.activity,
+      audience: fact.audience,
+      detail: cleanUnlessPlain(fact.detail),
+      expiresAt: fact.expiresAt,
+      failureCode: fact.failureCode,
+      issuedTokenId: fact.tokenId,
       method: fact.method,
       principalId,
       principalName,
-      audience: fact.audience,
-      issuedTokenId: fact.tokenId,
-      expiresAt: fact.expiresAt,
-      failureCode: fact.failureCode,
-      detail: fact.detail,
     },
   };
 }
 
 /** Tokens are given out by OAuth; how somebody proved who they are otherwise has no number of its own. */
-function protocolOf({ activity: does, method }: Authentication): JsonObject {
+function protocolOf({ activity: does, method }: Authentication): ClassAttributes {
   return does === 'token-issue'
     ? { auth_protocol: 'OAUTH 2.0', auth_protocol_id: 6 }
     : { auth_protocol: method, auth_protocol_id: 99 };
@@ -224,6 +232,6 @@ function lifecycle(fact: Lifecycle): Described {
     class: classes.applicationLifecycle,
     activity: lifecycleActivities[fact.activity],
     attributes: { app: { name: 'Lockstep', vendor_name: 'Lockstep', version: fact.version } },
-    unmapped: { activity: fact.activity, detail: fact.detail },
+    unmapped: { activity: fact.activity, detail: cleanUnlessPlain(fact.detail) },
   };
 }
