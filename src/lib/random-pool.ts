@@ -17,12 +17,24 @@ export class RandomPool {
 
   /** Given to nobody else. */
   next(): Buffer {
+    const start = this.#take();
+    return this.#pool.subarray(start, start + this.#width);
+  }
+
+  /** The same in base64url, which takes half the time of printing what `next` returns. */
+  nextText(): string {
+    const start = this.#take();
+    return this.#pool.toString('base64url', start, start + this.#width);
+  }
+
+  /** Where the next bytes begin. */
+  #take(): number {
     if (this.#drawn === this.#pool.length) {
       this.#pool = randomFillSync(Buffer.alloc(this.#width * drawnAtOnce));
       this.#drawn = 0;
     }
     const start = this.#drawn;
     this.#drawn += this.#width;
-    return this.#pool.subarray(start, this.#drawn);
+    return start;
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { withheld } from '../../store/recorded-change.ts';
-import { cleanObject, cleanText } from './clean.ts';
+import { cleanObject, cleanText, cleanUnlessPlain, isPlain } from './clean.ts';
 
 describe('clean text', () => {
   const odd = fc.constantFrom(
@@ -21,6 +21,14 @@ describe('clean text', () => {
     '\u20ac',
     '\ufb33',
     '\u{1f600}',
+    'yJ',
+    'eyJ',
+    'a=b',
+    'SIG=x&y',
+    'private',
+    'cooKie',
+    '\\',
+    '\udc00',
   );
   const key = fc.oneof(fc.string({ maxLength: 6 }), odd);
   const value = fc.letrec((tie) => ({
@@ -54,7 +62,30 @@ describe('clean text', () => {
     );
   });
 
+  it('takes names that become one as they come', () => {
+    expect(cleanText({ '\udbff': 1, '\ud800': 2 })).toBe('{"\ufffd":2}');
+    expect(cleanText({ b: 0, '\ud800': 2, '\udbff': 1 })).toBe('{"b":0,"\ufffd":1}');
+  });
+
   it('withholds on the quick way too', () => {
     expect(cleanText({ a: 'x', token: 'y' })).toBe(`{"a":"x","token":"${withheld}"}`);
+  });
+});
+
+describe('a plain object', () => {
+  it('has its members in order and none named as a secret, however deep', () => {
+    expect(isPlain({ a: 1, b: [{ c: { e: null, f: 'token' } }], '\u{1f600}': 1, '\ufb33': 2 })).toBe(true);
+    expect(isPlain({ b: 1, a: undefined, c: 2 })).toBe(true);
+    expect(isPlain({ b: 1, a: 2 })).toBe(false);
+    expect(isPlain({ a: [{ d: 1, c: 2 }] })).toBe(false);
+    expect(isPlain({ '\ufb33': 1, '\u{1f600}': 2 })).toBe(false);
+    expect(isPlain({ a: { Token: 'x' } })).toBe(false);
+    expect(isPlain({ 9: 1, 10: 2 })).toBe(false);
+  });
+
+  it('is taken as it is, and any other is put in order', () => {
+    const plain = { a: 1, b: { c: 2 } };
+    expect(cleanUnlessPlain(plain)).toBe(plain);
+    expect(JSON.stringify(cleanUnlessPlain({ b: { d: 1, c: 2 }, a: 1 }))).toBe('{"a":1,"b":{"c":2,"d":1}}');
   });
 });

@@ -9,8 +9,12 @@ import { attribution, decidedFact, tenantId } from '../testing/ledger-fixture.ts
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
 import { sampleChanges, sampleRequestFacts, sampleVariants } from '../testing/sample-facts.ts';
 import { leafOf, toldOf } from '../testing/told.ts';
+import { isPlain } from './clean.ts';
 import { entryOf } from './entry.ts';
+import { describeFact, eventOf } from './event.ts';
 import { inOcsf19 } from './ocsf-1-9.ts';
+import { personalIn } from './personal.ts';
+import { seal } from './seal.ts';
 
 const context = {
   id: 'evt_1' as EventId,
@@ -99,6 +103,21 @@ describe('an event', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  it('is made in the order in which it is printed, all of it in one shape, so that nothing is copied to print it', () => {
+    const shapes = new Set<string>();
+    for (const fact of everyFact) {
+      const event = eventOf(fact, describeFact(fact), context);
+      expect(isPlain(event), JSON.stringify(event)).toBe(true);
+      seal(event, context.id, personalIn(fact));
+      expect(isPlain(event), JSON.stringify(event)).toBe(true);
+      for (const members of [event, event.metadata, event.unmapped.lockstep].map(Object.keys)) {
+        expect(members).toEqual(members.toSorted());
+        shapes.add(members.join());
+      }
+    }
+    expect(shapes.size).toBe(3);
   });
 
   it('is canonical JSON', () => {

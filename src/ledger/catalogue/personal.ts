@@ -88,16 +88,18 @@ function namesIn(fact: Fact): Personal[] {
   const { chain } = fact.attribution;
   const acting = actingLink(chain);
   const context = contextUser(chain);
-  return chain.flatMap((link, i) => {
-    if (!hasName(link)) return [];
+  // Of a sign-in that nobody is known for, the event's user is whoever acts.
+  const isUser = fact.kind === 'authentication' && fact.principalId === null;
+  const names: Personal[] = [];
+  for (const [i, link] of chain.entries()) {
+    if (!hasName(link)) continue;
     const at = [ofChain[i] ?? place(`${own}/chain/${i}/name`)];
     if (link === context) at.push(places.actorName);
-    if (link === acting && link !== context) at.push(places.appName);
-    // Of a sign-in that nobody is known for, the event's user is whoever acts.
-    if (link === acting && fact.kind === 'authentication' && fact.principalId === null)
-      at.push(places.userName);
-    return [{ subject: { id: link.id }, at }];
-  });
+    else if (link === acting) at.push(places.appName);
+    if (link === acting && isUser) at.push(places.userName);
+    names.push({ subject: { id: link.id }, at });
+  }
+  return names;
 }
 
 function hasName({ kind }: ActorRef): boolean {
@@ -224,6 +226,7 @@ export function addressKey(address: string): string {
 
 /** Escapes read, so far as addresses are written in them; escaped ones too. What is malformed hides nothing. */
 function unescaped(value: string): string {
+  if (!value.includes('%')) return value;
   let text = value;
   for (let i = 0; i < 4 && text.includes('%'); i++)
     text = text.replaceAll(/%([0-7][0-9a-f])/gi, (_, code: string) =>

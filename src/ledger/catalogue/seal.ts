@@ -2,7 +2,7 @@ import type { Json } from '../../lib/canonical-json.ts';
 import { commitmentHash, saltBytes, type Commitment } from '../verify/commitment.ts';
 import { RandomPool } from '../../lib/random-pool.ts';
 import { clean } from './clean.ts';
-import { place, type Personal, type Subject } from './personal.ts';
+import { place, type Personal, type Place, type Subject } from './personal.ts';
 
 /** A value that an entry binds and does not hold. */
 export interface Secret {
@@ -24,18 +24,8 @@ export function seal(event: object, uid: string, personal: readonly Personal[]):
   const secrets: Secret[] = [];
   const sealed: Commitment[] = [];
   for (const { subject, at } of personal) {
-    const taken: { readonly value: unknown; readonly at: string[] }[] = [];
-    for (const { steps, member, pointer } of at) {
-      const holder = holderOf(event, steps);
-      const value = holder?.[member];
-      if (holder === null || value === undefined || value === null || value === '') continue;
-      holder[member] = undefined;
-      const same = taken.find((one) => one.value === value);
-      if (same === undefined) taken.push({ value, at: [pointer] });
-      else same.at.push(pointer);
-    }
-    for (const { value, at: pointers } of taken) {
-      const secret = { subject, at: pointers, salt: salts.next().toString('base64url'), value: clean(value) };
+    for (const { value, pointers } of takenFrom(event, at)) {
+      const secret = { subject, at: pointers, salt: salts.nextText(), value: clean(value) };
       const hash = commitmentHash(uid, pointers, secret.salt, secret.value);
       if (hash === null) throw new TypeError('what has been cleaned has a canonical form');
       sealed.push({ at: pointers, hash });
@@ -45,6 +35,26 @@ export function seal(event: object, uid: string, personal: readonly Personal[]):
   const holder = sealed.length === 0 ? null : holderOf(event, sealedPlace.steps);
   if (holder !== null) holder[sealedPlace.member] = sealed;
   return secrets;
+}
+
+interface Taken {
+  readonly value: unknown;
+  readonly pointers: string[];
+}
+
+/** The values at these places, each with all of the places that it stood in. */
+function takenFrom(event: object, at: readonly Place[]): Taken[] {
+  const taken: Taken[] = [];
+  for (const { steps, member, pointer } of at) {
+    const holder = holderOf(event, steps);
+    const value = holder?.[member];
+    if (holder === null || value === undefined || value === null || value === '') continue;
+    holder[member] = undefined;
+    const same = taken.find((one) => one.value === value);
+    if (same === undefined) taken.push({ value, pointers: [pointer] });
+    else same.pointers.push(pointer);
+  }
+  return taken;
 }
 
 const salts = new RandomPool(saltBytes);
