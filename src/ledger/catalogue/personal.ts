@@ -28,7 +28,17 @@ export function place(pointer: string): Place {
   return { steps: steps.slice(0, -1), member: steps.at(-1) ?? '', pointer };
 }
 
+/** Of the names in a chain of usual length. */
+function placesOfChain(holder: string): Place[] {
+  return Array.from({ length: 8 }, (_, i) => placeInChain(holder, i));
+}
+
+function placeInChain(holder: string, i: number): Place {
+  return place(`${holder}/chain/${i}/name`);
+}
+
 const own = '/unmapped/lockstep';
+const changed = `${own}/change`;
 const places = {
   ownAddress: place(`${own}/sourceAddress`),
   address: place('/src_endpoint/ip'),
@@ -43,7 +53,19 @@ const places = {
   policyName: place('/entity/policy/name'),
   detail: place(`${own}/detail`),
 } as const;
-const ofChain = Array.from({ length: 8 }, (_, i) => place(`${own}/chain/${i}/name`));
+const ofChain = placesOfChain(own);
+/** In a change. */
+const inChange = {
+  assignmentDescription: place(`${changed}/assignment/description`),
+  assignmentName: place(`${changed}/assignment/name`),
+  definitionDescription: place(`${changed}/definition/description`),
+  errorMessage: place(`${changed}/detail/errorMessage`),
+  hint: place(`${changed}/credential/hint`),
+  placementName: place(`${changed}/placement/displayName`),
+  principalName: place(`${changed}/principal/displayName`),
+  signInName: place(`${changed}/principal/signInName`),
+} as const;
+const ofLeaseChain = placesOfChain(`${changed}/lease`);
 const address = [places.ownAddress, places.address] as const;
 const userAgent = [places.userAgent] as const;
 
@@ -93,7 +115,7 @@ function namesIn(fact: Fact): Personal[] {
   const names: Personal[] = [];
   for (const [i, link] of chain.entries()) {
     if (!hasName(link)) continue;
-    const at = [ofChain[i] ?? place(`${own}/chain/${i}/name`)];
+    const at = [ofChain[i] ?? placeInChain(own, i)];
     if (link === context) at.push(places.actorName);
     else if (link === acting) at.push(places.appName);
     if (link === acting && isUser) at.push(places.userName);
@@ -120,13 +142,13 @@ const rows: Rows = {
   'credential.added': ofCredential,
   'credential.removed': ofCredential,
   // What a role is called is how decisions are read; what is written about it is not.
-  'role-definition.put': ({ definition }) => [text(definition.id, 'definition/description')],
+  'role-definition.put': ({ definition }) => [text(definition.id, inChange.definitionDescription)],
   'role-definition.deleted': null,
   'role-assignment.put': ofAssignment,
   'role-assignment.deleted': ofAssignment,
   'deny-assignment.put': ofDenial,
   'deny-assignment.deleted': ofDenial,
-  'scope.placed': ({ placement }) => [text(placement.scope, 'placement/displayName', places.entityName)],
+  'scope.placed': ({ placement }) => [text(placement.scope, inChange.placementName, places.entityName)],
   'scope.removed': null,
   'session.opened': null,
   'session.closed': null,
@@ -139,7 +161,7 @@ const rows: Rows = {
   'signing-key.retired': null,
   'resource.put': null,
   'resource.deleted': null,
-  'job.status': ({ job }) => [text(job, 'detail/errorMessage')],
+  'job.status': ({ job }) => [text(job, inChange.errorMessage)],
   'container.created': null,
   'container.deleted': null,
   'blob.written': null,
@@ -160,41 +182,43 @@ function ofChange(change: Change): Personal[] {
 function ofPrincipal({
   principal: { id, kind },
 }: Extract<Change, { kind: 'principal.created' | 'principal.updated' }>): Personal[] {
-  const name = text(id, 'principal/displayName', kind === 'group' ? places.groupName : places.userName);
+  const name = text(id, inChange.principalName, kind === 'group' ? places.groupName : places.userName);
   // That of a workload is its client id.
-  return kind === 'user' ? [name, text(id, 'principal/signInName')] : [name];
+  return kind === 'user' ? [name, text(id, inChange.signInName)] : [name];
 }
 
 function ofCredential({
   principal,
 }: Extract<Change, { kind: 'credential.added' | 'credential.removed' }>): Personal[] {
-  return [text(principal, 'credential/hint')];
+  return [text(principal, inChange.hint)];
 }
 
 function ofAssignment({
   assignment,
 }: Extract<Change, { kind: 'role-assignment.put' | 'role-assignment.deleted' }>): Personal[] {
-  return [text(assignment.principalId, 'assignment/description')];
+  return [text(assignment.principalId, inChange.assignmentDescription)];
 }
 
 function ofDenial({
   assignment: { id },
 }: Extract<Change, { kind: 'deny-assignment.put' | 'deny-assignment.deleted' }>): Personal[] {
   return [
-    text(id, 'assignment/name', places.entityName, places.policyName),
-    text(id, 'assignment/description'),
+    text(id, inChange.assignmentName, places.entityName, places.policyName),
+    text(id, inChange.assignmentDescription),
   ];
 }
 
 function ofLease({
   lease,
 }: Extract<Change, { kind: 'lease.opened' | 'lease.started' | 'lease.ended' }>): Personal[] {
-  return lease.chain.flatMap((link, i) => (hasName(link) ? [text(link.id, `lease/chain/${i}/name`)] : []));
+  return lease.chain.flatMap((link, i) =>
+    hasName(link) ? [text(link.id, ofLeaseChain[i] ?? placeInChain(`${changed}/lease`, i))] : [],
+  );
 }
 
 /** In the change, and wherever OCSF says it again. */
-function text(id: string, inChange: string, ...again: readonly Place[]): Personal {
-  return { subject: { id }, at: [place(`${own}/change/${inChange}`), ...again] };
+function text(id: string, ...at: readonly Place[]): Personal {
+  return { subject: { id }, at };
 }
 
 /** What Entra ID admits in a user principal name, before the `@` and after it. */

@@ -50,8 +50,9 @@ function takenFrom(event: object, at: readonly Place[]): Taken[] {
     const value = holder?.[member];
     if (holder === null || value === undefined || value === null || value === '') continue;
     holder[member] = undefined;
-    const same = taken.find((one) => one.value === value);
-    if (same === undefined) taken.push({ value, pointers: [pointer] });
+    let same: Taken | null = null;
+    for (const one of taken) if (one.value === value) same = one;
+    if (same === null) taken.push({ value, pointers: [pointer] });
     else same.pointers.push(pointer);
   }
   return taken;
