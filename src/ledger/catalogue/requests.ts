@@ -165,7 +165,8 @@ function verbOf(operation: string): string | null {
 
 /** Whatever follows `?` may be a credential (a signed URL), and is never part of the decision. */
 function pathOnly(path: string): string {
-  return path.split('?', 1)[0] ?? '';
+  const end = path.indexOf('?');
+  return end < 0 ? path : path.slice(0, end);
 }
 
 const authenticationActivities = {
