@@ -29,7 +29,7 @@ export function cleanObject(value: object): JsonObject {
   return out;
 }
 
-/** The object itself where it is plain: nobody has to copy it to know that it is printed in order. Else what is clean. */
+/** For what is put into an event as it came: the object itself where it is plain, else a clean copy, which is in order. */
 export function cleanUnlessPlain(value: JsonObject): JsonObject {
   return isPlain(value) ? value : cleanObject(value);
 }
