@@ -113,6 +113,8 @@ describe('memberships of actions in sets', () => {
     const passing = actions.number('a/1', false);
     const last = 16_500;
     for (let column = 0; column <= last; column++) memberships.set(column, null);
+    memberships.set(0, sets[1] ?? null);
+    for (const action of [kept, passing]) expect(memberships.bits(action, 0)).toBe(contained);
     for (const column of [16_382, 16_383, 16_384, 16_385, last]) {
       memberships.set(column, sets[1] ?? null);
       for (const action of [kept, passing]) {
@@ -138,7 +140,48 @@ describe('memberships of actions in sets', () => {
     expect(memberships.filter(actions.number('passing', false))).toBe(-1);
     const kept = actions.keep('a/1', false);
     expect(memberships.filter(kept)).toBe(filterBit(3));
+    const more = Array.from({ length: 200 }, (_, i) =>
+      actions.keep(i % 3 === 0 ? `a/x${i}` : `x${i}`, false),
+    );
+    for (const [i, action] of more.entries())
+      expect([i, memberships.filter(action)]).toEqual([i, i % 3 === 0 ? filterBit(3) : 0]);
     expect(new Set(Array.from({ length: 64 }, (_, i) => filterBit(i))).size).toBe(32);
+  });
+
+  test('are in masks that are made once, for each group of columns', () => {
+    let looks = 0;
+    class Watched extends Memberships {
+      override bits(action: number, column: number): number {
+        looks++;
+        return super.bits(action, column);
+      }
+    }
+    const actions = new Actions(
+      () => undefined,
+      () => undefined,
+    );
+    const memberships = new Watched(actions);
+    const all = Array.from({ length: 150 }, (_, i) => actions.number(`${'abc'[i % 3]!}/${i}`, false));
+    const ask = (group: number): number => {
+      looks = 0;
+      for (const [i, action] of all.entries()) {
+        const held = memberships.mask(action, group) & maskBits;
+        expect([i, group, held]).toEqual([i, group, group === i % 3 ? 1 << group : 0]);
+      }
+      return looks;
+    };
+    for (const [group, verb] of [...'abc'].entries())
+      memberships.set(
+        group * groupColumns + group,
+        new PermissionSet([{ ...nothing, actions: [`${verb}/*`] }]),
+      );
+    // Of two groups before there were three.
+    for (const group of [0, 1, 2, 1, 0]) ask(group);
+    expect([ask(0), ask(1), ask(2)]).toEqual([0, 0, 0]);
+    memberships.set(groupColumns + 5, sets[4] ?? null);
+    expect([ask(0), ask(2)]).toEqual([0, 0]);
+    expect(ask(1)).toBeGreaterThanOrEqual(all.length);
+    expect([ask(0), ask(1), ask(2)]).toEqual([0, 0, 0]);
   });
 
   test('are of the action that a number means now', () => {

@@ -43,7 +43,6 @@ export class Memberships {
 
   /** Puts a permission set into a column, or takes it out with null. */
   set(column: number, set: PermissionSet | null): void {
-    while (this.#sets.length <= column) this.#sets.push(null);
     this.#sets[column] = set;
     this.#forgetMasks(Math.floor(column / groupColumns));
     if (column >= columnLimit) return this.#expand(column);
@@ -61,13 +60,11 @@ export class Memberships {
   expandRow(action: number): void {
     this.#filters = grown(this.#filters, action + 1);
     this.#filters[action] = 0;
-    for (let column = 0; column < this.#sets.length; column++)
-      if (this.#sets[column]) this.#note(action, column);
+    for (let column = 0; column < this.#sets.length; column++) this.#note(action, column);
   }
 
   /** Finds out about a set and every kept action. */
   #expand(column: number): void {
-    if (!this.#sets[column]) return;
     for (let action = 0; action < this.#actions.kept; action++) this.#note(action, column);
   }
 
@@ -94,7 +91,7 @@ export class Memberships {
 
   #forgetMasks(group: number): void {
     const masks = this.#masks;
-    if (group < this.#groups) for (let at = group; at < masks.length; at += this.#groups) masks[at] = 0;
+    for (let at = group; at < masks.length; at += this.#groups) masks[at] = 0;
   }
 
   /** Bits, of which `filterBit` of every column is one that contains the action, on a condition or not. */
