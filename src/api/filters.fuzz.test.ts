@@ -72,7 +72,7 @@ describe.each(Object.entries(parsers))('%s filter', (_of, parse) => {
         expect(error).toBeInstanceOf(LockstepError);
       }
     };
-    expect(growth(refused, 200)).toBeLessThan(30);
+    expect(growth(refused, 200)).toBeLessThan(40);
   });
 });
 
