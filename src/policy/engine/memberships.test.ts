@@ -170,7 +170,7 @@ describe('memberships of actions in sets', () => {
       }
       return looks;
     };
-    for (const [group, verb] of [...'abc'].entries())
+    for (const [group, verb] of ['a', 'b', 'c'].entries())
       memberships.set(
         group * groupColumns + group,
         new PermissionSet([{ ...nothing, actions: [`${verb}/*`] }]),
