@@ -106,6 +106,11 @@ export class HeadRows {
     );
   }
 
+  /** Whether no other sequencer has taken over. */
+  async leads(): Promise<boolean> {
+    return this.#turn(() => this.#lease.isHeld());
+  }
+
   /** Lets another sequencer take over at once. */
   async release(): Promise<void> {
     await this.#inTransaction(

@@ -60,7 +60,12 @@ export class Lease {
 
   /** Throws LeaseLost when another has taken it. To be called within the transaction that acts on it. */
   require(): void {
-    if (this.#statements.holds.get(this.#epoch, this.#holder) === undefined) throw new LeaseLost();
+    if (!this.isHeld()) throw new LeaseLost();
+  }
+
+  /** Whether nobody has taken it since. */
+  isHeld(): boolean {
+    return this.#statements.holds.get(this.#epoch, this.#holder) !== undefined;
   }
 
   /** Lets another take it at once. */

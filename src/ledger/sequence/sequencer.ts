@@ -8,7 +8,7 @@ import type { Health } from '../health.ts';
 import type { LogSigner } from '../keys/log-keys.ts';
 import { formatCheckpoint } from '../tlog/checkpoint.ts';
 import { HeadRows } from './head-rows.ts';
-import { LeaseLost, type Held } from './lease.ts';
+import type { Held } from './lease.ts';
 import { LogFiles, type CheckpointPath } from './log-files.ts';
 import { readPublished, resume, type Resumed } from './resume.ts';
 
@@ -127,7 +127,8 @@ export class Sequencer {
       this.#state = state;
       health.worked('publish');
     } catch (error) {
-      if (error instanceof LeaseLost || error instanceof KeysExchanged) return this.#run();
+      // Whoever takes over clears away what was being written: then nothing of it was wrong.
+      if (error instanceof KeysExchanged || !(await this.#rows.leads().catch(() => true))) return this.#run();
       health.failed('publish', error);
       throw error;
     }
