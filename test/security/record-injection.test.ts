@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { directorySource } from '../../src/ledger/sources/directory-source.ts';
 import { ocsfProblems } from '../../src/ledger/testing/ocsf/ocsf-problems.ts';
@@ -147,12 +147,32 @@ async function recordedOf(carrier: string, text: string): Promise<{ text: string
     target,
     token === undefined ? request : { ...request, token: await house.stage.token(token) },
   );
-  const after = await eventsAfter(before);
-  // Those of the question itself are of no interest.
-  return {
-    ...after,
-    lines: after.lines.filter(({ event }) => !JSON.stringify(event).includes('/admin/v1/events')),
-  };
+  // How it ended is recorded beside the answer, not before it.
+  return vi.waitUntil(async () => {
+    const after = await eventsAfter(before);
+    // Those of the question itself are of no interest.
+    const lines = after.lines.filter(
+      ({ event }) => !/\/admin\/v1\/events|Lockstep\.Access\/events\/read/.test(JSON.stringify(event)),
+    );
+    return lines.every((line) => hasEnded(line, lines)) && { ...after, lines };
+  });
+}
+
+const letIn = z.object({
+  metadata: z.object({ event_code: z.literal('request.decided') }),
+  unmapped: z.object({ lockstep: z.object({ allowed: z.literal(true), requestId: z.string() }) }),
+});
+const ended = z.object({
+  metadata: z.object({ event_code: z.literal('request.ended') }),
+  unmapped: z.object({ lockstep: z.object({ requestId: z.string() }) }),
+});
+
+/** A request that was let in has ended as well; whatever else is told is whole by itself. */
+function hasEnded({ event }: Line, lines: readonly Line[]): boolean {
+  const decided = letIn.safeParse(event);
+  if (!decided.success) return true;
+  const { requestId } = decided.data.unmapped.lockstep;
+  return lines.some((line) => ended.safeParse(line.event).data?.unmapped.lockstep.requestId === requestId);
 }
 
 describe.each(Object.keys(carriers))('%s', (carrier) => {
