@@ -115,9 +115,11 @@ export class Sequencer {
 
   async #run(): Promise<void> {
     const { health } = this.#options;
+    let led = false;
     try {
       await this.#options.signer.refresh?.();
-      if (!(await this.#leads())) return;
+      led = await this.#leads();
+      if (!led) return;
       let state = this.#state ?? (await this.#resume());
       this.#state = null;
       for (let more = true; more;) {
@@ -128,7 +130,8 @@ export class Sequencer {
       health.worked('publish');
     } catch (error) {
       // Whoever takes over clears away what was being written: then nothing of it was wrong.
-      if (error instanceof KeysExchanged || !(await this.#rows.leads().catch(() => true))) return this.#run();
+      const wasTaken = led && !(await this.#rows.leads().catch(() => true));
+      if (wasTaken || error instanceof KeysExchanged) return this.#run();
       health.failed('publish', error);
       throw error;
     }
