@@ -27,6 +27,7 @@ import '../../src/policy/engine/roles.test.ts';
 import '../../src/policy/engine/resource-tags.test.ts';
 import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
+import '../../src/policy/snapshot.faults.test.ts';
 import '../../src/policy/decide.precedence.test.ts';
 import '../../src/policy/engine/exclusions.test.ts';
 import '../../src/policy/engine/remembered.test.ts';
