@@ -126,6 +126,8 @@ export class Sequencer {
         ({ state, more } = await this.#place(state));
         state = await this.#publish(state);
       }
+      // Taken over before there was anything to do, it would know nothing of what the other has published.
+      if (!(await this.#rows.leads())) return this.#run();
       this.#state = state;
       health.worked('publish');
     } catch (error) {
