@@ -22,6 +22,10 @@ import { isStoreFailing, ledgerFailure } from './storage-failure.ts';
 const maxBatch = 512;
 /** Facts that may wait; beyond it the ledger refuses instead of eating memory. */
 const maxWaiting = 50_000;
+/** Begun so soon after one another, transactions cost more than they hold: what comes meanwhile waits for the next. */
+const gatherMilliseconds = 3;
+/** Facts that are worth a transaction at once. */
+const gathered = 64;
 /** How long the oldest fact may have waited, for a disk that is slow, before newer ones are refused. */
 const defaultPatienceMilliseconds = 5_000;
 
@@ -73,6 +77,7 @@ export class Appender {
   /** Written, and not known to be on the disk yet. */
   #unsynced: readonly Waiting[] = [];
   #flushScheduled = false;
+  #flushedAt = -Infinity;
   #working = 0;
   #closed = false;
   /** Why everything is refused until a restart. */
@@ -205,12 +210,14 @@ export class Appender {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    setImmediate(() => {
-      void this.#flush();
-    });
+    const flush = () => void this.#flush();
+    const early = this.#flushedAt + gatherMilliseconds - performance.now();
+    if (early > 0 && this.#queue.length < gathered) setTimeout(flush, early);
+    else setImmediate(flush);
   }
 
   async #flush(): Promise<void> {
+    this.#flushedAt = performance.now();
     try {
       const { db } = this.#options.store;
       const written = await db.connection().execute(async () => this.#appendTogether());
