@@ -24,6 +24,8 @@ const maxBatch = 512;
 const maxWaiting = 50_000;
 /** Begun so soon after one another, transactions cost more than they hold: what comes meanwhile waits for the next. */
 const gatherMilliseconds = 3;
+/** Of so many facts at least the last one must have been: whoever is alone waits for nobody. */
+const gatheredFrom = 4;
 /** Facts that are worth a transaction at once. */
 const gathered = 64;
 /** How long the oldest fact may have waited, for a disk that is slow, before newer ones are refused. */
@@ -78,6 +80,7 @@ export class Appender {
   #unsynced: readonly Waiting[] = [];
   #flushScheduled = false;
   #flushedAt = -Infinity;
+  #lastBatch = 0;
   #working = 0;
   #closed = false;
   /** Why everything is refused until a restart. */
@@ -212,7 +215,8 @@ export class Appender {
     this.#flushScheduled = true;
     const flush = () => void this.#flush();
     const early = this.#flushedAt + gatherMilliseconds - performance.now();
-    if (early > 0 && this.#queue.length < gathered) setTimeout(flush, early);
+    const isBusy = this.#lastBatch >= gatheredFrom && this.#queue.length < gathered;
+    if (early > 0 && isBusy) setTimeout(flush, early);
     else setImmediate(flush);
   }
 
@@ -236,6 +240,7 @@ export class Appender {
   #appendTogether(): Written | null {
     const { raw, journal } = this.#options.store;
     const batch = this.#queue.splice(0, maxBatch);
+    this.#lastBatch = batch.length;
     try {
       this.#enterTurn();
       let appended: Appended[] = [];
