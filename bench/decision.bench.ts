@@ -45,6 +45,8 @@ const peerTargets: readonly (readonly [part: string, target: number | null])[] =
  * an engine that disagrees: each part asks the reference evaluator or this engine about the questions that it times.
  */
 export async function run({ only, size }: BenchOptions): Promise<BenchRow[]> {
+  const unknown = only?.find((part) => !(part in parts));
+  if (unknown !== undefined) throw new Error(`${unknown} is none of ${Object.keys(parts).join(', ')}`);
   const measure = async <T>(part: string, at: SizeName): Promise<T | null> => {
     const wanted =
       (only?.includes(part) ?? true) && (size?.includes(at) ?? true) && parts[part]?.includes(at);

@@ -32,14 +32,14 @@ export function inTurns<K extends string>(
   { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number },
 ): Record<K, readonly number[]> {
   const names = Object.keys(measures) as K[];
-  const measured = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<K, number[]>;
+  const measured: Partial<Record<K, readonly number[]>> = {};
   for (let round = -warmUps; round < rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const figure = measures[name]();
-      if (round >= 0) measured[name].push(figure);
+      if (round >= 0) measured[name] = [...(measured[name] ?? []), figure];
     }
   }
-  return measured;
+  return measured as Record<K, readonly number[]>;
 }
 
 /** What one is of the other, each time by what both were in the same round. */

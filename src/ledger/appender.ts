@@ -256,6 +256,8 @@ export class Appender {
       } catch (error) {
         this.#settleAfter(error, appended);
       }
+      // Within the turn: whoever reads next finds that it is to be waited for.
+      this.#unsynced = batch;
       return { batch, newest: appended.at(-1)?.sequence ?? 0 };
     } catch (error) {
       const failure = ledgerFailure(error);
@@ -269,7 +271,6 @@ export class Appender {
    * of it is there: what waits is refused, and all that comes. Never throws.
    */
   async #tellOnceDurable({ batch, newest }: Written): Promise<void> {
-    this.#unsynced = batch;
     try {
       this.#options.fault('record.sync', 'before');
       await this.#options.store.journal.synced();

@@ -47,6 +47,18 @@ test('what throws in the middle leaves no transaction, and the next commit waits
   expect([store.raw.isTransaction, synchronous()]).toEqual([false, 2]);
 });
 
+test('a store in memory leaves no transaction either', async () => {
+  const memory = await openSqliteStore({ path: ':memory:' });
+  const failing = () =>
+    memory.journal.deferred(() => {
+      memory.raw.exec('begin immediate');
+      throw new Error('no');
+    });
+  expect(failing).toThrow('no');
+  expect(memory.raw.isTransaction).toBe(false);
+  await memory.close();
+});
+
 test('a connection that cannot be made to wait again is closed', () => {
   const stuck = {
     isTransaction: false,

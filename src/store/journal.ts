@@ -22,14 +22,22 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-/** Of a database that is not to survive anything. */
-export const noJournal: Journal = {
-  deferred: (act) => act(),
-  synced: async () => Promise.resolve(),
-  close: async () => Promise.resolve(),
-};
-
 type Connection = Pick<DatabaseSync, 'exec' | 'isTransaction' | 'close'>;
+
+/** Of a database that is not to survive anything. */
+export function noJournal(raw: Connection): Journal {
+  return {
+    deferred: (act) => {
+      try {
+        return act();
+      } finally {
+        if (raw.isTransaction) raw.exec('rollback');
+      }
+    },
+    synced: async () => Promise.resolve(),
+    close: async () => Promise.resolve(),
+  };
+}
 
 /** A connection that cannot be brought to wait again is closed: nothing may be taken for durable that is not. */
 function waitAgain(raw: Connection): void {

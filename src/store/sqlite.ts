@@ -42,7 +42,7 @@ export async function openSqliteStore(options: OpenStoreOptions): Promise<Store>
     throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause });
   }
   const waits = options.path !== ':memory:' && options.dangerouslyNotDurable !== true;
-  const journal = waits ? journalOf(raw, options.path) : noJournal;
+  const journal = waits ? journalOf(raw, options.path) : noJournal(raw);
   return {
     db,
     raw,

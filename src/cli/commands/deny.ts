@@ -8,7 +8,7 @@ import type { Discovery } from '../connection/discovery.ts';
 import type { CliContext } from '../context.ts';
 import { principalNamed, principalNames } from '../directory.ts';
 import { guidOf } from '../guid-of.ts';
-import { invocation } from '../invocation.ts';
+import { invocation, type Invocation } from '../invocation.ts';
 import { count } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
@@ -160,10 +160,7 @@ export function addDeny(program: Command, context: CliContext): void {
     .option('--scope <scope>', scopeHelp, 'workspace')
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const client = await call.client();
-      const places = await client.discovery();
-      const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
-      const found = await heldNamed(client, places, scope, name);
+      const { client, places, found } = await heldNamed(call, name);
       const { properties } = found;
       const { principals, excludePrincipals } = properties;
       const names = await principalNames(
@@ -198,26 +195,27 @@ export function addDeny(program: Command, context: CliContext): void {
     .option('--scope <scope>', scopeHelp, 'workspace')
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const client = await call.client();
-      const places = await client.discovery();
-      const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
-      const found = await heldNamed(client, places, scope, name);
+      const { client, found } = await heldNamed(call, name);
       await client.done('arm', 'DELETE', `${under(found.properties.scope)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.denyAssignmentName}`);
     });
 }
 
-/** The one of that id among those that hold at the scope. Throws CliError `not-found`. */
-async function heldNamed(
-  client: Client,
-  places: Discovery,
-  scope: string,
-  name: string,
-): Promise<z.infer<typeof schema>> {
+interface Held {
+  readonly client: Client;
+  readonly places: Discovery;
+  readonly found: z.infer<typeof schema>;
+}
+
+/** The one of that id among those that hold at the scope of the command. Throws CliError `not-found`. */
+async function heldNamed(call: Invocation, name: string): Promise<Held> {
+  const client = await call.client();
+  const places = await client.discovery();
+  const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
   const held = await armCollection(client, `${under(scope)}/${provider}`, schema, { $filter: 'atScope()' });
   const id = guidOf(name) ?? name;
   const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
-  if (found) return found;
+  if (found) return { client, places, found };
   const at = shortScope(scope, places);
   throw new CliError('not-found', `No deny assignment \`${name}\` holds at ${at}.`, {
     hint: `\`lockstep deny list --scope ${at}\` shows their ids; those of another place need its --scope.`,

@@ -176,6 +176,39 @@ describe('several processes on one database', () => {
     expect(verdict).toMatchObject({ ok: true });
   }, 60_000);
 
+  it.each([
+    ['it had the lease', 1],
+    ['it had placed what there was', 2],
+  ])('one that is taken over after %s waits for what the other publishes', async (_when, at) => {
+    const publishIntervalMilliseconds = 1_000_000;
+    const opened = await openSqliteStore({ path: join(fixture.home, 'lockstep.db') });
+    let waits = -Infinity;
+    // Of the waits for the disk in a run the one after the lease, or the one after that.
+    const synced = async () => {
+      await opened.journal.synced();
+      if (++waits === at) await other.ledger.integrate();
+    };
+    const store = { ...opened, journal: { ...opened.journal, synced } };
+    const { ledger } = await fixture.open({ store, publishIntervalMilliseconds });
+    // Of one process, each takes the other for one that is gone.
+    const other = await fixture.open({ publishIntervalMilliseconds });
+    try {
+      await ledger.record(decidedFact());
+      await ledger.integrate();
+      await ledger.record(decidedFact());
+      waits = 0;
+      await ledger.integrate();
+      expect(waits).toBeGreaterThan(at);
+      expect(sizeOf(ledger.checkpoint() ?? '')).toBe(2);
+      expect(ledger.health()).toEqual({ state: 'ok' });
+    } finally {
+      await other.ledger.close();
+      await other.store.close();
+      await ledger.close();
+      await store.close();
+    }
+  });
+
   it('one that is killed is followed by the other at once', async () => {
     const other = await appendingProcess();
     const { ledger, store } = await fixture.open({ clock: systemClock });
