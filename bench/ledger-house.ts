@@ -32,6 +32,7 @@ export async function openLedgerHouse(
     log: createLog('error'),
     productVersion: 'bench',
     tenantId,
+    inThread: true,
     ...more,
   });
   return { store, ledger, directory };

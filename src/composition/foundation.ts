@@ -102,6 +102,7 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       directory: ledgerDirectory,
       origin: identity.ledgerOrigin,
       signer: logKeys,
+      inThread: true,
       clock,
       log,
       productVersion,

@@ -200,6 +200,12 @@ export class Appender {
       this.#scheduleFlush();
     });
 
+  /** Refuses everything until a restart. */
+  stop(why: Error): void {
+    this.#stopped ??= ledgerFailure(why);
+    this.#options.health.failed('sync', why);
+  }
+
   /** Refuses what comes from now on and waits until what came before is durable or refused. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -279,8 +285,7 @@ export class Appender {
       for (const { entry, resolve } of batch) resolve(entry.id);
     } catch (error) {
       const failure = ledgerFailure(error);
-      this.#stopped ??= failure;
-      this.#options.health.failed('sync', error);
+      this.stop(failure);
       for (const { reject } of batch) reject(failure);
     }
     this.#unsynced = [];

@@ -76,3 +76,23 @@ export type StorageStep = (typeof everyStep)[number];
 export type Fault = (step: StorageStep, moment: 'before' | 'after') => void;
 
 export const noFault: Fault = () => undefined;
+
+/** The passing of a step at which it all ends: as it can be told to another process or thread. */
+export interface Ending {
+  readonly step: string;
+  readonly moment: string;
+  /** How many passings are let pass. */
+  readonly skip: number;
+  /** Default: the process, without warning. */
+  readonly ends?: 'process' | 'thread';
+}
+
+/** For tests. */
+export function endingAt({ step, moment, skip, ends }: Ending): Fault {
+  let left = skip;
+  return (at, when) => {
+    if (at !== step || when !== moment || left-- > 0) return;
+    if (ends === 'thread') process.exit(1);
+    process.kill(process.pid, 'SIGKILL');
+  };
+}

@@ -8,7 +8,7 @@ export type LedgerHealth = (
   readonly clockStep?: ClockStep;
 };
 
-type LedgerPart = 'append' | 'sync' | 'publish' | 'follow';
+export type LedgerPart = 'append' | 'sync' | 'publish' | 'follow' | 'journal';
 
 /** Remembers, for each part of the ledger, since when it has been failing and what it last said. */
 export class Health {

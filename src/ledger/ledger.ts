@@ -14,7 +14,7 @@ import type { Store } from '../store/sqlite.ts';
 import { Appender } from './appender.ts';
 import { entryOf } from './catalogue/entry.ts';
 import type { RecordFact } from './events.ts';
-import { noFault, type Fault } from './faults.ts';
+import { noFault, type Ending, type Fault } from './faults.ts';
 import { Health, type LedgerHealth } from './health.ts';
 import { recordClockSteps } from './clock-record.ts';
 import { ClockWatch } from './clock-watch.ts';
@@ -38,6 +38,7 @@ import { pruneArchive, renewStatement, type ArchivePruned } from './retention/pr
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Receipts, type Receipt } from './receipts.ts';
 import { publishTimer } from './sequence/publish-timer.ts';
+import { SequencerThread } from './sequence/sequencer-thread.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
@@ -68,8 +69,15 @@ export interface LedgerOptions {
   readonly patienceMilliseconds?: number;
   /** How long the archive is kept: what is said of it in its statement; on hold nothing of it is removed. */
   readonly retention?: { readonly policy: string; readonly hold: boolean };
+  /**
+   * Whether a thread of its own publishes, and brings pages out of the write-ahead log. Of a database in a file, and by the
+   * time of the system, whatever `clock` says; `fault` is not called there. Default false.
+   */
+  readonly inThread?: boolean;
   /** For tests. */
   readonly fault?: Fault;
+  /** For tests: where the thread, or the process by its hand, ends. */
+  readonly threadEnding?: Ending;
 }
 
 /** What a search finds, as it may be told. */
@@ -172,7 +180,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const policy = (): Policy => believing([...signer.verifierKeys, ...(signer.retiredKeys ?? [])]);
   const source = directorySource(directory);
   const files = new LogFiles(directory, fault);
-  const witnessing = witnesses?.witnesses.length
+  const witnessing: Witnessing | null = witnesses?.witnesses.length
     ? await Witnessing.open({
         policy,
         source,
@@ -182,19 +190,24 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         publish: (note) => sequencer.replaceCheckpoint(note),
       })
     : null;
-  const sequencer = new Sequencer({
+  const publishing = {
     store,
     directory,
     origin,
     signer,
-    clock,
     health,
-    fault,
-    ...(witnessing !== null && {
-      checkpointPath: 'checkpoint.signed',
-      onPublished: (head: Published) => witnessing.offer(head),
-    }),
-  });
+    checkpointPath: witnessing === null ? 'checkpoint' : 'checkpoint.signed',
+    onPublished: (head: Published) => witnessing?.offer(head),
+  } as const;
+  const sequencer: Sequencer | SequencerThread =
+    options.inThread === true
+      ? new SequencerThread({
+          ...publishing,
+          log,
+          onEnded: () => timer.schedule(),
+          ...(options.threadEnding !== undefined && { ending: options.threadEnding }),
+        })
+      : new Sequencer({ ...publishing, clock, fault });
   await sequencer.open();
   if (witnessing === null) await publishUnwitnessed(sequencer, files);
   const published = () => (witnessing ?? sequencer).published();
@@ -227,6 +240,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       return { ...entry, ...closeSecrets(keys, entry.id, secrets) };
     },
   });
+  store.journal.whenLost((error) => appender.stop(error));
   const clockSteps = recordClockSteps({
     watch: new ClockWatch(clock),
     health,
@@ -389,7 +403,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 }
 
 /** A log that has had witnesses and has none now: what is signed is published as it is. */
-async function publishUnwitnessed(sequencer: Sequencer, files: LogFiles): Promise<void> {
+async function publishUnwitnessed(sequencer: Sequencer | SequencerThread, files: LogFiles): Promise<void> {
   const published = sequencer.published();
   if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
   await sequencer.replaceCheckpoint(published.note);

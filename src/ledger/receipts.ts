@@ -17,7 +17,7 @@ export interface ReceiptsOptions {
   readonly queries: EventQueries;
   /** Where the log is published. */
   readonly source: TileSource;
-  readonly sequencer: Sequencer;
+  readonly sequencer: Pick<Sequencer, 'integrate' | 'published'>;
   readonly witnessing: Witnessing | null;
   /** What the receipts have to verify by. */
   readonly policy: () => Policy;

@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { JoinedRuns } from '../lib/joined-runs.ts';
+import type { Database } from './connection.ts';
 
 /**
  * SQLite's write-ahead log, and when it reaches the disk. With synchronous=FULL a COMMIT waits for that, and the whole
@@ -19,13 +20,22 @@ export interface Journal {
    * power, and a disk that is asked again may say that all is well (wiki.postgresql.org/wiki/Fsync_Errors).
    */
   synced(): Promise<void>;
+  /** As if the disk had said so here: it has told another connection. */
+  lose(cause: unknown): void;
+  /** Called once, should the disk ever say so. */
+  whenLost(told: (error: Error) => void): void;
   close(): Promise<void>;
 }
 
 type Connection = Pick<DatabaseSync, 'exec' | 'isTransaction' | 'close'>;
 
+/** Of a connection that has just been opened. */
+export function journalIn(raw: Connection, { path, dangerouslyNotDurable }: Database): Journal {
+  return path === ':memory:' || dangerouslyNotDurable === true ? noJournal(raw) : journalOf(raw, path);
+}
+
 /** Of a database that is not to survive anything. */
-export function noJournal(raw: Connection): Journal {
+function noJournal(raw: Connection): Journal {
   return {
     deferred: (act) => {
       try {
@@ -35,6 +45,8 @@ export function noJournal(raw: Connection): Journal {
       }
     },
     synced: async () => Promise.resolve(),
+    lose: () => undefined,
+    whenLost: () => undefined,
     close: async () => Promise.resolve(),
   };
 }
@@ -60,11 +72,19 @@ export function journalOf(raw: Connection, databasePath: string): Journal {
       // The file is there from the first commit on, and the same until the last connection is closed.
       file ??= open(`${databasePath}-wal`, 'r+');
       await (await file).datasync();
+      if (lost !== null) throw lost;
     } catch (cause) {
-      lost = new Error('the disk did not keep what was written; restart', { cause });
-      throw lost;
+      throw lose(cause);
     }
   });
+  const told: ((error: Error) => void)[] = [];
+  const lose = (cause: unknown): Error => {
+    if (lost !== null) return lost;
+    const error = new Error('the disk did not keep what was written; restart', { cause });
+    lost = error;
+    for (const tell of told) tell(error);
+    return error;
+  };
   return {
     deferred: (act) => {
       raw.exec('pragma synchronous = normal');
@@ -75,6 +95,10 @@ export function journalOf(raw: Connection, databasePath: string): Journal {
       }
     },
     synced: async () => runs.request(),
+    lose,
+    whenLost: (tell) => {
+      told.push(tell);
+    },
     close: async () => {
       await runs.idle();
       const opened = await file?.catch(() => null);

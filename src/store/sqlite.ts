@@ -1,52 +1,41 @@
 import { chmodSync, closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { journalOf, noJournal, type Journal } from './journal.ts';
+import { openConnection, type Database, type Turns } from './connection.ts';
+import { journalIn } from './journal.ts';
 import { migrations } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
-export interface Store {
+/** Turns are those of `db`, whose connection this is: Kysely gives it to one user at a time. */
+export interface Store extends Turns {
   readonly db: Kysely<Schema>;
-  /** The connection beneath `db`, for statements that must cost microseconds. Use it only inside `db`'s turn. */
-  readonly raw: DatabaseSync;
-  readonly journal: Journal;
+  /** What another thread opens to have a connection of its own. */
+  readonly database: Database;
   close(): Promise<void>;
-}
-
-export interface OpenStoreOptions {
-  /** File path, or `:memory:`. */
-  readonly path: string;
-  /** Default true: every commit reaches the disk before it is acknowledged. */
-  readonly dangerouslyNotDurable?: boolean;
 }
 
 /**
  * Opens the SQLite database (WAL, synchronous=FULL, foreign keys on) and applies every outstanding migration.
  * Throws if the file is not a database, is in use by another writer, or was written by a newer Lockstep.
  */
-export async function openSqliteStore(options: OpenStoreOptions): Promise<Store> {
-  if (options.path !== ':memory:') keepPrivate(options.path);
-  const raw = new DatabaseSync(options.path, { enableForeignKeyConstraints: true, timeout: 5_000 });
-  // Of a new file only: an event of the ledger takes somewhat more than half of a page of 4 KiB.
-  raw.exec(`pragma page_size = 8192`);
-  raw.exec(`pragma journal_mode = wal`);
-  raw.exec(`pragma synchronous = ${options.dangerouslyNotDurable ? 'off' : 'full'}`);
-  // What is deleted is overwritten: an erased key must not be found in the free space of a page.
-  raw.exec(`pragma secure_delete = on`);
+export async function openSqliteStore(database: Database): Promise<Store> {
+  if (database.path !== ':memory:') keepPrivate(database.path);
+  const raw = openConnection(database);
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: kyselyDatabase(raw) }) });
   try {
     await migrate(db, raw);
   } catch (cause) {
     await db.destroy();
-    throw new Error(`the store at ${options.path} cannot be brought up to date`, { cause });
+    throw new Error(`the store at ${database.path} cannot be brought up to date`, { cause });
   }
-  const waits = options.path !== ':memory:' && options.dangerouslyNotDurable !== true;
-  const journal = waits ? journalOf(raw, options.path) : noJournal(raw);
+  const journal = journalIn(raw, database);
   return {
     db,
     raw,
     journal,
+    database,
+    turn: async (act) => db.connection().execute(async () => act()),
     close: async () => {
       await journal.close();
       await db.destroy();

@@ -3,6 +3,7 @@ import type { Sealer } from '../../store/sealer.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { createSigner, signTogether, type NoteSigner } from '../note.ts';
 import { formatKeyHistory } from '../verify/key-history.ts';
+import { revisionOf } from './keys-revision.ts';
 
 /** Signs the checkpoints of a log: by one key or, while one takes the place of another, by both. */
 export interface LogSigner extends NoteSigner {
@@ -10,6 +11,8 @@ export interface LogSigner extends NoteSigner {
   readonly retiredKeys?: readonly string[];
   /** How each key came to follow the one before it, for `key-history`; empty while there has been one only. */
   readonly keyHistory?: string;
+  /** Names the keys that were last read. */
+  readonly revision?: string;
   /** Reads again which keys sign: another process may have exchanged them. */
   refresh?(): Promise<void>;
   /** Whether the keys are still those that were last read. To be called within the database's turn. */
@@ -48,7 +51,7 @@ export class LogKeys implements LogSigner {
   readonly #options: LogKeysOptions;
   readonly #readKeys: StatementSync;
   readonly #readSecret: StatementSync;
-  readonly #readRevision: StatementSync;
+  readonly #revisionNow: () => string;
   readonly #signers = new Map<string, NoteSigner>();
   #keys: readonly LogKey[] = [];
   #together: NoteSigner;
@@ -62,10 +65,7 @@ export class LogKeys implements LogSigner {
        from ledger_keys order by position`,
     );
     this.#readSecret = raw.prepare(`select sealed from ledger_key_secrets where verifier_key = ?`);
-    this.#readRevision = raw.prepare(
-      `select count(*) || '/' || count(began_at) || '/' || count(ends_at) || '/' || count(ended_at) as revision
-       from ledger_keys`,
-    );
+    this.#revisionNow = revisionOf(raw);
     this.#together = this.#read();
   }
 
@@ -116,12 +116,12 @@ export class LogKeys implements LogSigner {
     });
   }
 
-  isCurrent(): boolean {
-    return this.#revision === this.#revisionNow();
+  get revision(): string {
+    return this.#revision;
   }
 
-  #revisionNow(): string {
-    return String(this.#readRevision.get()?.['revision']);
+  isCurrent(): boolean {
+    return this.#revision === this.#revisionNow();
   }
 
   #read(): NoteSigner {

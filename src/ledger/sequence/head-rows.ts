@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import type { Fault, StorageStep } from '../faults.ts';
 import { fromBase64, toBase64 } from '../tlog/base64.ts';
 import { emptyRoot } from '../tlog/hash.ts';
@@ -24,7 +24,7 @@ export interface Unsequenced {
  * anything requires the lease, and throws LeaseLost without it.
  */
 export class HeadRows {
-  readonly #store: Store;
+  readonly #store: Turns;
   readonly #fault: Fault;
   readonly #lease: Lease;
   readonly #statements: Record<
@@ -43,7 +43,7 @@ export class HeadRows {
     StatementSync
   >;
 
-  constructor(store: Store, fault: Fault) {
+  constructor(store: Turns, fault: Fault) {
     this.#store = store;
     this.#fault = fault;
     this.#lease = new Lease(store);
@@ -244,7 +244,7 @@ export class HeadRows {
   }
 
   async #turn<T>(act: () => T): Promise<T> {
-    return this.#store.db.connection().execute(async () => act());
+    return this.#store.turn(act);
   }
 }
 

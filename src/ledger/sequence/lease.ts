@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import { hostname } from 'node:os';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 
 /** How long a lease holds without being renewed; renewed once half of it is gone. */
 export const leaseMilliseconds = 5_000;
@@ -22,7 +22,7 @@ export class Lease {
   readonly #statements: Record<'begin' | 'read' | 'renew' | 'take' | 'holds' | 'release', StatementSync>;
   #epoch = 0;
 
-  constructor({ raw }: Store, holder: string = newHolder()) {
+  constructor({ raw }: Pick<Turns, 'raw'>, holder: string = newHolder()) {
     this.#holder = holder;
     this.#statements = {
       begin: raw.prepare(

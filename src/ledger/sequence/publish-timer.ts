@@ -3,7 +3,7 @@ import type { Sequencer } from './sequencer.ts';
 
 /** Publishes a while after an append, again and again while it fails. */
 export function publishTimer(
-  sequencer: Sequencer,
+  sequencer: Pick<Sequencer, 'integrate'>,
   milliseconds: number,
   log: Log,
 ): { schedule(): void; stop(): void } {

@@ -2,7 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import { LockstepError } from '../../lib/errors.ts';
 import { JoinedRuns } from '../../lib/joined-runs.ts';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import type { Fault } from '../faults.ts';
 import type { Health } from '../health.ts';
 import type { LogSigner } from '../keys/log-keys.ts';
@@ -22,18 +22,29 @@ const chunksPerCheckpoint = 16;
 const waitMilliseconds = 20;
 const patienceMilliseconds = 10_000;
 
+/** Signs checkpoints, in this thread or in another. */
+export interface CheckpointSigner extends Pick<
+  LogSigner,
+  'verifierKeys' | 'retiredKeys' | 'keyHistory' | 'refresh' | 'isCurrent'
+> {
+  /** Throws KeysExchanged when other keys sign by now than were last read. */
+  sign(text: string): string | Promise<string>;
+}
+
 export interface SequencerOptions {
-  readonly store: Store;
+  readonly store: Turns;
   readonly directory: string;
   readonly origin: string;
-  readonly signer: LogSigner;
+  readonly signer: CheckpointSigner;
   readonly clock: Clock;
-  readonly health: Health;
+  readonly health: Pick<Health, 'worked' | 'failed'>;
   readonly fault: Fault;
   /** Where a signed checkpoint goes; what has not been witnessed is not shown as the log's. Default `checkpoint`. */
   readonly checkpointPath?: CheckpointPath;
   /** Called with every checkpoint that is signed and durable. */
   readonly onPublished?: (published: Published) => void;
+  /** Called with every checkpoint that is found published, whoever has. */
+  readonly onFound?: (published: Published) => void;
 }
 
 export interface Published {
@@ -73,7 +84,7 @@ export class Sequencer {
   async open(): Promise<void> {
     const lead = await this.#rows.lead(this.#options.clock.now());
     if (typeof lead === 'string') await this.integrate();
-    else this.#published = await this.#readPublished();
+    else this.#found(await this.#readPublished());
   }
 
   /** Lets another process take over at once. */
@@ -160,9 +171,14 @@ export class Sequencer {
   async #isCovered(sequence: number): Promise<boolean> {
     const covered = await this.#rows.covered();
     if (covered.sequence < sequence) return false;
-    if ((this.#published?.size ?? -1) < covered.size) this.#published = await this.#readPublished();
+    if ((this.#published?.size ?? -1) < covered.size) this.#found(await this.#readPublished());
     this.#options.health.worked('publish');
     return (this.#published?.size ?? -1) >= covered.size;
+  }
+
+  #found(published: Published | null): void {
+    this.#published = published;
+    if (published !== null) this.#options.onFound?.(published);
   }
 
   async #readPublished(): Promise<Published | null> {
@@ -221,7 +237,7 @@ export class Sequencer {
   /** Steps (b) and (c). */
   async #publish(state: Resumed): Promise<Resumed> {
     const { head, published } = state;
-    this.#published = published;
+    this.#found(published);
     if (published !== null) this.#options.onPublished?.(published);
     if (published?.size === head.size) {
       if (head.publishedSize < head.size) await this.#rows.published(head.size, () => undefined);
@@ -231,22 +247,23 @@ export class Sequencer {
     await this.#files.write(files);
     const { origin, signer, checkpointPath = 'checkpoint', onPublished } = this.#options;
     await this.#listKeys();
-    const note = signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
+    const note = await signer.sign(formatCheckpoint({ origin, size: head.size, root: head.root }));
     await this.#files.replaceCheckpoint(checkpointPath, note, async (takePlace) =>
       this.#rows.published(head.size, () => {
         if (signer.isCurrent?.() === false) throw new KeysExchanged();
         takePlace();
       }),
     );
-    this.#published = { note, size: head.size };
-    onPublished?.(this.#published);
+    const signed = { note, size: head.size };
+    this.#found(signed);
+    onPublished?.(signed);
     await this.#files.remove(obsolete);
-    return { ...state, head: { ...head, publishedSize: head.size }, published: this.#published };
+    return { ...state, head: { ...head, publishedSize: head.size }, published: signed };
   }
 }
 
 /** Between the signing of a checkpoint and its publication, by another process. */
-class KeysExchanged extends Error {
+export class KeysExchanged extends Error {
   constructor() {
     super('the key of the log has been exchanged');
   }

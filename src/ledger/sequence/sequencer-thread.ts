@@ -1,0 +1,227 @@
+import { extname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { LockstepError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+import type { Store } from '../../store/sqlite.ts';
+import type { Ending } from '../faults.ts';
+import type { Health } from '../health.ts';
+import type { LogSigner } from '../keys/log-keys.ts';
+import { ledgerFailure } from '../storage-failure.ts';
+import { Calls } from './calls.ts';
+import type { CheckpointPath } from './log-files.ts';
+import type { Published } from './sequencer.ts';
+import type { LedgerCalls, ThreadCalls, ThreadData } from './thread-protocol.ts';
+
+/** A thread that has ended is not started again sooner than so long after its start. */
+const restartMilliseconds = 1_000;
+/** The thread has this long to bring the last pages while nobody writes. */
+const longestPauseMilliseconds = 250;
+/** Should the thread not come to it: a COMMIT does it itself once the write-ahead log has grown to so many pages. */
+const pagesWithoutThread = 20_000;
+/** SQLite's own default. */
+const pagesAlone = 1_000;
+
+const program = new URL(`./thread${extname(import.meta.filename)}`, import.meta.url);
+
+export interface SequencerThreadOptions {
+  readonly store: Store;
+  readonly directory: string;
+  readonly origin: string;
+  readonly signer: LogSigner;
+  readonly health: Health;
+  readonly log: Log;
+  readonly checkpointPath: CheckpointPath;
+  readonly onPublished: (published: Published) => void;
+  /** The thread has ended and not been asked to, after `open`: it is started again with the next call. */
+  readonly onEnded: () => void;
+  /** For tests. */
+  readonly ending?: Ending;
+}
+
+interface Running {
+  readonly worker: Worker;
+  readonly calls: Calls<ThreadCalls>;
+}
+
+/**
+ * A Sequencer in a thread of its own, with a connection of its own, so that hashing, waiting for the disk and moving pages
+ * out of the write-ahead log hold up nobody who appends, decides or answers. The keys stay here: it asks for each
+ * signature. When the thread ends by itself, what was asked of it is refused and the log is not published; the next call
+ * starts another, which takes the lease over and resumes as any process does.
+ */
+export class SequencerThread {
+  readonly #options: SequencerThreadOptions;
+  #running: Running | null = null;
+  #startedAt = -Infinity;
+  #published: Published | null = null;
+  /** Calls that wait: while there are any the thread keeps the process alive. */
+  #asked = 0;
+  #goOn: () => void = () => undefined;
+  #opened = false;
+  /** Why nothing is called any more. */
+  #stopped: Error | null = null;
+  #ending: Ending | undefined;
+
+  constructor(options: SequencerThreadOptions) {
+    this.#options = options;
+    this.#ending = options.ending;
+    const { raw, journal } = options.store;
+    raw.exec(`pragma wal_autocheckpoint = ${pagesWithoutThread}`);
+    journal.whenLost((error) => {
+      this.#stopped ??= error;
+      this.#running?.calls.tell('lost', error.message);
+    });
+  }
+
+  /** As of a Sequencer; ends the thread when it throws. */
+  async open(): Promise<void> {
+    try {
+      await this.#call('open', null);
+      this.#opened = true;
+    } catch (error) {
+      await this.leave().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async integrate(): Promise<void> {
+    await this.#call('integrate', null);
+  }
+
+  async replaceCheckpoint(note: string): Promise<void> {
+    await this.#call('replaceCheckpoint', note);
+  }
+
+  async replaceRetention(note: string): Promise<void> {
+    await this.#call('replaceRetention', note);
+  }
+
+  published(): Published | null {
+    return this.#published;
+  }
+
+  /** Gives the lease back and ends the thread. */
+  async leave(): Promise<void> {
+    this.#stopped ??= new Error('it is closed');
+    const running = this.#running;
+    this.#running = null;
+    this.#options.store.raw.exec(`pragma wal_autocheckpoint = ${pagesAlone}`);
+    if (running === null) return;
+    running.worker.ref();
+    try {
+      await running.calls.call('leave', null);
+    } finally {
+      await running.worker.terminate();
+    }
+  }
+
+  async #call<Name extends keyof ThreadCalls>(
+    name: Name,
+    argument: Parameters<ThreadCalls[Name]>[0],
+  ): Promise<void> {
+    const { worker, calls } = await this.#thread();
+    this.#asked += 1;
+    worker.ref();
+    try {
+      await calls.call(name, argument);
+    } finally {
+      this.#asked -= 1;
+      if (this.#asked === 0) worker.unref();
+    }
+  }
+
+  async #thread(): Promise<Running> {
+    if (this.#stopped !== null) throw ledgerFailure(this.#stopped);
+    const wait = this.#startedAt + restartMilliseconds - performance.now();
+    if (this.#running === null && wait > 0) await sleep(wait);
+    return (this.#running ??= this.#start());
+  }
+
+  #start(): Running {
+    const { store, directory, origin, checkpointPath } = this.#options;
+    const ending = this.#ending;
+    this.#ending = undefined;
+    this.#startedAt = performance.now();
+    const data: ThreadData = {
+      database: store.database,
+      directory,
+      origin,
+      checkpointPath,
+      ...(ending !== undefined && { ending }),
+    };
+    const worker = new Worker(program, { workerData: data });
+    const calls = new Calls<ThreadCalls>(worker, { ...this.#served() });
+    let cause: unknown;
+    worker.on('error', (error: unknown) => {
+      cause = error;
+    });
+    worker.once('exit', (code) => {
+      this.#goOn();
+      const why = cause instanceof Error ? cause.message : `exit code ${code}`;
+      const ended = new LockstepError({
+        code: 'ledger_unavailable',
+        internalMessage: `the thread that publishes the ledger has ended: ${why}`,
+        cause,
+      });
+      calls.end(ended);
+      if (this.#running?.worker === worker) this.#ended(ended);
+    });
+    return { worker, calls };
+  }
+
+  #ended(error: LockstepError): void {
+    this.#running = null;
+    this.#options.health.failed('publish', error);
+    this.#options.log.error(
+      { err: error },
+      'the thread that publishes the ledger has ended; it is started again',
+    );
+    if (this.#opened) this.#options.onEnded();
+  }
+
+  #served(): LedgerCalls {
+    const { store, signer, health, onPublished } = this.#options;
+    const revision = (): string | null => signer.revision ?? null;
+    return {
+      keys: async () => {
+        await signer.refresh?.();
+        const { verifierKeys, retiredKeys = [], keyHistory = '' } = signer;
+        return {
+          verifierKeys: [...verifierKeys],
+          retiredKeys: [...retiredKeys],
+          keyHistory,
+          revision: revision(),
+        };
+      },
+      sign: (what) => (what.revision === revision() ? signer.sign(what.text) : null),
+      found: (published) => {
+        this.#published = published;
+      },
+      published: onPublished,
+      worked: (part) => health.worked(part),
+      failed: ({ part, message }) => health.failed(part, new Error(message)),
+      lost: (message) => store.journal.lose(new Error(message)),
+      pause: async () => this.#pause(),
+      goOn: () => this.#goOn(),
+    };
+  }
+
+  /** Keeps the database's turn until it is told to go on. */
+  async #pause(): Promise<void> {
+    const { db } = this.#options.store;
+    await new Promise<void>((paused, reject) => {
+      const turn = async (): Promise<void> => {
+        paused();
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, longestPauseMilliseconds);
+          this.#goOn = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      };
+      db.connection().execute(turn).catch(reject);
+    });
+  }
+}
