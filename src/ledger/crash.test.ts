@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../lib/clock.ts';
-import { cosignedSteps, erasingSteps, retentionSteps, storageSteps } from './faults.ts';
+import { cosignedSteps, erasingSteps, retentionSteps, storageSteps, type StorageStep } from './faults.ts';
 import { generateNoteKey } from './note.ts';
 import { directorySource } from './sources/directory-source.ts';
 import { decidedFact, LedgerFixture, origin } from './testing/ledger-fixture.ts';
@@ -23,13 +23,19 @@ beforeEach(() => {
 });
 afterEach(() => fixture.remove());
 
+/** Where the child publishes. */
+const everywhere = ['within', 'thread'] as const;
+type Where = (typeof everywhere)[number];
+const moments = ['before', 'after'] as const;
+
 /** Lets a child append until it is killed: after so many acknowledgements, or by itself at a storage step. */
 async function appendUntilKilled(
   acknowledgements: number,
+  where: Where,
   suicide: readonly string[] = [],
 ): Promise<string[]> {
   const program = join(import.meta.dirname, 'testing', 'appending-child.ts');
-  const child = spawn(process.execPath, [program, fixture.home, signingKey, ...suicide], {
+  const child = spawn(process.execPath, [program, fixture.home, signingKey, where, ...suicide], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -85,37 +91,34 @@ async function erasuresLeft(): Promise<unknown[]> {
   return left;
 }
 
-describe('after kill -9', () => {
+describe.each(everywhere)('after kill -9 of a process that publishes %s', (where) => {
+  const table = (steps: readonly StorageStep[]) =>
+    steps.flatMap((step) => moments.map((moment) => [step, moment] as const));
+
   it('at random moments, again and again: every acknowledged event is there and the log is one', async () => {
     const acknowledged: string[] = [];
     let note: string | null = null;
     for (let round = 0; round < 6; round++) {
-      acknowledged.push(...(await appendUntilKilled(randomInt(50, 800))));
+      acknowledged.push(...(await appendUntilKilled(randomInt(50, 800), where)));
       expect(await aftermath(acknowledged, note)).toEqual(nothingIsLost);
       note = readFileSync(join(fixture.logDirectory, 'checkpoint'), 'utf8');
     }
   }, 120_000);
 
-  it.each(
-    [...storageSteps, ...erasingSteps].flatMap((step) =>
-      (['before', 'after'] as const).map((moment) => [step, moment] as const),
-    ),
-  )(
+  it.each(table([...storageSteps, ...erasingSteps]))(
     'at %s, %s it takes effect: the same',
     async (step, moment) => {
-      const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 6))]);
+      const acknowledged = await appendUntilKilled(Infinity, where, [step, moment, String(randomInt(1, 6))]);
       expect(await aftermath(acknowledged, null)).toEqual(nothingIsLost);
       expect(await erasuresLeft()).toEqual([]);
     },
     60_000,
   );
 
-  it.each(
-    retentionSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
-  )(
+  it.each(table(retentionSteps))(
     'while the log forgets its beginning, at %s, %s it takes effect: what it keeps is whole, and it goes on',
     async (step, moment) => {
-      const acknowledged = await appendUntilKilled(Infinity, [step, moment]);
+      const acknowledged = await appendUntilKilled(Infinity, where, [step, moment]);
       const source = directorySource(fixture.logDirectory);
       const killed = await verifyLog(source, fixture.signer.verifierKey);
       expect(killed).toMatchObject({ ok: true });
@@ -131,9 +134,7 @@ describe('after kill -9', () => {
     60_000,
   );
 
-  it.each(
-    cosignedSteps.flatMap((step) => (['before', 'after'] as const).map((moment) => [step, moment] as const)),
-  )(
+  it.each(table(cosignedSteps))(
     'of a log with a witness, at %s, %s it takes effect: what it shows has its quorum and is whole, and it goes on',
     async (step, moment) => {
       const witness = new WitnessHouse('ada');
@@ -147,7 +148,11 @@ describe('after kill -9', () => {
         ].join('\n');
         const policy = policyIn(text);
         writeFileSync(join(fixture.home, 'witnesses.policy'), text);
-        const acknowledged = await appendUntilKilled(Infinity, [step, moment, String(randomInt(1, 4))]);
+        const acknowledged = await appendUntilKilled(Infinity, where, [
+          step,
+          moment,
+          String(randomInt(1, 4)),
+        ]);
         const source = directorySource(fixture.logDirectory);
         const note = readFileSync(join(fixture.logDirectory, 'checkpoint'), 'utf8');
         expect(await verifyLog(source, policy)).toMatchObject({ ok: true });

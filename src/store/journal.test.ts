@@ -81,3 +81,15 @@ test('once the disk has not kept something, nothing is said to be on it any more
   await expect(journal.synced()).rejects.toThrow('did not keep');
   await journal.close();
 });
+
+test('what another connection was told of the disk counts here too, and is told once', async () => {
+  const told: unknown[] = [];
+  store.journal.whenLost((error) => told.push(error.cause));
+  const cause = new Error('EIO');
+  const waiting = store.journal.synced();
+  store.journal.lose(cause);
+  store.journal.lose(new Error('again'));
+  await expect(waiting).rejects.toThrow('did not keep');
+  await expect(store.journal.synced()).rejects.toThrow('did not keep');
+  expect(told).toEqual([cause]);
+});

@@ -1,4 +1,4 @@
-import { LockstepError, type ErrorCode } from '../../lib/errors.ts';
+import { isLockstepError, LockstepError, type ErrorCode } from '../../lib/errors.ts';
 
 /** What one thread does for another: functions of one value that can be sent. */
 type Served<Methods> = { readonly [Name in keyof Methods]: (argument: never) => unknown };
@@ -93,7 +93,7 @@ export class Calls<Theirs extends Served<Theirs>> {
 }
 
 export function sent(error: unknown): SentError {
-  if (error instanceof LockstepError) return { code: error.code, message: error.message };
+  if (isLockstepError(error)) return { code: error.code, message: error.message };
   return { code: null, message: error instanceof Error ? error.message : String(error) };
 }
 

@@ -66,7 +66,8 @@ export class SequencerThread {
   constructor(options: SequencerThreadOptions) {
     this.#options = options;
     this.#ending = options.ending;
-    const { raw, journal } = options.store;
+    const { raw, journal, database } = options.store;
+    if (database.path === ':memory:') throw new TypeError('a thread cannot share a database in memory');
     raw.exec(`pragma wal_autocheckpoint = ${pagesWithoutThread}`);
     journal.whenLost((error) => {
       this.#stopped ??= error;
@@ -150,7 +151,8 @@ export class SequencerThread {
       checkpointPath,
       ...(ending !== undefined && { ending }),
     };
-    const worker = new Worker(program, { workerData: data });
+    // It prints nothing. What is not asked for is piped to this process's own output, which then no longer waits for a reader.
+    const worker = new Worker(program, { workerData: data, stdout: true, stderr: true });
     const calls = new Calls<ThreadCalls>(worker, { ...this.#served() });
     let cause: unknown;
     worker.on('error', (error: unknown) => {

@@ -1,18 +1,20 @@
-// node appending-child.ts HOME SIGNING_KEY [STEP MOMENT SKIP]: appends until it is killed, or kills itself at a step. Its
-// witnesses are those of the file `witnesses.policy` in HOME, if there is one.
+// node appending-child.ts HOME SIGNING_KEY [WHERE STEP MOMENT SKIP]: appends until it is killed, or kills itself at a step;
+// WHERE it publishes: `within`, or in a `thread`. Its witnesses are those of the file `witnesses.policy` in HOME, if there is
+// one.
 import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
+import { endingAt } from '../faults.ts';
 import { openLedger } from '../ledger.ts';
 import { createSigner } from '../note.ts';
 import { parsePolicy } from '../verify/policy.ts';
 import { attribution, decidedFact, origin, tenantId } from './ledger-fixture.ts';
 import { sampleChanges } from './sample-facts.ts';
 
-const [home = '', signingKey = '', step, moment, skip = '0'] = process.argv.slice(2);
-let left = Number(skip);
+const [home = '', signingKey = '', where, step, moment, skip = '0'] = process.argv.slice(2);
+const ending = { step: step ?? '', moment: moment ?? '', skip: Number(skip) };
 
 const policyFile = join(home, 'witnesses.policy');
 const parsed = existsSync(policyFile) ? parsePolicy(readFileSync(policyFile, 'utf8')) : null;
@@ -28,9 +30,9 @@ const ledger = await openLedger({
   tenantId,
   publishIntervalMilliseconds: 5,
   witnesses: parsed?.ok === true ? parsed.policy : null,
-  fault: (at, when) => {
-    if (at === step && when === moment && left-- <= 0) process.kill(process.pid, 'SIGKILL');
-  },
+  inThread: where === 'thread',
+  fault: endingAt(ending),
+  threadEnding: ending,
 });
 
 const forgetting = step?.startsWith('retention.') === true;

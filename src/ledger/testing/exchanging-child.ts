@@ -1,15 +1,16 @@
-// node exchanging-child.ts HOME STEP MOMENT SKIP: appends and exchanges its key without end, until it kills itself at a step.
+// node exchanging-child.ts HOME WHERE STEP MOMENT SKIP: appends and exchanges its key without end, until it kills itself at a
+// step; WHERE it publishes: `within`, or in a `thread`.
 import { writeSync } from 'node:fs';
+import { endingAt } from '../faults.ts';
 import { attribution, decidedFact } from './ledger-fixture.ts';
 import { openKeyHouse } from './key-house.ts';
 
-const [home = '', step, moment, skip = '0'] = process.argv.slice(2);
-let left = Number(skip);
+const [home = '', where, step = '', moment = '', skip = '0'] = process.argv.slice(2);
+const ending = { step, moment, skip: Number(skip) };
 
 const { ledger, exchange } = await openKeyHouse(home, {
-  fault: (at, when) => {
-    if (at === step && when === moment && left-- <= 0) process.kill(process.pid, 'SIGKILL');
-  },
+  fault: endingAt(ending),
+  ledger: { inThread: where === 'thread', threadEnding: ending },
   exchange: { everyMilliseconds: 20, overlapMilliseconds: 10 },
 });
 
