@@ -26,8 +26,7 @@ import { SubjectKeys } from './privacy/subject-keys.ts';
 import type { ToldEvent } from './privacy/tell-entry.ts';
 import { Teller } from './privacy/teller.ts';
 import type { EventFilter } from './search/event-filter.ts';
-import { searchCaughtUp } from './search/search-caught-up.ts';
-import { Indexer } from './search/indexer.ts';
+import { EventSearch } from './search/event-search.ts';
 import type { FeedRow } from './search/index-rows.ts';
 import type { FoundEvents, SearchOptions } from './search/search-events.ts';
 import type { NoteSigner } from './note.ts';
@@ -38,9 +37,9 @@ import { pruneArchive, renewStatement, type ArchivePruned } from './retention/pr
 import { pruneRows, type Pruned } from './retention/prune-rows.ts';
 import { Receipts, type Receipt } from './receipts.ts';
 import { publishTimer } from './sequence/publish-timer.ts';
-import { SequencerThread } from './sequence/sequencer-thread.ts';
 import { Sequencer, type Published } from './sequence/sequencer.ts';
 import { directorySource } from './sources/directory-source.ts';
+import { LedgerThread } from './thread/ledger-thread.ts';
 import { eventQueries, type EventQueries } from './stored-events.ts';
 import type { Disclosures } from './verify/disclose.ts';
 import { keptFrom } from './verify/retention.ts';
@@ -70,7 +69,7 @@ export interface LedgerOptions {
   /** How long the archive is kept: what is said of it in its statement; on hold nothing of it is removed. */
   readonly retention?: { readonly policy: string; readonly hold: boolean };
   /**
-   * Whether a thread of its own publishes, and brings pages out of the write-ahead log. Of a database in a file, and by the
+   * Whether a thread of its own publishes, searches, and brings pages out of the write-ahead log. Of a database in a file, and by the
    * time of the system, whatever `clock` says; `fault` is not called there. Default false.
    */
   readonly inThread?: boolean;
@@ -199,21 +198,22 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     checkpointPath: witnessing === null ? 'checkpoint' : 'checkpoint.signed',
     onPublished: (head: Published) => witnessing?.offer(head),
   } as const;
-  const sequencer: Sequencer | SequencerThread =
+  const thread =
     options.inThread === true
-      ? new SequencerThread({
+      ? new LedgerThread({
           ...publishing,
           log,
           onEnded: () => timer.schedule(),
           ...(options.threadEnding !== undefined && { ending: options.threadEnding }),
         })
-      : new Sequencer({ ...publishing, clock, fault });
+      : null;
+  const sequencer: Sequencer | LedgerThread = thread ?? new Sequencer({ ...publishing, clock, fault });
   await sequencer.open();
   if (witnessing === null) await publishUnwitnessed(sequencer, files);
   const published = () => (witnessing ?? sequencer).published();
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
-  const indexer = new Indexer(store, log);
-  indexer.schedule();
+  const search = thread?.search ?? new EventSearch(store, log);
+  search.schedule();
   const keys = new SubjectKeys(store);
   const teller = new Teller(store, keys);
   const beside = new PrivateArchive(directory);
@@ -225,7 +225,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     ...(options.patienceMilliseconds !== undefined && { patienceMilliseconds: options.patienceMilliseconds }),
     onAppended: () => {
       timer.schedule();
-      indexer.schedule();
+      search.schedule();
     },
     entryOf: (fact, position) => {
       clockSteps.look();
@@ -257,7 +257,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   clockSteps.start(appender.lastTime, clock.now());
   const queries = eventQueries(store, teller, async () => appender.durable());
   const toldSearch: Ledger['search'] = async (filter, searchOptions) => {
-    const { events, next } = await searchCaughtUp(indexer, filter, searchOptions);
+    const { events, next } = await search.find(filter, searchOptions);
     const told = await teller.rows(events);
     await appender.durable();
     return { events: told, next };
@@ -338,7 +338,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       }),
     prune: async (by, before, signal) => {
       const pruned = await pruneRows({ store, source, beside, trust: policy(), before, fault, signal });
-      await indexer.forget(pruned.firstSequence);
+      await search.forget(pruned.firstSequence);
       await appender.record({
         kind: 'lifecycle',
         attribution: by,
@@ -389,7 +389,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     close: async () => {
       clockSteps.stop();
       await appender.close();
-      await indexer.close();
+      await search.close();
       timer.stop();
       await sequencer.integrate().catch((error: unknown) => {
         log.error({ err: error }, 'the last events could not be published; they will be at the next start');
@@ -403,7 +403,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 }
 
 /** A log that has had witnesses and has none now: what is signed is published as it is. */
-async function publishUnwitnessed(sequencer: Sequencer | SequencerThread, files: LogFiles): Promise<void> {
+async function publishUnwitnessed(sequencer: Sequencer | LedgerThread, files: LogFiles): Promise<void> {
   const published = sequencer.published();
   if (published === null || (await files.readNote('checkpoint.signed')) === null) return;
   await sequencer.replaceCheckpoint(published.note);

@@ -1,11 +1,13 @@
 import type { StatementSync } from 'node:sqlite';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import { rareRowOf, rareRows, type SealedSegment } from './open-segment.ts';
 import { decodePlaces, decodeRare, segmentWidth, type Places } from './postings.ts';
 import { SegmentTimes } from './segment-times.ts';
 
-/** Rows written in one transaction: bounds how long the event loop is held. */
-const rowsPerTurn = 512;
+/** Rows written in one transaction: bounds how long another connection waits to write. */
+const rowsPerTurn = 128;
+/** Of the larger ones. */
+const rareRowsPerTurn = 16;
 const keys = 2 ** 32;
 
 /** A row of the feed. */
@@ -25,7 +27,7 @@ export interface SegmentSpan {
 
 /** The statements of the search index. Synchronous, but for `seal`: to be used inside the database's turn. */
 export class IndexRows {
-  readonly #store: Store;
+  readonly #store: Turns;
   readonly #statements: Record<
     | 'salt'
     | 'segments'
@@ -46,7 +48,7 @@ export class IndexRows {
     StatementSync
   >;
 
-  constructor(store: Store) {
+  constructor(store: Turns) {
     this.#store = store;
     const { raw } = store;
     this.#statements = {
@@ -140,10 +142,14 @@ export class IndexRows {
         }
       });
     }
+    for (let start = 0; start < sealed.rare.length; start += rareRowsPerTurn) {
+      await this.#transaction(() => {
+        for (const { row, places } of sealed.rare.slice(start, start + rareRowsPerTurn)) {
+          this.#statements.putRare.run(segment * rareRows + row, places);
+        }
+      });
+    }
     await this.#transaction(() => {
-      for (const { row, places } of sealed.rare) {
-        this.#statements.putRare.run(segment * rareRows + row, places);
-      }
       this.#statements.putSegment.run(segment, times.first, times.last, events, times.encode());
     });
   }
@@ -159,20 +165,19 @@ export class IndexRows {
 
   /** In a turn of the database. */
   async turn<T>(act: () => T): Promise<T> {
-    return this.#store.db.connection().execute(async () => act());
+    return this.#store.turn(act);
   }
 
+  /** Waits for no disk: what is lost of an index is made again, and it never holds more than the feed before it. */
   async #transaction(act: () => void): Promise<void> {
     await this.turn(() => {
-      const { raw } = this.#store;
+      const { raw, journal } = this.#store;
       if (raw.isTransaction) raw.exec('rollback');
-      raw.exec('begin immediate');
-      try {
+      journal.deferred(() => {
+        raw.exec('begin immediate');
         act();
         raw.exec('commit');
-      } finally {
-        if (raw.isTransaction) raw.exec('rollback');
-      }
+      });
     });
   }
 }

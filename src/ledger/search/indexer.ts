@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { JoinedRuns } from '../../lib/joined-runs.ts';
-import type { Log } from '../../lib/log.ts';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import { ledgerFailure } from '../storage-failure.ts';
 import { eventFacts } from './event-facts.ts';
 import { EventKeys } from './event-keys.ts';
@@ -19,6 +18,11 @@ const restFactor = 9;
 /** Further behind than this it does not rest, so that what a search must wait for stays bounded. */
 const maxRestingBehind = 50_000;
 
+/** Where it is said that events cannot be indexed. */
+export interface IndexLog {
+  error(what: { readonly err: unknown }, message: string): void;
+}
+
 /** What a search looks into: complete segments in the database, the newest one in memory. */
 export interface SearchIndex {
   readonly rows: IndexRows;
@@ -35,7 +39,7 @@ export interface SearchIndex {
  */
 export class Indexer {
   readonly #rows: IndexRows;
-  readonly #log: Log;
+  readonly #log: IndexLog;
   readonly #keyBits: number;
   #keys: TermKeys | null = null;
   #eventKeys: EventKeys | null = null;
@@ -51,7 +55,7 @@ export class Indexer {
   #closed = false;
 
   /** `keyBits` is for tests. */
-  constructor(store: Store, log: Log, keyBits = 32) {
+  constructor(store: Turns, log: IndexLog, keyBits = 32) {
     this.#keyBits = keyBits;
     this.#rows = new IndexRows(store);
     this.#log = log;

@@ -19,6 +19,7 @@ type Message =
 interface SentError {
   readonly code: ErrorCode | null;
   readonly message: string;
+  readonly publicMessage: string;
 }
 
 interface Waiting {
@@ -92,11 +93,17 @@ export class Calls<Theirs extends Served<Theirs>> {
   }
 }
 
-export function sent(error: unknown): SentError {
-  if (isLockstepError(error)) return { code: error.code, message: error.message };
-  return { code: null, message: error instanceof Error ? error.message : String(error) };
+function sent(error: unknown): SentError {
+  if (isLockstepError(error)) {
+    const { code, message, publicMessage } = error;
+    return { code, message, publicMessage };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: null, message, publicMessage: '' };
 }
 
-export function received({ code, message }: SentError): Error {
-  return code === null ? new Error(message) : new LockstepError({ code, internalMessage: message });
+function received({ code, message, publicMessage }: SentError): Error {
+  return code === null
+    ? new Error(message)
+    : new LockstepError({ code, internalMessage: message, publicMessage });
 }

@@ -17,7 +17,7 @@ import { walkKeys } from '../verify/key-history.ts';
 import { verifyConsistency } from '../verify/verify-consistency.ts';
 import { verifyLog } from '../verify/verify-log.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
-import { Sequencer } from './sequencer.ts';
+import { Sequencer } from '../sequence/sequencer.ts';
 
 let fixture: LedgerFixture;
 beforeEach(() => {

@@ -1,4 +1,5 @@
-// The thread that publishes: a Sequencer over a connection of its own, and what brings the write-ahead log to where it belongs.
+// What follows the append: a Sequencer, an EventSearch, and what brings the write-ahead log to where it belongs, over a
+// connection of their own.
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../lib/clock.ts';
 import { Backfill } from '../../store/backfill.ts';
@@ -6,9 +7,10 @@ import { openConnection, type Turns } from '../../store/connection.ts';
 import { journalIn } from '../../store/journal.ts';
 import { endingAt, noFault } from '../faults.ts';
 import { revisionOf } from '../keys/keys-revision.ts';
+import { EventSearch } from '../search/event-search.ts';
+import { KeysExchanged, Sequencer, type CheckpointSigner } from '../sequence/sequencer.ts';
 import { Calls } from './calls.ts';
-import { KeysExchanged, Sequencer, type CheckpointSigner } from './sequencer.ts';
-import type { LedgerCalls, PublicKeys, ThreadCalls, ThreadData } from './thread-protocol.ts';
+import type { LedgerCalls, PublicKeys, ThreadCalls, ThreadData } from './protocol.ts';
 
 /** Entries published at once from which on much has been written. */
 const manyEntries = 32;
@@ -61,6 +63,12 @@ const sequencer = new Sequencer({
   onPublished: (published) => ledger.tell('published', published),
 });
 
+const search = new EventSearch(store, {
+  error: ({ err }, message) => ledger.tell('logged', { reason: messageOf(err), message }),
+});
+/** Searches that run, by their calls. */
+const finding = new Map<number, AbortController>();
+
 const backfill = new Backfill({
   raw,
   whilePaused: async (act) => {
@@ -79,17 +87,33 @@ const backfill = new Backfill({
 });
 
 const served: ThreadCalls = {
-  open: async () => sequencer.open(),
+  open: async () => {
+    await sequencer.open();
+    search.schedule();
+  },
   integrate: async () => {
+    search.schedule();
     const before = sequencer.published()?.size ?? 0;
     await sequencer.integrate();
     if ((sequencer.published()?.size ?? 0) - before >= manyEntries) backfill.hurry();
   },
   replaceCheckpoint: async (note) => sequencer.replaceCheckpoint(note),
   replaceRetention: async (note) => sequencer.replaceRetention(note),
+  find: async ({ call, filter, before, limit }) => {
+    const stop = new AbortController();
+    finding.set(call, stop);
+    try {
+      return await search.find(filter, { before, limit, signal: stop.signal });
+    } finally {
+      finding.delete(call);
+    }
+  },
+  stopFinding: (call) => finding.get(call)?.abort(),
+  forget: async (before) => search.forget(before),
   lost: (message) => journal.lose(new Error(message)),
   leave: async () => {
     try {
+      await search.close();
       await sequencer.leave();
     } finally {
       await backfill.stop();

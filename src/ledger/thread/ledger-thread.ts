@@ -8,10 +8,13 @@ import type { Ending } from '../faults.ts';
 import type { Health } from '../health.ts';
 import type { LogSigner } from '../keys/log-keys.ts';
 import { ledgerFailure } from '../storage-failure.ts';
+import type { EventFilter } from '../search/event-filter.ts';
+import type { EventSearch } from '../search/event-search.ts';
+import type { FoundEvents, SearchOptions } from '../search/search-events.ts';
+import type { CheckpointPath } from '../sequence/log-files.ts';
+import type { Published } from '../sequence/sequencer.ts';
 import { Calls } from './calls.ts';
-import type { CheckpointPath } from './log-files.ts';
-import type { Published } from './sequencer.ts';
-import type { LedgerCalls, ThreadCalls, ThreadData } from './thread-protocol.ts';
+import type { LedgerCalls, ThreadCalls, ThreadData } from './protocol.ts';
 
 /** A thread that has ended is not started again sooner than so long after its start. */
 const restartMilliseconds = 1_000;
@@ -22,9 +25,9 @@ const pagesWithoutThread = 20_000;
 /** SQLite's own default. */
 const pagesAlone = 1_000;
 
-const program = new URL(`./thread${extname(import.meta.filename)}`, import.meta.url);
+const program = new URL(`./program${extname(import.meta.filename)}`, import.meta.url);
 
-export interface SequencerThreadOptions {
+export interface LedgerThreadOptions {
   readonly store: Store;
   readonly directory: string;
   readonly origin: string;
@@ -45,25 +48,34 @@ interface Running {
 }
 
 /**
- * A Sequencer in a thread of its own, with a connection of its own, so that hashing, waiting for the disk and moving pages
- * out of the write-ahead log hold up nobody who appends, decides or answers. The keys stay here: it asks for each
+ * A Sequencer and an EventSearch in a thread of their own, with a connection of their own, so that hashing, indexing,
+ * searching, waiting for the disk and moving pages out of the write-ahead log hold up nobody who appends, decides or answers. The keys stay here: it asks for each
  * signature. When the thread ends by itself, what was asked of it is refused and the log is not published; the next call
  * starts another, which takes the lease over and resumes as any process does.
  */
-export class SequencerThread {
-  readonly #options: SequencerThreadOptions;
+export class LedgerThread {
+  readonly #options: LedgerThreadOptions;
   #running: Running | null = null;
   #startedAt = -Infinity;
   #published: Published | null = null;
   /** Calls that wait: while there are any the thread keeps the process alive. */
   #asked = 0;
+  #searches = 0;
   #goOn: () => void = () => undefined;
   #opened = false;
   /** Why nothing is called any more. */
   #stopped: Error | null = null;
   #ending: Ending | undefined;
 
-  constructor(options: SequencerThreadOptions) {
+  /** News are indexed with every call of `integrate`; it is closed with the thread. */
+  readonly search: Pick<EventSearch, 'find' | 'forget' | 'schedule' | 'close'> = {
+    find: async (filter, options) => this.#find(filter, options),
+    forget: async (before) => this.#call('forget', before),
+    schedule: () => undefined,
+    close: () => Promise.resolve(),
+  };
+
+  constructor(options: LedgerThreadOptions) {
     this.#options = options;
     this.#ending = options.ending;
     const { raw, journal, database } = options.store;
@@ -98,6 +110,21 @@ export class SequencerThread {
     await this.#call('replaceRetention', note);
   }
 
+  async #find(filter: EventFilter, { before, limit, signal }: SearchOptions): Promise<FoundEvents> {
+    signal?.throwIfAborted();
+    const call = ++this.#searches;
+    const stop = (): void => this.#running?.calls.tell('stopFinding', call);
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      return await this.#call('find', { call, filter, before, limit });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
   published(): Published | null {
     return this.#published;
   }
@@ -120,12 +147,12 @@ export class SequencerThread {
   async #call<Name extends keyof ThreadCalls>(
     name: Name,
     argument: Parameters<ThreadCalls[Name]>[0],
-  ): Promise<void> {
+  ): Promise<Awaited<ReturnType<ThreadCalls[Name]>>> {
     const { worker, calls } = await this.#thread();
     this.#asked += 1;
     worker.ref();
     try {
-      await calls.call(name, argument);
+      return await calls.call(name, argument);
     } finally {
       this.#asked -= 1;
       if (this.#asked === 0) worker.unref();
@@ -183,7 +210,7 @@ export class SequencerThread {
   }
 
   #served(): LedgerCalls {
-    const { store, signer, health, onPublished } = this.#options;
+    const { store, signer, health, log, onPublished } = this.#options;
     const revision = (): string | null => signer.revision ?? null;
     return {
       keys: async () => {
@@ -203,6 +230,7 @@ export class SequencerThread {
       published: onPublished,
       worked: (part) => health.worked(part),
       failed: ({ part, message }) => health.failed(part, new Error(message)),
+      logged: ({ reason, message }) => log.error({ err: new Error(reason) }, message),
       lost: (message) => store.journal.lose(new Error(message)),
       pause: async () => this.#pause(),
       goOn: () => this.#goOn(),

@@ -1,8 +1,10 @@
 import type { Database } from '../../store/connection.ts';
 import type { Ending } from '../faults.ts';
 import type { LedgerPart } from '../health.ts';
-import type { CheckpointPath } from './log-files.ts';
-import type { Published } from './sequencer.ts';
+import type { EventFilter } from '../search/event-filter.ts';
+import type { FoundEvents } from '../search/search-events.ts';
+import type { CheckpointPath } from '../sequence/log-files.ts';
+import type { Published } from '../sequence/sequencer.ts';
 
 /** What the thread is given at its start. */
 export interface ThreadData {
@@ -14,16 +16,28 @@ export interface ThreadData {
   readonly ending?: Ending;
 }
 
-/** What the thread does for the ledger: what a Sequencer does. */
+/** What the thread does for the ledger: what a Sequencer and an EventSearch do. */
 export interface ThreadCalls {
   open(argument: null): Promise<void>;
   integrate(argument: null): Promise<void>;
   replaceCheckpoint(note: string): Promise<void>;
   replaceRetention(note: string): Promise<void>;
+  find(search: SearchCall): Promise<FoundEvents>;
+  /** Nobody waits for it any more. */
+  stopFinding(call: number): void;
+  forget(before: number): Promise<void>;
   /** The disk has not kept something: nothing is to be believed any more. */
   lost(message: string): void;
   /** Gives back the lease and lets go of the database. */
   leave(argument: null): Promise<void>;
+}
+
+export interface SearchCall {
+  /** Told by nobody else's. */
+  readonly call: number;
+  readonly filter: EventFilter;
+  readonly before: number | undefined;
+  readonly limit: number;
 }
 
 /** The keys that sign, without what they sign with: that stays where it is. */
@@ -45,6 +59,7 @@ export interface LedgerCalls {
   published(published: Published): void;
   worked(part: LedgerPart): void;
   failed(what: { readonly part: LedgerPart; readonly message: string }): void;
+  logged(what: { readonly reason: string; readonly message: string }): void;
   /** The other way round. */
   lost(message: string): void;
   /** Resolves once nobody of the process uses the database; nobody does until `goOn`, or for long. */
