@@ -63,6 +63,56 @@ describe('a ledger that a thread publishes', () => {
     await house.close();
   });
 
+  it('finds what has just been recorded, page by page, as one does that searches within', async () => {
+    const { ledger, store } = await fixture.open({ ...inThread, publishIntervalMilliseconds: 1_000_000 });
+    const ids = await Promise.all(Array.from({ length: 40 }, () => ledger.record(decidedFact())));
+    const filter = { decision: 'allow', person: attribution().chain[0]?.id } as const;
+    const first = await ledger.search(filter, { limit: 25 });
+    const second = await ledger.search(filter, { limit: 25, before: first.next ?? 0 });
+    expect([...first.events, ...second.events].map(({ sequence }) => sequence)).toEqual(
+      ids.map((_, i) => ids.length - i),
+    );
+    expect(second.next).toBe(null);
+    const related = await ledger.search({ ids: [String(ids[7])] }, { limit: 100 });
+    expect(related.events.map(({ sequence }) => sequence)).toContain(8);
+    await ledger.close();
+    await store.close();
+    const within = await fixture.open();
+    const same = await within.ledger.search(filter, { limit: 25 });
+    expect(first).toEqual(same);
+    await within.ledger.close();
+    await within.store.close();
+  });
+
+  it('stops looking when nobody waits any more', async () => {
+    const { ledger, store } = await fixture.open(inThread);
+    await ledger.record(decidedFact());
+    const stop = new AbortController();
+    const looking = ledger.search({}, { limit: 5, signal: stop.signal });
+    const reason = new Error('gone');
+    stop.abort(reason);
+    await expect(looking).rejects.toBe(reason);
+    await expect(ledger.search({}, { limit: 5, signal: stop.signal })).rejects.toBe(reason);
+    expect((await ledger.search({}, { limit: 5 })).events).toHaveLength(1);
+    await ledger.close();
+    await store.close();
+  });
+
+  it('forgets in its index what has been pruned', async () => {
+    const { ledger, store } = await fixture.open(inThread);
+    await Promise.all(Array.from({ length: 300 }, () => ledger.record(decidedFact())));
+    await ledger.commit(attribution(), (_tx, record) => {
+      record(sampleChanges['container.created']);
+      return Promise.resolve();
+    });
+    await ledger.integrate();
+    expect(await ledger.prune(attribution(), Date.now() + 1)).toMatchObject({ rows: 256 });
+    const { events } = await ledger.search({}, { limit: 1_000 });
+    expect(events.at(-1)).toMatchObject({ sequence: 257 });
+    await ledger.close();
+    await store.close();
+  });
+
   it('does not keep the process alive', async () => {
     const program = join(import.meta.dirname, '..', 'testing', 'leaving-child.ts');
     const child = spawn(process.execPath, [program, fixture.home], {
@@ -98,6 +148,7 @@ describe('a thread that ends', () => {
       }
       expect(refusals).toMatchObject([{ code: 'ledger_unavailable' }]);
       expect(ledger.health()).toMatchObject({ state: 'failing' });
+      expect((await ledger.search({}, { limit: 10 })).events).not.toEqual([]);
       const left = read('checkpoint');
 
       await ledger.record(decidedFact());

@@ -116,7 +116,9 @@ export class LedgerThread {
     const stop = (): void => this.#running?.calls.tell('stopFinding', call);
     signal?.addEventListener('abort', stop, { once: true });
     try {
-      return await this.#call('find', { call, filter, before, limit });
+      const found = await this.#call('find', { call, filter, before, limit });
+      signal?.throwIfAborted();
+      return found;
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
