@@ -12,6 +12,7 @@ import { attribution, decidedFact } from '../src/ledger/testing/ledger-fixture.t
 import type { DecisionId, EventId, PrincipalId, RequestId, SessionId } from '../src/lib/ids.ts';
 import type { ActorRef } from '../src/store/changes.ts';
 import type { Store } from '../src/store/sqlite.ts';
+import type { HashTiles } from './ledger-search-hashes.ts';
 
 export const days = 180;
 export const firstTime = Date.UTC(2027, 0, 1);
@@ -120,7 +121,12 @@ function templates(): Templates {
 }
 
 /** Two events a request, as the gateway records it. */
-export async function fill({ raw }: Store, count: number, bulk: BulkIndex | null): Promise<void> {
+export async function fill(
+  { raw }: Store,
+  count: number,
+  tiles: HashTiles,
+  bulk: BulkIndex | null,
+): Promise<void> {
   const { decided, ended } = templates();
   const texts = [decided, ended];
   const parts = texts.map((text) => text.split(new RegExp(`(${marks.join('|')})`)));
@@ -144,14 +150,16 @@ export async function fill({ raw }: Store, count: number, bulk: BulkIndex | null
       let entry = '';
       for (const part of parts[i % 2] ?? [])
         entry += part.startsWith('@') ? (values.get(part) ?? part) : part;
+      const bytes = Buffer.from(entry);
       insert.run(
         id,
         time,
         decisionId(request),
         values.get('@job') ?? null,
         values.get('@person') ?? null,
-        Buffer.from(entry),
+        bytes,
       );
+      tiles.add(bytes);
       const own = facts[i % 2];
       if (own !== undefined) bulk?.add(i + 1, time, factsWith(own, values));
     }

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventFilter } from '../src/ledger/search/event-filter.ts';
+import { LoggedEntries } from '../src/ledger/logged-entries.ts';
+import { directorySource } from '../src/ledger/sources/directory-source.ts';
 import { Indexer, type SearchIndex } from '../src/ledger/search/indexer.ts';
 import { relatedIds } from '../src/ledger/search/related-ids.ts';
 import { searchEvents, type SearchOptions } from '../src/ledger/search/search-events.ts';
@@ -27,6 +29,7 @@ import {
   workspaces,
 } from './ledger-search-months.ts';
 import { coreSeconds, quantile } from './measure.ts';
+import { HashTiles } from './ledger-search-hashes.ts';
 import { lone, type BenchOptions, type BenchRow } from './row.ts';
 
 const sizes: Readonly<Record<string, number>> = {
@@ -57,9 +60,20 @@ async function measure(home: string, name: string, count: number): Promise<Bench
   const store = await openSqliteStore({ path: join(home, 'lockstep.db'), dangerouslyNotDurable: true });
   // Ten million are indexed while they are made, from the same facts, which spares reading each of them again.
   const bulk = count > 1_000_000 ? new BulkIndex(store) : null;
-  await fill(store, count, bulk);
+  const directory = join(home, 'ledger');
+  const tiles = new HashTiles(directory);
+  await fill(store, count, tiles, bulk);
+  const published = tiles.finish(store);
   const bytesOfRows = bytesOf(store);
-  const indexer = new Indexer(store, createLog('error'));
+  const logged = new LoggedEntries({
+    store,
+    source: directorySource(directory),
+    published: () => published,
+    onAltered: ({ sequence }) => {
+      throw new Error(`row ${sequence} is not what was written`);
+    },
+  });
+  const indexer = new Indexer(store, createLog('error'), logged.of);
   const started = performance.now();
   const cpu = process.cpuUsage();
   const index = await indexer.caughtUp();

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -424,10 +425,22 @@ describe('the log', () => {
     await expect(ledger.receipt('evt_none' as EventId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('gives no receipt for a row that was altered after it was logged', async () => {
+  it('gives the receipt of what the log holds, though its row was altered', async () => {
     const id = await ledger.record(decidedFact());
     await ledger.integrate();
     store.raw.exec(`update ledger_events set entry = cast(replace(entry, '"allow"', '"deny"') as blob)`);
+    const verdict = verifyReceipt(await ledger.receipt(id), null, ledger.verifierKey);
+    expect(verdict.ok && Buffer.from(verdict.entry).toString()).toContain('"allow"');
+  });
+
+  it('gives no receipt where the log contradicts itself', async () => {
+    const [id] = await Promise.all([ledger.record(decidedFact()), ledger.record(decidedFact())]);
+    await ledger.integrate();
+    const path = join(fixture.current.logDirectory, 'tile/0/000.p/2');
+    // Of the hash of the other entry, which proves this one.
+    const hashes = readFileSync(path);
+    hashes[40] = (hashes[40] ?? 0) ^ 1;
+    writeFileSync(path, hashes);
     await expect(ledger.receipt(id)).rejects.toMatchObject({ code: 'internal' });
   });
 });

@@ -19,6 +19,7 @@ import { Health, type LedgerHealth } from './health.ts';
 import { recordClockSteps } from './clock-record.ts';
 import { ClockWatch } from './clock-watch.ts';
 import type { LogSigner } from './keys/log-keys.ts';
+import { LoggedEntries, type AlteredRow } from './logged-entries.ts';
 import { closeSecrets } from './privacy/close-secrets.ts';
 import { erase, scrub, type Erased, type Erasure } from './privacy/erase.ts';
 import { signInNames } from './privacy/sign-in-names.ts';
@@ -189,6 +190,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
         publish: (note) => sequencer.replaceCheckpoint(note),
       })
     : null;
+  const onAltered = (row: AlteredRow): void => {
+    if (!health.rowAltered(row)) return;
+    log.error(
+      row,
+      'a row of the database is not what the log holds; `lockstep ledger verify` checks the log',
+    );
+  };
   const publishing = {
     store,
     directory,
@@ -203,6 +211,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       ? new LedgerThread({
           ...publishing,
           log,
+          onAltered,
           onEnded: () => timer.schedule(),
           ...(options.threadEnding !== undefined && { ending: options.threadEnding }),
         })
@@ -212,7 +221,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   if (witnessing === null) await publishUnwitnessed(sequencer, files);
   const published = () => (witnessing ?? sequencer).published();
   const timer = publishTimer(sequencer, options.publishIntervalMilliseconds ?? 200, log);
-  const search = thread?.search ?? new EventSearch(store, log);
+  const logged = new LoggedEntries({
+    store,
+    source,
+    published: () => sequencer.published()?.size ?? 0,
+    onAltered,
+  });
+  const search = thread?.search ?? new EventSearch(store, log, logged.of);
   search.schedule();
   const keys = new SubjectKeys(store);
   const teller = new Teller(store, keys);
@@ -255,7 +270,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       }),
   });
   clockSteps.start(appender.lastTime, clock.now());
-  const queries = eventQueries(store, teller, async () => appender.durable());
+  const queries = eventQueries(store, logged.of, teller, async () => appender.durable());
   const toldSearch: Ledger['search'] = async (filter, searchOptions) => {
     const { events, next } = await search.find(filter, searchOptions);
     const told = await teller.rows(events);

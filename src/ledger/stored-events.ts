@@ -2,6 +2,7 @@ import type { DecisionId, EventId, PrincipalId } from '../lib/ids.ts';
 import type { Selectable } from 'kysely';
 import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/sqlite.ts';
+import type { AsLogged } from './logged-entries.ts';
 import type { Teller } from './privacy/teller.ts';
 import type { ToldEvent } from './privacy/tell-entry.ts';
 
@@ -33,11 +34,16 @@ export interface EventQueries {
   eventsAfter(sequence: number, limit: number): Promise<StoredEvent[]>;
 }
 
-/** `durable` is waited for before anything that was read is told. */
-export function eventQueries({ db }: Store, teller: Teller, durable: () => Promise<void>): EventQueries {
+/** What is told is what the log holds. `durable` is waited for before anything that was read is told. */
+export function eventQueries(
+  { db }: Store,
+  asLogged: AsLogged,
+  teller: Teller,
+  durable: () => Promise<void>,
+): EventQueries {
   const rows = db.selectFrom('placed_events').selectAll().orderBy('sequence');
   const told = async (read: Promise<Selectable<Schema['placed_events']>[]>): Promise<StoredEvent[]> => {
-    const rowsTold = await teller.rows((await read).map(storedRow));
+    const rowsTold = await teller.rows(await asLogged((await read).map(storedRow)));
     await durable();
     return rowsTold;
   };

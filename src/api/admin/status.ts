@@ -37,6 +37,7 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
             lastSequence: ledger.lastSequence(),
             ...(health.state === 'failing' && { since: isoTime(health.since) }),
             clockSet: clockSet(health.clockStep),
+            alteredRows: health.alteredRows ?? 0,
             witnessed: witnessed(ledger.witnessing()),
           },
           liveSessions: live.list().length,

@@ -22,7 +22,7 @@ export interface ToldEvent {
 
 /**
  * Opens what stands beside an entry, so far as it may still be known, and shows nothing that the entry does not bind.
- * Throws a TypeError for an entry that is no event.
+ * What is no event, as a damaged row may be, is told as one that says nothing.
  */
 export function tellEntry(
   entry: Uint8Array,
@@ -30,7 +30,7 @@ export function tellEntry(
   secretOf: (keyName: string) => Uint8Array | null,
 ): ToldEvent {
   const event = eventIn(entry);
-  if (event === null) throw new TypeError('an entry of the log is an object');
+  if (event === null) return tellWith({}, new Map());
   if (boxes === null) return { event, told: entry, disclosures: [], withheld: commitmentsOf(event) ?? [] };
   const uid = uidOf(event);
   const values = new Map<number, Opened>();

@@ -1,3 +1,5 @@
+import { eventIn } from '../verify/disclose.ts';
+
 /** What an event can be found by. Everything that is compared without case is in lower case. */
 export interface EventFacts {
   readonly eventId: string;
@@ -19,6 +21,12 @@ export interface EventFacts {
 }
 
 type Members = Readonly<Record<string, unknown>>;
+
+/** The same of an entry as it is stored; null for one that is no event. */
+export function factsIn(entry: Uint8Array): EventFacts | null {
+  const event = eventIn(entry);
+  return event === null ? null : eventFacts(event);
+}
 
 /** Reads what an event can be found by out of its entry; what is not there, or not in the known form, is left out. */
 export function eventFacts(event: unknown): EventFacts {

@@ -1,5 +1,6 @@
 import { failure } from '../../lib/errors.ts';
 import type { Turns } from '../../store/connection.ts';
+import type { AsLogged } from '../logged-entries.ts';
 import type { EventFilter } from './event-filter.ts';
 import { Indexer, type IndexLog } from './indexer.ts';
 import { relatedIds } from './related-ids.ts';
@@ -12,8 +13,8 @@ const maxAwaited = 100_000;
 export class EventSearch {
   readonly #indexer: Indexer;
 
-  constructor(store: Turns, log: IndexLog) {
-    this.#indexer = new Indexer(store, log);
+  constructor(store: Turns, log: IndexLog, asLogged: AsLogged) {
+    this.#indexer = new Indexer(store, log, asLogged);
   }
 
   /** Looks through everything durable. Throws `ledger_unavailable` while the index of a large database is being built. */

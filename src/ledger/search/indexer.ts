@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Turns } from '../../store/connection.ts';
 import { ledgerFailure } from '../storage-failure.ts';
-import { eventFacts } from './event-facts.ts';
+import type { AsLogged } from '../logged-entries.ts';
+import { factsIn } from './event-facts.ts';
 import { EventKeys } from './event-keys.ts';
 import { IndexRows, type FeedRow, type SegmentSpan } from './index-rows.ts';
 import { OpenSegment } from './open-segment.ts';
@@ -28,6 +29,7 @@ export interface SearchIndex {
   readonly rows: IndexRows;
   readonly keys: TermKeys;
   readonly open: OpenSegment;
+  readonly asLogged: AsLogged;
   /** In order. */
   readonly sealed: readonly SegmentSpan[];
 }
@@ -41,11 +43,14 @@ export class Indexer {
   readonly #rows: IndexRows;
   readonly #log: IndexLog;
   readonly #keyBits: number;
+  readonly #asLogged: AsLogged;
   #keys: TermKeys | null = null;
   #eventKeys: EventKeys | null = null;
   #sealed: SegmentSpan[] = [];
   #open = new OpenSegment(0);
   #through = 0;
+  /** Newest when it began: what has been stored for a while may have been altered since. */
+  #stored = 0;
   readonly #runs = new JoinedRuns(() => this.#run());
   /** Searches that wait. */
   #awaited = 0;
@@ -55,8 +60,9 @@ export class Indexer {
   #closed = false;
 
   /** `keyBits` is for tests. */
-  constructor(store: Turns, log: IndexLog, keyBits = 32) {
+  constructor(store: Turns, log: IndexLog, asLogged: AsLogged, keyBits = 32) {
     this.#keyBits = keyBits;
+    this.#asLogged = asLogged;
     this.#rows = new IndexRows(store);
     this.#log = log;
   }
@@ -94,7 +100,13 @@ export class Indexer {
       this.#awaited -= 1;
     }
     if (this.#keys === null || this.#closed) throw ledgerFailure(new Error('it is closed'));
-    return { rows: this.#rows, keys: this.#keys, open: this.#open, sealed: this.#sealed };
+    return {
+      rows: this.#rows,
+      keys: this.#keys,
+      open: this.#open,
+      sealed: this.#sealed,
+      asLogged: this.#asLogged,
+    };
   }
 
   async #catchUp(): Promise<void> {
@@ -134,7 +146,8 @@ export class Indexer {
       const started = performance.now();
       const rows = await this.#rows.turn(() => this.#rows.rowsAfter(this.#through, chunkRows));
       if (rows.length === 0) return;
-      for (const row of rows) await this.#add(row);
+      const isOld = this.#through < this.#stored;
+      for (const row of isOld ? await this.#asLogged(rows) : rows) await this.#add(row);
       await this.#rest((performance.now() - started) * restFactor, newest - this.#through);
     }
   }
@@ -156,6 +169,7 @@ export class Indexer {
     if (this.#keys !== null) return;
     this.#sealed = this.#rows.segments(0);
     this.#through = this.#rows.sealedThrough();
+    this.#stored = this.#rows.newestSequence();
     this.#open = new OpenSegment(Math.floor((this.#through + 1) / segmentWidth));
     this.#keys = new TermKeys(this.#rows.salt(), this.#keyBits);
     this.#eventKeys = new EventKeys(this.#keys);
@@ -164,8 +178,9 @@ export class Indexer {
   async #add({ sequence, time, entry }: FeedRow): Promise<void> {
     const segment = Math.floor(sequence / segmentWidth);
     if (segment !== this.#open.segment) await this.#seal(segment);
-    const facts = eventFacts(JSON.parse(Buffer.from(entry).toString('utf8')));
-    this.#open.add(sequence, time, this.#eventKeys?.of(facts) ?? []);
+    // What is no event can be found by its time.
+    const facts = factsIn(entry);
+    this.#open.add(sequence, time, facts === null ? [] : (this.#eventKeys?.of(facts) ?? []));
     this.#through = sequence;
   }
 

@@ -1,5 +1,5 @@
 import { isGuid } from '../../lib/ids.ts';
-import { eventFacts } from './event-facts.ts';
+import { factsIn } from './event-facts.ts';
 import type { SearchIndex } from './indexer.ts';
 import { searchEvents } from './search-events.ts';
 
@@ -15,7 +15,7 @@ export async function relatedIds(index: SearchIndex, id: string, signal?: AbortS
   if (id.startsWith('evt_')) {
     const { events } = await searchEvents(index, { ids: [id] }, { limit: 1, signal });
     for (const { entry } of events) {
-      const { decisions, correlations } = eventFacts(JSON.parse(Buffer.from(entry).toString('utf8')));
+      const { decisions = [], correlations = [] } = factsIn(entry) ?? {};
       for (const one of [...decisions, ...correlations.filter((other) => other.startsWith('req_'))])
         related.add(one);
     }
@@ -25,8 +25,7 @@ export async function relatedIds(index: SearchIndex, id: string, signal?: AbortS
   for (const action of beginnings) {
     const { events } = await searchEvents(index, { job: id, action }, { limit: 4, signal });
     for (const { entry } of events) {
-      for (const one of eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))).decisions)
-        related.add(one);
+      for (const one of factsIn(entry)?.decisions ?? []) related.add(one);
     }
   }
   return [...related];

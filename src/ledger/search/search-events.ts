@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { eventFacts } from './event-facts.ts';
+import { eventFacts, factsIn } from './event-facts.ts';
 import { clausesOf, matches, type EventFilter } from './event-filter.ts';
 import type { FeedRow } from './index-rows.ts';
 import type { SearchIndex } from './indexer.ts';
@@ -34,7 +34,7 @@ export interface FoundEvents {
 /**
  * Events that the filter lets pass, newest first. Words that are looked for are cut with one another before any event
  * is read, so that two common ones which never meet cost no more than two that always do; every event that is read is
- * compared with the filter itself.
+ * compared with the filter itself, as the log holds it.
  */
 export async function searchEvents(
   index: SearchIndex,
@@ -44,7 +44,8 @@ export async function searchEvents(
   const search = await index.rows.turn(() => new Search(index, filter, before, limit));
   while (!search.done) {
     signal?.throwIfAborted();
-    await index.rows.turn(() => search.goOn());
+    const candidates = await index.rows.turn(() => search.goOn());
+    search.take(await index.asLogged(candidates));
     await setImmediate();
   }
   const events = search.found.slice(0, limit);
@@ -61,6 +62,8 @@ class Search {
   /** Of each an event has one of the keys, or is one of the sequences. */
   readonly #clauses: readonly { readonly keys: readonly number[]; readonly sequences: readonly number[] }[];
   readonly #steps: Generator<void>;
+  /** Read, and not compared with the filter yet. */
+  #candidates: FeedRow[] = [];
 
   constructor(index: SearchIndex, filter: EventFilter, before: number, limit: number) {
     this.#index = index;
@@ -74,14 +77,23 @@ class Search {
     this.#steps = this.#walk();
   }
 
-  /** Goes on for one slice of time. */
-  goOn(): void {
+  /** Goes on for one slice of time; `take` is to be given the rows that it has read. */
+  goOn(): readonly FeedRow[] {
+    this.#candidates = [];
     const started = performance.now();
-    while (performance.now() - started < sliceMilliseconds) {
-      if (this.#steps.next().done !== true) continue;
-      this.done = true;
-      return;
+    while (!this.done && !this.#mayBeEnough() && performance.now() - started < sliceMilliseconds) {
+      this.done = this.#steps.next().done === true;
     }
+    return this.#candidates;
+  }
+
+  take(rows: readonly FeedRow[]): void {
+    for (const row of rows) if (this.#isWanted(row)) this.found.push(row);
+    this.done ||= this.found.length > this.#limit;
+  }
+
+  #mayBeEnough(): boolean {
+    return this.found.length + this.#candidates.length > this.#limit;
   }
 
   *#walk(): Generator<void> {
@@ -113,8 +125,8 @@ class Search {
     for (const place of downwards(places)) {
       if (this.found.length > this.#limit) return;
       const row = this.#index.rows.row(segment * segmentWidth + place);
-      if (row !== null && this.#isWanted(row)) this.found.push(row);
-      if (++read % 16 === 0) yield;
+      if (row !== null) this.#candidates.push(row);
+      if (++read % 16 === 0 || this.#mayBeEnough()) yield;
     }
   }
 
@@ -146,6 +158,6 @@ class Search {
   #isWanted({ time, entry }: FeedRow): boolean {
     const { since = -Infinity, until = Infinity } = this.#filter;
     if (time < since || time >= until) return false;
-    return matches(this.#filter, eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))), time);
+    return matches(this.#filter, factsIn(entry) ?? eventFacts(null), time);
   }
 }

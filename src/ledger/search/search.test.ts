@@ -57,7 +57,8 @@ function write(events: readonly { sequence: number; time: number; fact: Fact }[]
   });
 }
 
-const indexer = (keyBits?: number) => new Indexer(store, createLog('silent'), keyBits);
+const indexer = (keyBits?: number) =>
+  new Indexer(store, createLog('silent'), async (rows) => Promise.resolve(rows), keyBits);
 
 async function found(filter: EventFilter, keyBits?: number): Promise<number[]> {
   const index = await indexer(keyBits).caughtUp();

@@ -6,6 +6,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Store } from '../../store/sqlite.ts';
 import type { Ending } from '../faults.ts';
 import type { Health } from '../health.ts';
+import type { AlteredRow } from '../logged-entries.ts';
 import type { LogSigner } from '../keys/log-keys.ts';
 import { ledgerFailure } from '../storage-failure.ts';
 import type { EventFilter } from '../search/event-filter.ts';
@@ -36,6 +37,7 @@ export interface LedgerThreadOptions {
   readonly log: Log;
   readonly checkpointPath: CheckpointPath;
   readonly onPublished: (published: Published) => void;
+  readonly onAltered: (row: AlteredRow) => void;
   /** The thread has ended and not been asked to, after `open`: it is started again with the next call. */
   readonly onEnded: () => void;
   /** For tests. */
@@ -212,7 +214,7 @@ export class LedgerThread {
   }
 
   #served(): LedgerCalls {
-    const { store, signer, health, log, onPublished } = this.#options;
+    const { store, signer, health, log, onPublished, onAltered } = this.#options;
     const revision = (): string | null => signer.revision ?? null;
     return {
       keys: async () => {
@@ -233,6 +235,7 @@ export class LedgerThread {
       worked: (part) => health.worked(part),
       failed: ({ part, message }) => health.failed(part, new Error(message)),
       logged: ({ reason, message }) => log.error({ err: new Error(reason) }, message),
+      altered: onAltered,
       lost: (message) => store.journal.lose(new Error(message)),
       pause: async () => this.#pause(),
       goOn: () => this.#goOn(),

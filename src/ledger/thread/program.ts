@@ -7,8 +7,10 @@ import { openConnection, type Turns } from '../../store/connection.ts';
 import { journalIn } from '../../store/journal.ts';
 import { endingAt, noFault } from '../faults.ts';
 import { revisionOf } from '../keys/keys-revision.ts';
+import { LoggedEntries } from '../logged-entries.ts';
 import { EventSearch } from '../search/event-search.ts';
 import { KeysExchanged, Sequencer, type CheckpointSigner } from '../sequence/sequencer.ts';
+import { directorySource } from '../sources/directory-source.ts';
 import { Calls } from './calls.ts';
 import type { LedgerCalls, PublicKeys, ThreadCalls, ThreadData } from './protocol.ts';
 
@@ -63,9 +65,17 @@ const sequencer = new Sequencer({
   onPublished: (published) => ledger.tell('published', published),
 });
 
-const search = new EventSearch(store, {
-  error: ({ err }, message) => ledger.tell('logged', { reason: messageOf(err), message }),
+const logged = new LoggedEntries({
+  store,
+  source: directorySource(directory),
+  published: () => sequencer.published()?.size ?? 0,
+  onAltered: (row) => ledger.tell('altered', row),
 });
+const search = new EventSearch(
+  store,
+  { error: ({ err }, message) => ledger.tell('logged', { reason: messageOf(err), message }) },
+  logged.of,
+);
 /** Searches that run, by their calls. */
 const finding = new Map<number, AbortController>();
 

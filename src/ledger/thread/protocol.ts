@@ -1,6 +1,7 @@
 import type { Database } from '../../store/connection.ts';
 import type { Ending } from '../faults.ts';
 import type { LedgerPart } from '../health.ts';
+import type { AlteredRow } from '../logged-entries.ts';
 import type { EventFilter } from '../search/event-filter.ts';
 import type { FoundEvents } from '../search/search-events.ts';
 import type { CheckpointPath } from '../sequence/log-files.ts';
@@ -60,6 +61,7 @@ export interface LedgerCalls {
   worked(part: LedgerPart): void;
   failed(what: { readonly part: LedgerPart; readonly message: string }): void;
   logged(what: { readonly reason: string; readonly message: string }): void;
+  altered(row: AlteredRow): void;
   /** The other way round. */
   lost(message: string): void;
   /** Resolves once nobody of the process uses the database; nobody does until `goOn`, or for long. */

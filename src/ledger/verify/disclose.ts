@@ -66,10 +66,12 @@ export function formatDisclosures({ event, disclosures }: Disclosures): string {
   return `${canonical({ event, disclosures: items }) ?? ''}\n`;
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** An entry read; null for what is no event. */
 export function eventIn(entry: Uint8Array): Members | null {
   try {
-    const event: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(entry));
+    const event: unknown = JSON.parse(utf8.decode(entry));
     return isMembers(event) ? event : null;
   } catch {
     return null;
