@@ -26,8 +26,10 @@ const maxWaiting = 50_000;
 const gatherMilliseconds = 3;
 /** Of so many facts at least the last one must have been: whoever is alone waits for nobody. */
 const gatheredFrom = 4;
-/** Facts that are worth a transaction at once. */
-const gathered = 64;
+/** Facts that are worth a transaction at once, even while another waits for the disk. */
+const gathered = 32;
+/** Transactions that wait for the disk at most: while one does, the entries of the next are made and written. */
+const maxUnsynced = 2;
 /** How long the oldest fact may have waited, for a disk that is slow, before newer ones are refused. */
 const defaultPatienceMilliseconds = 5_000;
 
@@ -76,9 +78,11 @@ export class Appender {
   readonly #idle = new Set<() => void>();
   /** To be written. */
   #queue: Waiting[] = [];
-  /** Written, and not known to be on the disk yet. */
-  #unsynced: readonly Waiting[] = [];
-  #flushScheduled = false;
+  /** Written, and not known to be on the disk yet; the oldest first. */
+  #unsynced: readonly Written[] = [];
+  /** Takes back what is scheduled. */
+  #unschedule: (() => void) | null = null;
+  #isWriting = false;
   #flushedAt = -Infinity;
   #lastBatch = 0;
   #working = 0;
@@ -215,37 +219,57 @@ export class Appender {
     });
   }
 
-  /** One turn of the event loop, and each wait for the disk, lets what arrives meanwhile join the same transaction. */
+  /**
+   * One turn of the event loop, and each wait for the disk, lets what arrives meanwhile join the same transaction; what is
+   * enough for one waits for neither.
+   */
   #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
+    if (this.#isWriting || this.#queue.length === 0) return;
+    const isEnough = this.#queue.length >= gathered;
+    if (this.#unsynced.length >= (isEnough ? maxUnsynced : 1)) return;
+    if (isEnough) {
+      void this.#flush();
+      return;
+    }
+    if (this.#unschedule !== null) return;
     const flush = () => void this.#flush();
     const early = this.#flushedAt + gatherMilliseconds - performance.now();
-    const isBusy = this.#lastBatch >= gatheredFrom && this.#queue.length < gathered;
-    if (early > 0 && isBusy) setTimeout(flush, early);
-    else setImmediate(flush);
+    if (early > 0 && this.#lastBatch >= gatheredFrom) {
+      const timer = setTimeout(flush, early);
+      this.#unschedule = () => clearTimeout(timer);
+    } else {
+      const immediate = setImmediate(flush);
+      this.#unschedule = () => clearImmediate(immediate);
+    }
   }
 
   async #flush(): Promise<void> {
+    this.#unschedule?.();
+    this.#unschedule = null;
+    this.#isWriting = true;
     this.#flushedAt = performance.now();
     try {
       const { db } = this.#options.store;
-      const written = await db.connection().execute(async () => this.#appendTogether());
-      if (written !== null) await this.#tellOnceDurable(written);
+      await db.connection().execute(async () => this.#appendTogether());
     } catch (error) {
       const failure = ledgerFailure(error);
       this.#options.health.failed('append', failure);
       for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
     }
-    this.#flushScheduled = false;
-    if (this.#queue.length > 0) this.#scheduleFlush();
+    this.#isWriting = false;
+    this.#scheduleFlush();
     this.#tellIdle();
   }
 
-  /** What waits, in one transaction, without leaving the event loop. Null when all were rejected. Never throws. */
-  #appendTogether(): Written | null {
+  /** What waits, in one transaction, without leaving the event loop. Never throws. */
+  #appendTogether(): void {
     const { raw, journal } = this.#options.store;
-    const batch = this.#queue.splice(0, maxBatch);
+    // Half of what is enough for two: while that waits for the disk the other half is written.
+    const isForTwo = this.#unsynced.length === 0 && this.#queue.length >= 2 * gathered;
+    const batch = this.#queue.splice(
+      0,
+      Math.min(maxBatch, Math.ceil(this.#queue.length / (isForTwo ? 2 : 1))),
+    );
     this.#lastBatch = batch.length;
     try {
       this.#enterTurn();
@@ -263,12 +287,12 @@ export class Appender {
         this.#settleAfter(error, appended);
       }
       // Within the turn: whoever reads next finds that it is to be waited for.
-      this.#unsynced = batch;
-      return { batch, newest: appended.at(-1)?.sequence ?? 0 };
+      const written = { batch, newest: appended.at(-1)?.sequence ?? 0 };
+      this.#unsynced = [...this.#unsynced, written];
+      void this.#tellOnceDurable(written);
     } catch (error) {
       const failure = ledgerFailure(error);
       for (const { reject } of batch) reject(failure);
-      return null;
     }
   }
 
@@ -276,7 +300,8 @@ export class Appender {
    * The wait for the disk holds up nobody else. When the disk says that it did not keep what it was given, nobody knows what
    * of it is there: what waits is refused, and all that comes. Never throws.
    */
-  async #tellOnceDurable({ batch, newest }: Written): Promise<void> {
+  async #tellOnceDurable(written: Written): Promise<void> {
+    const { batch, newest } = written;
     try {
       this.#options.fault('record.sync', 'before');
       await this.#options.store.journal.synced();
@@ -288,7 +313,9 @@ export class Appender {
       this.stop(failure);
       for (const { reject } of batch) reject(failure);
     }
-    this.#unsynced = [];
+    this.#unsynced = this.#unsynced.filter((one) => one !== written);
+    this.#scheduleFlush();
+    this.#tellIdle();
   }
 
   #durableThrough(sequence: number): void {
@@ -371,11 +398,11 @@ export class Appender {
 
   /** What has been taken is still written; whoever comes now is told at once instead of waiting behind all of it. */
   #refuseWhenBehind(): void {
-    const [oldest = this.#queue[0]] = this.#unsynced;
+    const oldest = this.#unsynced[0]?.batch[0] ?? this.#queue[0];
     if (oldest === undefined) return;
     const { patienceMilliseconds = defaultPatienceMilliseconds } = this.#options;
     const waited = performance.now() - oldest.since;
-    const waiting = this.#unsynced.length + this.#queue.length;
+    const waiting = this.#unsynced.reduce((sum, { batch }) => sum + batch.length, this.#queue.length);
     if (waiting < maxWaiting && waited <= patienceMilliseconds) return;
     const failure = ledgerFailure(
       new Error(`the disk does not keep up: ${waiting} events wait, the oldest for ${Math.round(waited)} ms`),
@@ -385,7 +412,7 @@ export class Appender {
   }
 
   #isIdle(): boolean {
-    return this.#working === 0 && this.#queue.length === 0 && !this.#flushScheduled;
+    return this.#working === 0 && this.#queue.length === 0 && this.#unsynced.length === 0 && !this.#isWriting;
   }
 
   #tellIdle(): void {

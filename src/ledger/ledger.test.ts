@@ -179,14 +179,15 @@ describe('recording', () => {
     const ids = await Promise.all(Array.from({ length: 64 }, () => ledger.record(decidedFact())));
     expect(new Set(ids).size).toBe(64);
     expect(await events()).toBe(64);
-    expect(commits).toBe(1);
+    // The second half is written while the first waits for the disk.
+    expect(commits).toBe(2);
     await Promise.all(
       Array.from({ length: 64 }, async () => {
         for (let i = 0; i < 10; i++) await ledger.record(decidedFact());
       }),
     );
     expect(await events()).toBe(704);
-    expect(commits).toBeLessThanOrEqual(20);
+    expect(commits).toBeLessThanOrEqual(2 + 22);
   });
 
   it('never lands inside a transaction that is rolled back', async () => {
@@ -307,6 +308,43 @@ describe('when the disk is full or slow', () => {
     await Promise.all([first, told, found, ...later]);
     expect([rows(), ledger.lastSequence()]).toEqual([4, 4]);
     expect(happened[0]).toBe('first');
+  });
+
+  it('writes what is enough for a transaction while another waits for the disk, and no third', async () => {
+    let kept: () => void = () => undefined;
+    let disk = Promise.resolve();
+    await waitingFor(() => disk);
+    disk = new Promise((resolve) => (kept = resolve));
+    const rows = () => Number(store.raw.prepare('select count(*) as n from ledger_events').get()?.['n']);
+    const settle = async () => {
+      for (let i = 0; i < 50; i++) await turn();
+    };
+    const told: number[] = [];
+    let sent = 0;
+    const send = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const which = sent++;
+        void ledger.record(decidedFact()).then(() => told.push(which));
+      }
+    };
+    send(1);
+    await vi.waitUntil(() => rows() === 1);
+    send(31);
+    await settle();
+    const few = rows();
+    send(1);
+    await settle();
+    const enough = rows();
+    send(100);
+    await settle();
+    const more = [rows(), ledger.lastSequence(), [...told]];
+    disk = Promise.resolve();
+    kept();
+    expect([few, enough]).toEqual([1, 33]);
+    expect(more).toEqual([33, 0, []]);
+    await vi.waitUntil(() => told.length === 133);
+    expect(told).toEqual(Array.from({ length: 133 }, (_, i) => i));
+    expect([rows(), ledger.lastSequence()]).toEqual([133, 133]);
   });
 
   it('refuses what is new while the disk does not keep up, writes what it has taken, and goes on', async () => {
