@@ -104,6 +104,41 @@ test('a log that does not end by itself is ended while nobody writes', async () 
   reader.close();
 });
 
+test('a log whose writer never leaves a moment stays short all the same', async () => {
+  const statement = beside.prepare('pragma wal_checkpoint(passive)');
+  let isPaused = false;
+  let rows = 0;
+  const reader = openConnection({ path });
+  /** What is there is brought whole each time, but somebody writes, and somebody reads what was there, before it has ended. */
+  const get = () => {
+    if (isPaused) return statement.get();
+    reader.exec('begin; select 1 from rows limit 1');
+    const row = statement.get();
+    write(400);
+    rows += 400;
+    reader.exec('rollback');
+    return row;
+  };
+  const written = begin({
+    raw: { prepare: () => ({ get }) },
+    whilePaused: async (act) => {
+      await Promise.resolve();
+      isPaused = true;
+      act();
+      isPaused = false;
+    },
+  });
+  let longest = 0;
+  while (rows < 20_000) {
+    written.hurry();
+    const before = rows;
+    await vi.waitUntil(() => rows > before, { interval: 1 });
+    longest = Math.max(longest, journalBytes());
+  }
+  reader.close();
+  expect(longest).toBeLessThan(10_000 * 8_192);
+});
+
 test('a failure is told, and that it is over', async () => {
   const told: unknown[] = [];
   begin({

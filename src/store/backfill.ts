@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 
 /** While pages are written: so soon after one another it is done. */
 const busyMilliseconds = 25;
@@ -13,7 +13,7 @@ const betweenPausesMilliseconds = 500;
 
 export interface BackfillOptions {
   /** A connection that nobody waits for. */
-  readonly raw: DatabaseSync;
+  readonly raw: { prepare(sql: string): Pick<StatementSync, 'get'> };
   /** Runs `act` while nobody else in this process writes. */
   readonly whilePaused: (act: () => void) => Promise<void>;
   /** After it had failed. */
@@ -23,13 +23,13 @@ export interface BackfillOptions {
 
 /**
  * Brings what the write-ahead log holds to where it belongs, beside whoever writes, so that no COMMIT has to. SQLite's
- * passive checkpoint holds nobody up, and waits for the disk before the log may begin anew; that it does only once nothing
- * of it is left to bring, for which it takes a moment without a writer when one hardly pauses by himself.
+ * passive checkpoint holds nobody up, and waits for the disk before the log may begin anew; that it does when somebody
+ * writes while nothing of it is left to bring, for which it takes a moment without a writer where one hardly pauses by himself.
  * (sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"; sqlite.org/pragma.html#pragma_wal_checkpoint)
  */
 export class Backfill {
   readonly #options: BackfillOptions;
-  readonly #checkpoint: StatementSync;
+  readonly #checkpoint: Pick<StatementSync, 'get'>;
   #timer: NodeJS.Timeout | null = null;
   #due = Infinity;
   #pages = 0;
@@ -69,7 +69,7 @@ export class Backfill {
     try {
       written = this.#bring();
       const now = performance.now();
-      if (this.#pages > longPages && now - this.#pausedAt > betweenPausesMilliseconds) {
+      if (written > 0 && this.#pages > longPages && now - this.#pausedAt > betweenPausesMilliseconds) {
         this.#pausedAt = now;
         await this.#options.whilePaused(() => {
           this.#bring();
@@ -86,11 +86,9 @@ export class Backfill {
 
   /** How many pages have been written since the last time. */
   #bring(): number {
-    const row = this.#checkpoint.get() ?? {};
-    const [pages, brought] = [Number(row['log'] ?? 0), Number(row['checkpointed'] ?? 0)];
+    const pages = Number(this.#checkpoint.get()?.['log'] ?? 0);
     const written = pages < this.#pages ? pages : pages - this.#pages;
-    // All brought: the next writer begins anew.
-    this.#pages = brought === pages ? 0 : pages;
+    this.#pages = pages;
     return written;
   }
 }
