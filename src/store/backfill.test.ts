@@ -129,7 +129,7 @@ test('a log whose writer never leaves a moment stays short all the same', async 
     },
   });
   let longest = 0;
-  while (rows < 20_000) {
+  for (let round = 0; round < 50; round++) {
     written.hurry();
     const before = rows;
     await vi.waitUntil(() => rows > before, { interval: 1 });
