@@ -32,6 +32,8 @@ import '../../src/policy/decide.precedence.test.ts';
 import '../../src/policy/engine/exclusions.test.ts';
 import '../../src/policy/engine/remembered.test.ts';
 import '../../src/policy/engine/engine.test.ts';
+import '../../src/policy/engine/forgotten-actions.test.ts';
+import '../../src/policy/engine/shapes.test.ts';
 import '../../src/policy/engine/deep-scopes.test.ts';
 import '../../src/policy/engine/rights-tier.test.ts';
 import '../../src/policy/engine/mask-tier.test.ts';
