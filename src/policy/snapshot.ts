@@ -45,6 +45,30 @@ export type PolicyFault =
   /** Whoever keeps it up to date no longer can. It ends with `resume`. */
   | { readonly kind: 'suspended' };
 
+/** Changes that carry no policy: a kind that is neither here nor taken in is an error of types. */
+type WithoutPolicy =
+  | 'credential.added'
+  | 'credential.removed'
+  | 'session.opened'
+  | 'session.closed'
+  | 'token.revoked'
+  | 'assertion.used'
+  | 'lease.opened'
+  | 'lease.started'
+  | 'lease.ended'
+  | 'signing-key.added'
+  | 'signing-key.retired'
+  | 'ledger-key.announced'
+  | 'ledger-key.began'
+  | 'ledger-key.ended'
+  | 'job.status'
+  | 'container.created'
+  | 'container.deleted'
+  | 'blob.written'
+  | 'blob.deleted'
+  | 'configuration.changed'
+  | 'person.erased';
+
 /**
  * The whole policy in memory, indexed for `decide` and kept up to date change by change. Pure: no I/O, no clock.
  * Every view of it between two calls of `apply` is consistent.
@@ -294,29 +318,8 @@ export class PolicySnapshot {
       case 'resource.deleted':
         tags.delete(normalizeScope(change.id) ?? change.id);
         break;
-      case 'credential.added':
-      case 'credential.removed':
-      case 'session.opened':
-      case 'session.closed':
-      case 'token.revoked':
-      case 'assertion.used':
-      case 'lease.opened':
-      case 'lease.started':
-      case 'lease.ended':
-      case 'signing-key.added':
-      case 'signing-key.retired':
-      case 'ledger-key.announced':
-      case 'ledger-key.began':
-      case 'ledger-key.ended':
-      case 'job.status':
-      case 'container.created':
-      case 'container.deleted':
-      case 'blob.written':
-      case 'blob.deleted':
-      case 'configuration.changed':
-      case 'person.erased':
-        // These carry no policy.
-        break;
+      default:
+        change.kind satisfies WithoutPolicy;
     }
   }
 }
