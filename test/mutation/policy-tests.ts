@@ -25,6 +25,7 @@ import '../../src/policy/engine/kept-actions.test.ts';
 import '../../src/policy/engine/memberships.test.ts';
 import '../../src/policy/engine/roles.test.ts';
 import '../../src/policy/engine/resource-tags.test.ts';
+import '../../src/policy/engine/condition-attributes.test.ts';
 import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
 import '../../src/policy/snapshot.faults.test.ts';
