@@ -51,9 +51,9 @@ interface Running {
 
 /**
  * A Sequencer and an EventSearch in a thread of their own, with a connection of their own, so that hashing, indexing,
- * searching, waiting for the disk and moving pages out of the write-ahead log hold up nobody who appends, decides or answers. The keys stay here: it asks for each
- * signature. When the thread ends by itself, what was asked of it is refused and the log is not published; the next call
- * starts another, which takes the lease over and resumes as any process does.
+ * searching, waiting for the disk and moving pages out of the write-ahead log hold up nobody who appends, decides or
+ * answers. The keys stay here: it asks for each signature. When the thread ends by itself, what was asked of it is refused
+ * and the log is not published; the next call starts another, which takes the lease over and resumes as any process does.
  */
 export class LedgerThread {
   readonly #options: LedgerThreadOptions;
