@@ -102,7 +102,8 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       directory: ledgerDirectory,
       origin: identity.ledgerOrigin,
       signer: logKeys,
-      inThread: true,
+      // Whoever only makes an installation has gone before a thread would be of use.
+      inThread: !mayCreate,
       clock,
       log,
       productVersion,
