@@ -95,7 +95,9 @@ export class LoggedEntries {
     this.#tiles.set(index, reading);
     const forget = () => this.#tiles.delete(index);
     // What is not full yet, or not there, is another one the next time.
-    reading.then((hashes) => hashes?.length === tileWidth * hashBytes || forget(), forget);
+    reading.then((hashes) => {
+      if (hashes?.length !== tileWidth * hashBytes) forget();
+    }, forget);
     for (const oldest of this.#tiles.keys()) {
       if (this.#tiles.size <= keptTiles) break;
       this.#tiles.delete(oldest);
