@@ -1,5 +1,6 @@
 // What follows the append: a Sequencer, an EventSearch, and what brings the write-ahead log to where it belongs, over a
 // connection of their own.
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../lib/clock.ts';
 import { Backfill } from '../../store/backfill.ts';
@@ -100,6 +101,8 @@ const served: ThreadCalls = {
   open: async () => {
     await sequencer.open();
     search.schedule();
+    // Otherwise compiled code is kept at the exit, which a kill leaves out.
+    flushCompileCache();
   },
   integrate: async () => {
     search.schedule();
