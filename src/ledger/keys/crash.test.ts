@@ -22,14 +22,9 @@ afterEach(() => fixture.remove());
 const read = (name: string) => readFileSync(join(fixture.logDirectory, name), 'utf8');
 
 /** Lets a child exchange its keys until it kills itself at a step; the events that it has acknowledged. */
-async function exchangeUntilKilled(
-  where: string,
-  step: string,
-  moment: string,
-  skip: number,
-): Promise<string[]> {
+async function exchangeUntilKilled(step: string, moment: string, skip: number): Promise<string[]> {
   const program = join(import.meta.dirname, '..', 'testing', 'exchanging-child.ts');
-  const child = spawn(process.execPath, [program, fixture.home, where, step, moment, String(skip)], {
+  const child = spawn(process.execPath, [program, fixture.home, step, moment, String(skip)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -50,7 +45,7 @@ describe('after kill -9 in the middle of an exchange of keys by one that publish
       await begun.ledger.record(decidedFact());
       await begun.close();
       const kept = read('checkpoint');
-      const acknowledged = await exchangeUntilKilled('thread', step, moment, randomInt(3));
+      const acknowledged = await exchangeUntilKilled(step, moment, randomInt(3));
       const killedAt = read('checkpoint');
 
       const house = await openKeyHouse(fixture.home);

@@ -29,7 +29,7 @@ export class Teller {
       if (start > 0) await setImmediate();
       const some = rows.slice(start, start + openedAtOnce);
       const secrets = new Map<string, Uint8Array | null>();
-      const sealed = await this.#turn(() =>
+      const sealed = await this.#store.turn(() =>
         some.map(({ sequence }) => {
           const boxes = this.#sealed.get(sequence)?.['sealed'];
           if (!(boxes instanceof Uint8Array)) return null;
@@ -50,7 +50,7 @@ export class Teller {
   /** An entry whose row is gone, with what the archive has beside it. */
   async entry(entry: Uint8Array, boxes: Uint8Array | null): Promise<ToldEvent> {
     const secrets = new Map<string, Uint8Array | null>();
-    if (boxes !== null) await this.#turn(() => this.#read(boxes, secrets));
+    if (boxes !== null) await this.#store.turn(() => this.#read(boxes, secrets));
     return tellEntry(entry, boxes, (name) => secrets.get(name) ?? null);
   }
 
@@ -58,9 +58,5 @@ export class Teller {
     for (const { keyName } of decodeBoxes(boxes) ?? []) {
       if (!secrets.has(keyName)) secrets.set(keyName, this.#keys.secret(keyName));
     }
-  }
-
-  async #turn<T>(act: () => T): Promise<T> {
-    return this.#store.db.connection().execute(async () => act());
   }
 }

@@ -187,7 +187,7 @@ class PruneStatements {
   }
 
   async turn<T>(act: () => T): Promise<T> {
-    return this.#store.db.connection().execute(async () => act());
+    return this.#store.turn(act);
   }
 }
 

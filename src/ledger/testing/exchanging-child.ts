@@ -1,16 +1,15 @@
-// node exchanging-child.ts HOME WHERE STEP MOMENT SKIP: appends and exchanges its key without end, until it kills itself at a
-// step; WHERE it publishes: `within`, or in a `thread`.
+// node exchanging-child.ts HOME STEP MOMENT SKIP: appends and exchanges its key without end, until it kills itself at a step.
 import { writeSync } from 'node:fs';
 import { endingAt } from '../faults.ts';
 import { attribution, decidedFact } from './ledger-fixture.ts';
 import { openKeyHouse } from './key-house.ts';
 
-const [home = '', where, step = '', moment = '', skip = '0'] = process.argv.slice(2);
+const [home = '', step = '', moment = '', skip = '0'] = process.argv.slice(2);
 const ending = { step, moment, skip: Number(skip) };
 
 const { ledger, exchange } = await openKeyHouse(home, {
   fault: endingAt(ending),
-  ledger: { inThread: where === 'thread', threadEnding: ending },
+  ledger: { inThread: true, threadEnding: ending },
   exchange: { everyMilliseconds: 20, overlapMilliseconds: 10 },
 });
 
