@@ -19,6 +19,7 @@ export default defineConfig({
       'src/**/*.test.ts',
       'test/{e2e,security,conformance,mutation}/**/*.test.ts',
       'scripts/**/*.test.ts',
+      'deploy/middleware/node/src/**/*.test.ts',
     ],
     // For what hangs: on a machine with other work, what takes a second by itself may well take twenty.
     testTimeout: 120_000,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { openLedger, type Ledger, type LedgerOptions } from '../src/ledger/ledger.ts';
+import type { Ledger, LedgerOptions } from '../src/ledger/ledger.ts';
+import { openLedger } from '../src/ledger/open-ledger.ts';
 import { createSigner, generateNoteKey } from '../src/ledger/note.ts';
 import { tenantId } from '../src/ledger/testing/ledger-fixture.ts';
 import { systemClock } from '../src/lib/clock.ts';

@@ -110,6 +110,7 @@ function templates(): Templates {
       attribution: by,
       surface: 'arm',
       operation: '@action',
+      effect: 'read',
       scope,
       status: 200,
       requestBytes: 0,
@@ -184,7 +185,9 @@ function factsWith(facts: EventFacts, values: ReadonlyMap<string, string>): Even
     sessions: filled(facts.sessions),
     leases: filled(facts.leases),
     decisions: filled(facts.decisions),
+    outcomes: filled(facts.outcomes),
     correlations: filled(facts.correlations),
+    isCorrelationSealed: facts.isCorrelationSealed,
   };
 }
 

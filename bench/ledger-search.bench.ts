@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventFilter } from '../src/ledger/search/event-filter.ts';
 import { LoggedEntries } from '../src/ledger/logged-entries.ts';
+import { SubjectKeys } from '../src/ledger/privacy/subject-keys.ts';
+import { Teller } from '../src/ledger/privacy/teller.ts';
 import { directorySource } from '../src/ledger/sources/directory-source.ts';
 import { Indexer, type SearchIndex } from '../src/ledger/search/indexer.ts';
 import { relatedIds } from '../src/ledger/search/related-ids.ts';
@@ -73,7 +75,12 @@ async function measure(home: string, name: string, count: number): Promise<Bench
       throw new Error(`row ${sequence} is not what was written`);
     },
   });
-  const indexer = new Indexer(store, createLog('error'), logged.of);
+  const indexer = new Indexer(
+    store,
+    createLog('error'),
+    logged.of,
+    new Teller(store, new SubjectKeys(store)).rows,
+  );
   const started = performance.now();
   const cpu = process.cpuUsage();
   const index = await indexer.caughtUp();

@@ -18,7 +18,9 @@ const options: BenchOptions = {
 };
 /** Measuring programs end in `.bench.ts`; what they share does not. */
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.bench.ts'));
-const selected = files.filter((name) => wanted === undefined || name.includes(wanted));
+const exact = files.filter((name) => name === `${wanted}.bench.ts`);
+const selected =
+  exact.length > 0 ? exact : files.filter((name) => wanted === undefined || name.includes(wanted));
 if (selected.length === 0) {
   console.error(
     `no bench is named like ${wanted ?? ''}; there are: ${files.map((name) => name.replace('.bench.ts', '')).join(', ')}`,

@@ -12,6 +12,9 @@ interface Node {
   readonly items?: Node;
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
+  /** The shapes that a value with a `kind` may have. */
+  readonly oneOf?: readonly Node[];
+  readonly anyOf?: readonly Node[];
 }
 
 const schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
@@ -41,16 +44,20 @@ function collect(path: string, node: Node): void {
   const leaf = node.properties === undefined && inner === undefined && node.items?.properties === undefined;
   if (path !== '' && (leaf || node.description !== undefined)) {
     const fallback = leaf && node.default !== undefined ? `\`${JSON.stringify(node.default)}\`` : '';
-    rows.push(`| \`${path}\` | ${typeOf(node)} | ${fallback} | ${node.description ?? ''} |`);
+    const row = `| \`${path}\` | ${typeOf(node)} | ${fallback} | ${node.description ?? ''} |`;
+    // What every shape of a union has is said once.
+    if (!rows.includes(row)) rows.push(row);
   }
   for (const [key, child] of Object.entries(node.properties ?? {}))
     collect(path === '' ? key : `${path}.${key}`, child);
-  if (inner?.properties) collect(`${path}.{name}`, inner);
+  for (const shape of inner?.oneOf ?? (inner?.properties ? [inner] : [])) collect(`${path}.{name}`, shape);
   if (node.items?.properties) collect(`${path}[]`, node.items);
 }
 
 function typeOf(node: Node): string {
   if (node.enum) return node.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (typeof node.const === 'string') return `\`${node.const}\``;
+  const types = node.anyOf?.map(({ type }) => type);
+  if (types?.every((type) => type === 'string' || type === 'array')) return types.join(' or ');
   return node.type ?? 'reference';
 }

@@ -149,7 +149,8 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     surfaces: composed.surfaces,
     recognise: createRecogniser({
       verifyToken: (token, audiences) => identity.tokenVerifier.verify(token, audiences),
-      callerFromCookie: (cookie) => callerFromCookie(tenantId, identity.sessions, snapshot, cookie),
+      callerFromCookie: (cookie, connection) =>
+        callerFromCookie({ ...identity, tenantId, snapshot }, cookie, connection),
     }),
     decide: (authorities, access) =>
       policy.isCurrent
@@ -210,6 +211,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
       keepHouse(identity),
       exchangeLogKey(),
       composed.sweepSignIns(),
+      composed.sweepAccessRequests(),
       renewCertificate(),
       keepTo(),
     ]).catch((error: unknown) => log.error({ err: error }, 'housekeeping failed'));
@@ -244,6 +246,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
 
 async function keepHouse(identity: IdentityParts): Promise<void> {
   await identity.signingKeys.rotateIfDue();
+  await identity.assertionKeys.rotateIfDue();
   await identity.cookieKeys.rotateIfDue();
   await identity.sessions.sweep();
   await identity.throttle.sweep();

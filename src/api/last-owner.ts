@@ -23,6 +23,8 @@ export interface LastOwnerParts {
   reachable(tx: Tx, principal: PrincipalRecord): Promise<boolean>;
 }
 
+const root: Post = { scope: '/', actions: administration };
+
 /** How many people a refusal names. */
 const named = 3;
 
@@ -42,17 +44,28 @@ export function lastOwnerGuard(parts: LastOwnerParts): CommitGuard {
   return async (tx, changes) => {
     const taking = changes.filter((change) => mayTakeAway(change, parts.snapshot));
     if (taking.length === 0) return;
+    const isReachable = rememberedPerPrincipal((principal) => parts.reachable(tx, principal));
+    const atRoot = await rootHolder(tx, lastFound, isReachable);
+    if (atRoot !== null) remember(lastFound, atRoot.id);
+    const denials = await tx.selectFrom('deny_assignments').select('scope').distinct().execute();
+    if (atRoot !== null && denials.length === 0) return;
     const placements = await loadPlacements(tx);
     const empty = { principals: [], memberships: [], roleDefinitions: [], roleAssignments: [] };
     const tree = unconditionally({ ...empty, denyAssignments: [], placements, version: 0 });
     const subscriptions = placements.map(({ scope }) => scope).filter(isSubscription);
     const posts = postsOf(parts.snapshot, changes, taking, subscriptions, mayLock);
-    const asked = posts.filter((post) => taking.some((change) => reaches(change, post.scope, tree)));
+    const deniedAt = new Set(denials.map(({ scope }) => scope));
+    const mayBeOpen = ({ scope }: Post): boolean =>
+      atRoot === null || tree.ancestors(scope).some((above) => deniedAt.has(above));
+    const asked = posts.filter(
+      (post) => mayBeOpen(post) && taking.some((change) => reaches(change, post.scope, tree)),
+    );
     if (asked.length === 0) return;
     const scopes = new Set(asked.flatMap(({ scope }) => tree.ancestors(scope)));
     const policyOf = async (only: readonly PrincipalId[] | null) =>
-      unconditionally(await loadPolicyAt(tx, [...scopes], isAdministrative, only));
-    const isReachable = rememberedPerPrincipal((principal) => parts.reachable(tx, principal));
+      unconditionally(
+        await loadPolicyAt(tx, { scopes: [...scopes], placements, matters: isAdministrative, only }),
+      );
     const open =
       lastFound.size === 0 ? asked : await notHeld(await policyOf([...lastFound]), asked, isReachable);
     if (open.length === 0) return;
@@ -132,6 +145,27 @@ function postsOf(
     ...Array.from(governed, (scope) => ({ scope, actions: administration })),
     ...Array.from(denied, (scope) => ({ scope, actions: [liftsDenials] })),
   ];
+}
+
+/**
+ * Somebody who holds the root as the transaction leaves it, those first of whom it was known before; null for nobody. What is
+ * assigned there holds everywhere beneath where nothing is denied: then nobody looks at the many scopes there are.
+ */
+async function rootHolder(
+  tx: Tx,
+  known: ReadonlySet<PrincipalId>,
+  isReachable: IsReachable,
+): Promise<PrincipalRecord | null> {
+  const at = { scopes: [root.scope], placements: [], matters: isAdministrative };
+  for (const only of known.size === 0 ? [null] : [[...known], null]) {
+    const holder = await holderOf(
+      unconditionally(await loadPolicyAt(tx, { ...at, only })),
+      root,
+      isReachable,
+    );
+    if (holder !== null) return holder;
+  }
+  return null;
 }
 
 type IsReachable = (principal: PrincipalRecord) => Promise<boolean>;

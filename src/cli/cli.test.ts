@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline';
 import { validate } from '@cedar-policy/cedar-wasm/nodejs';
 import {
   chmodSync,
@@ -259,6 +260,36 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect(whole.stdout).toMatch(/to +everyone\nexcept +Administrator/);
   await admin.json('deny', 'delete', denied.name, ...where);
   expect((await check()).code).toBe(0);
+
+  // A directory of a notebook server, `Team B`: as the guide and every explanation write it.
+  const directory = ['--scope', 'workspace/computes/nb/directories/%54eam%20%42'];
+  const there = (await admin.json(
+    'deny',
+    'create',
+    '--name',
+    'B',
+    '--everyone',
+    '--except',
+    'admin@lockstep.local',
+    '--action',
+    '*/delete',
+    ...directory,
+  )) as { name: string; properties: { scope: string } };
+  expect(there.properties.scope).toMatch(/\/directories\/%54eam%20%42$/);
+  expect((await admin.lockstep('deny', 'list', ...directory)).stdout).toContain('%54eam%20%42');
+  await admin.json('deny', 'delete', there.name, ...directory);
+  const reading = (await admin.json(
+    'role',
+    'assign',
+    '--role',
+    'Reader',
+    '--assignee',
+    'bea@lab.example',
+    ...directory,
+  )) as { name: string };
+  expect((await admin.lockstep('role', 'list', ...directory)).stdout).toContain('%54eam%20%42');
+  await admin.json('role', 'remove', reading.name, ...directory);
+  expect((await admin.lockstep('role', 'list', ...directory)).stdout).not.toContain('%54eam%20%42');
 });
 
 test('management groups are made, shown as a tree, moved, given a subscription and a role, and deleted', async () => {
@@ -381,7 +412,34 @@ test('a token for a resource is printed alone, so that another client can be giv
   expect([run.code, run.stderr]).toEqual([0, '']);
   expect(run.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   expect((await bea.lockstep('token')).code).toBe(2);
-  expect((await bea.lockstep('token', '--connection', 'no-such')).code).toBe(5);
+  const unknown = await bea.lockstep('token', '--connection', 'no-such');
+  expect([unknown.code, unknown.stderr]).toEqual([
+    5,
+    expect.stringContaining('Is there `connections.no-such` in the configuration of the server'),
+  ]);
+});
+
+test('a token that is handed on has half an hour left; commands go on with what they have', async () => {
+  const file = join(bea.directory, 'config', 'credentials.json');
+  const resource = 'https://management.azure.com';
+  const leave = (minutes: number) => {
+    const text = readFileSync(file, 'utf8').replaceAll(
+      /"expiresAt": ?\d+/g,
+      `"expiresAt":${Date.now() + minutes * 60_000}`,
+    );
+    writeFileSync(file, text, { mode: 0o600 });
+  };
+  const handedOn = async () => (await bea.lockstep('token', '--resource', resource)).stdout;
+  const kept = () => JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
+  const first = await handedOn();
+  expect((await bea.lockstep('whoami')).code).toBe(0);
+  leave(31);
+  expect(await handedOn()).toBe(first);
+  leave(29);
+  const before = kept();
+  expect((await bea.lockstep('whoami')).code).toBe(0);
+  expect(kept()).toBe(before);
+  expect(await handedOn()).not.toBe(first);
 });
 
 test('another’s decision is refused alike whether it exists or not', async () => {
@@ -634,6 +692,27 @@ test('a sign-in is listed and ended by its owner, not by another; what rested on
   expect([other.code, unknown.code]).toEqual([3, 3]);
   expect((await admin.lockstep('sessions', 'cut', session?.id ?? '')).code).toBe(0);
   expect((await cut.lockstep('whoami')).code).toBe(4);
+});
+
+test('streams are followed as they open and end, and cut', async () => {
+  const watching = admin.start('sessions', 'follow', '--all', '--json');
+  const told: { what: string; session: { id: string; operation: string; kind: string } }[] = [];
+  createInterface({ input: watching.stdout ?? process.stdin }).on('line', (line) => {
+    told.push(JSON.parse(line) as (typeof told)[number]);
+  });
+  const stream = admin.start('ledger', 'tail', '--follow', '--lines', '0');
+  const gone = new Promise((resolve) => stream.once('close', resolve));
+  const found = (what: string) =>
+    told.find((one) => one.what === what && one.session.operation === 'Lockstep.Access/events/read');
+  await vi.waitUntil(() => found('opened') !== undefined, { timeout: 30_000 });
+  const { id, kind } = found('opened')?.session ?? { id: '', kind: '' };
+  expect([kind, (await bea.lockstep('sessions', 'cut', id)).code]).toEqual(['stream', 3]);
+  expect((await admin.lockstep('sessions', 'cut', id)).code).toBe(0);
+  await vi.waitUntil(() => found('ended')?.session.id === id, { timeout: 30_000 });
+  await gone;
+  watching.kill('SIGINT');
+  expect(await new Promise((resolve) => watching.once('close', resolve))).toBe(0);
+  expect((await bea.lockstep('sessions', 'follow', '--all')).code).toBe(3);
 });
 
 test('a disabled person is refused on the next command', async () => {

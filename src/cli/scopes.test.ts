@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CliError } from './cli-error.ts';
-import { scopeNamed, scopeToGiveAt, shortScope } from './scopes.ts';
+import { pathOfScope, scopeNamed, scopeToGiveAt, shortScope } from './scopes.ts';
 
 const group = '/subscriptions/s1/resourceGroups/ml/providers';
 const places = {
@@ -87,4 +87,24 @@ test('whatever is shown short names the same scope again', () => {
       expect(scopeNamed(shortScope(scope, places), places).toLowerCase()).toBe(scope.toLowerCase());
     }),
   );
+});
+
+test('a name of which case and blanks count stands in a path as it stands in the scope', () => {
+  expect(pathOfScope('/')).toBe('');
+  const scope = '/a/b/directories/%54eam%20%42';
+  expect(pathOfScope(scope)).toBe('/a/b/directories/%2554eam%2520%2542');
+  expect(decodeURIComponent(pathOfScope(scope))).toBe(scope);
+});
+
+test('a blank in a scope is told how to be written', () => {
+  const error = (() => {
+    try {
+      const workspaceId = places.workspaceId.replace('/s1/', '/6f0c0000-0000-4000-8000-000000000001/');
+      return scopeToGiveAt('workspace/computes/nb/directories/Team B', { ...places, workspaceId });
+    } catch (thrown) {
+      return thrown;
+    }
+  })();
+  expect(error).toBeInstanceOf(CliError);
+  expect(error).toMatchObject({ hint: expect.stringContaining('`%54eam%20%42`') as string });
 });

@@ -1,5 +1,5 @@
 import { nearestKey } from '../config/nearest-key.ts';
-import { isGuid } from '../lib/ids.ts';
+import { hasScopeForm, scopeForms } from '../lib/scope-form.ts';
 import { CliError } from './cli-error.ts';
 import type { Discovery } from './connection/discovery.ts';
 
@@ -24,19 +24,16 @@ export function scopeNamed(name: string, places: Places): string {
   return [base, ...rest].join('/');
 }
 
+/** Where a scope, or the id of what lies there, stands in the path of a request: a `%` of its own is a character there. */
+export function pathOfScope(scope: string): string {
+  return scope === '/' ? '' : scope.replaceAll('%', '%25');
+}
+
 function meant(name: string, head: string, places: Places): string {
   if (/^(subscriptions|providers)$/i.test(head)) return `Did you mean \`/${name}\`?`;
   const near = nearestKey(head, [...shortNames(places).keys()]);
   return near === null ? scopeHelp : `Did you mean \`${[near, ...name.split('/').slice(1)].join('/')}\`?`;
 }
-
-const scopeForms = [
-  '/',
-  '/providers/NAMESPACE/…',
-  '/subscriptions/ID',
-  '/subscriptions/ID/resourceGroups/NAME',
-  '/subscriptions/ID[/resourceGroups/NAME]/providers/NAMESPACE/TYPE/NAME…',
-];
 
 /**
  * The scope at which something is to be given or denied: one at which nothing can ever lie is a typing error that would
@@ -50,29 +47,15 @@ export function scopeToGiveAt(name: string, places: Places): string {
 
 /** The same of a scope that is written in full. */
 export function requireScopeToGiveAt(scope: string): void {
-  if (scope.startsWith('/') && wellFormed(scope)) return;
+  const odd = scope.split('/').find((segment) => /[^\x21-\x7e]/.test(segment));
+  if (odd !== undefined && hasScopeForm(scope.replaceAll(/[^\x21-\x7e]/g, '-')))
+    throw new CliError('usage', `\`${odd}\` cannot stand in a scope as it is.`, {
+      hint: `Capitals that count, and all but letters, digits and \`-._~\`, are written as bytes: \`${inBytes(odd)}\`. \`lockstep explain\` and \`check\` print scopes so.`,
+    });
+  if (hasScopeForm(scope)) return;
   throw new CliError('usage', `Nothing can lie at \`${scope}\`.`, {
     hint: `Scopes look like ${scopeForms.join(', ')}.`,
   });
-}
-
-function wellFormed(scope: string): boolean {
-  if (scope === '/') return true;
-  const [kind = '', id = '', ...rest] = scope.replace(/^\/|\/$/g, '').split('/');
-  if (same(kind, 'providers')) return id !== '';
-  if (!same(kind, 'subscriptions') || !isGuid(id)) return false;
-  const within = same(rest[0] ?? '', 'resourceGroups') ? rest.slice(1) : ['-', ...rest];
-  const [group = '', providers, namespace, type, resource] = within;
-  if (group === '') return false;
-  if (providers === undefined) return true;
-  return (
-    same(providers, 'providers') &&
-    [namespace, type, resource].every((each) => each !== undefined && each !== '')
-  );
-}
-
-function same(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }
 
 /** The short form of a scope, as `--scope` takes it; one that has none is shown whole. */
@@ -128,4 +111,14 @@ function groupScope(head: string): string | null {
 
 function containersOf({ storageAccountId }: Places): string {
   return `${storageAccountId}/blobServices/default/containers`;
+}
+
+/** A name whose case and blanks count, as it stands in a scope. */
+function inBytes(name: string): string {
+  return [...Buffer.from(name)]
+    .map((byte) => {
+      const character = String.fromCharCode(byte);
+      return /[a-z0-9._~-]/.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`;
+    })
+    .join('');
 }

@@ -124,7 +124,17 @@ test('two witnesses watch a server; a stranger checks log, receipt and growth by
   writeFileSync(join(copy, 'checkpoint'), bare);
   const lacking = await stranger.lockstep('ledger', 'verify', copy, '--policy', policy);
   expect([lacking.code, lacking.stderr]).toEqual([7, expect.stringContaining('not cosigned by legal')]);
-  expect((await stranger.lockstep('ledger', 'verify', copy, '--key', key)).code).toBe(0);
+  const unasked = await stranger.lockstep('ledger', 'verify', copy, '--key', key);
+  expect([unasked.code, unasked.stderr]).toEqual([
+    0,
+    expect.stringContaining('give its policy with --policy'),
+  ]);
+  const undemanding = stranger.file('none.policy', `log ${key}\nquorum none\n`);
+  const trusting = await stranger.lockstep('ledger', 'verify', copy, '--policy', undemanding);
+  expect([trusting.code, trusting.stderr]).toEqual([
+    0,
+    expect.stringMatching(/^The policy asks for no witness, so [^:]*$/m),
+  ]);
 
   // One witness is gone: the server goes on, and says so.
   serving[1]?.child.kill('SIGTERM');

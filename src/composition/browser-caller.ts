@@ -1,16 +1,27 @@
 import type { Caller } from '../identity/caller.ts';
+import type { ConnectionSignIns } from '../identity/signin/connection-sign-ins.ts';
 import type { Sessions } from '../identity/signin/sessions.ts';
 import type { TenantId } from '../lib/ids.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 
-/** The person behind a session cookie; null when the cookie names no open session of a known person. */
+export interface BrowserCallers {
+  readonly tenantId: TenantId;
+  readonly sessions: Sessions;
+  readonly connectionSignIns: ConnectionSignIns;
+  readonly snapshot: PolicySnapshot;
+}
+
+/**
+ * The person behind a session cookie, ours or that of a connection; null when it names no open session of a known
+ * person, or is not for where it was sent.
+ */
 export function callerFromCookie(
-  tenantId: TenantId,
-  sessions: Sessions,
-  snapshot: PolicySnapshot,
+  { tenantId, sessions, connectionSignIns, snapshot }: BrowserCallers,
   cookie: string,
+  connection: string | null,
 ): Caller | null {
-  const session = sessions.fromCookie(cookie);
+  const session =
+    connection === null ? sessions.fromCookie(cookie) : connectionSignIns.fromCookie(cookie, connection);
   if (session === null) return null;
   const person = snapshot.principal(session.principalId);
   if (person?.kind !== 'user') return null;

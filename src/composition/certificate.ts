@@ -28,12 +28,25 @@ export async function serverCertificate(
       renewAt: Infinity,
     };
   }
-  // Some clients refuse a wildcard directly beneath a top-level name, so every host is listed as well.
-  const hosts = [...Object.keys(config.connections), `${storageAccount}.blob`].map(
-    (name) => `${name}.${config.baseDomain}`,
-  );
-  const names = [hostname, `*.${config.baseDomain}`, `*.blob.${config.baseDomain}`, ...hosts];
+  const { baseDomain } = config;
+  const storageHost = `${storageAccount}.blob.${baseDomain}`;
+  const wildcards = [`*.${baseDomain}`, `*.blob.${baseDomain}`];
+  const names = [hostname, ...wildcards, ...listedHosts(config), storageHost];
   const local = await ensureLocalAuthority(join(config.home, 'tls'), names);
   const { key, cert, renewAt } = local;
   return { key, cert, certificateAuthorityFile: local.caCertificatePath, renewAt };
+}
+
+/** Clients give up a handshake whose certificate is larger than some ten kilobytes; this is well beneath. */
+const mostListed = 200;
+
+/**
+ * The hosts of connections that the certificate names one by one: some clients refuse a wildcard directly beneath a
+ * top-level name, such as `*.localhost`. Beneath a real domain the wildcard does, and no stranger reads in the
+ * certificate what there is. Where there are too many, those clients have the path `/connections/{name}/`.
+ */
+function listedHosts({ baseDomain, connections }: Pick<Config, 'baseDomain' | 'connections'>): string[] {
+  const names = Object.keys(connections);
+  if (baseDomain.includes('.') || names.length > mostListed) return [];
+  return names.map((name) => `${name}.${baseDomain}`);
 }

@@ -5,7 +5,8 @@ import type { LiveSession, LiveSessions } from '../gateway/live-sessions.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { isAllowedForAll } from '../policy/decide.ts';
+import { decideForAll, isAllowedForAll } from '../policy/decide.ts';
+import type { Access, Cause } from '../policy/types.ts';
 import type { Change, ChangeKind, Follower, LeaseRecord } from '../store/changes.ts';
 import type { CurrentPolicy } from './current-policy.ts';
 import type { JobRights } from './job-access.ts';
@@ -105,8 +106,10 @@ export class Enforcement {
     let restsOnTime = false;
     for (const decided of session.accesses) {
       const { access, asked } = questionAt(decided, now);
-      if (!isAllowedForAll(policy.snapshot, authorities, access))
+      if (!isAllowedForAll(policy.snapshot, authorities, access)) {
+        session.cutDetail = detailOf(decideForAll(policy.snapshot, authorities, access).cause, access);
         return asked() ? 'condition-ended' : 'policy-changed';
+      }
       restsOnTime ||= asked();
     }
     session.restsOnTime = restsOnTime;
@@ -116,4 +119,11 @@ export class Enforcement {
   #whyDead(caller: Caller | null): string | null {
     return caller !== null && this.#parts.checkLive(caller) !== null ? 'identity-ended' : null;
   }
+}
+
+/** The policy that is to blame, in the few words that a close frame holds. */
+function detailOf(cause: Cause, access: Access): string {
+  return cause.kind === 'deny-assignment'
+    ? `deny assignment ${cause.name}`
+    : `${cause.kind.replaceAll('-', ' ')}, ${access.action}`;
 }

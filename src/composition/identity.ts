@@ -5,10 +5,14 @@ import { Leases } from '../identity/leases/leases.ts';
 import { Liveness } from '../identity/liveness.ts';
 import { CookieKeys } from '../identity/signin/cookie-keys.ts';
 import { OneTimeLinks } from '../identity/signin/one-time-links.ts';
+import { ConnectionSignIns } from '../identity/signin/connection-sign-ins.ts';
 import { Sessions } from '../identity/signin/sessions.ts';
 import { SignInThrottle } from '../identity/signin/throttle.ts';
 import { TokenIssuer } from '../identity/tokens/issue.ts';
+import { assertionKeyKind, type AssertionJwk } from '../identity/tokens/assertion-key-kind.ts';
+import { assertionSeconds } from '../identity/tokens/sign-assertion.ts';
 import { SigningKeys } from '../identity/tokens/signing-keys.ts';
+import { tokenKeyKind, type TokenJwk } from '../identity/tokens/token-key-kind.ts';
 import { TokenVerifier } from '../identity/tokens/verify.ts';
 import type { LeaseRecord } from '../store/changes.ts';
 import type { Foundation } from './foundation.ts';
@@ -18,11 +22,14 @@ const daySeconds = 86_400;
 export interface IdentityParts {
   readonly issuer: string;
   readonly liveness: Liveness;
-  readonly signingKeys: SigningKeys;
+  readonly signingKeys: SigningKeys<TokenJwk>;
+  /** Of the statements of identity to upstreams. */
+  readonly assertionKeys: SigningKeys<AssertionJwk>;
   readonly tokenIssuer: TokenIssuer;
   readonly tokenVerifier: TokenVerifier;
   readonly leases: Leases;
   readonly sessions: Sessions;
+  readonly connectionSignIns: ConnectionSignIns;
   readonly cookieKeys: CookieKeys;
   readonly oneTimeLinks: OneTimeLinks;
   readonly throttle: SignInThrottle;
@@ -55,17 +62,17 @@ export async function composeIdentity(
     daySeconds,
   );
   const signSeconds = config.tokens.signingKeyDays * daySeconds;
+  const publishAheadSeconds = Math.min(daySeconds, signSeconds / 2);
+  const signing = { store, commit, clock, sealer, tenantId };
   const signingKeys = await SigningKeys.open({
-    store,
-    commit,
-    clock,
-    sealer,
-    tenantId,
-    rotation: {
-      signSeconds,
-      publishAheadSeconds: Math.min(daySeconds, signSeconds / 2),
-      longestTokenSeconds,
-    },
+    ...signing,
+    kind: tokenKeyKind,
+    rotation: { signSeconds, publishAheadSeconds, longestTokenSeconds },
+  });
+  const assertionKeys = await SigningKeys.open({
+    ...signing,
+    kind: assertionKeyKind,
+    rotation: { signSeconds, publishAheadSeconds, longestTokenSeconds: assertionSeconds },
   });
   const issuer = `${needs.publicUrl}/${tenantId}/v2.0`;
   const tokenIssuer = new TokenIssuer({ keys: signingKeys, issuer, tenantId, clock });
@@ -94,6 +101,7 @@ export async function composeIdentity(
     issuer,
     liveness,
     signingKeys,
+    assertionKeys,
     tokenIssuer,
     tokenVerifier: new TokenVerifier({ keys: signingKeys, issuer, tenantId, clock }),
     leases: new Leases({
@@ -108,6 +116,7 @@ export async function composeIdentity(
       stillAllowed: (lease) => needs.stillAllowed(lease),
     }),
     sessions,
+    connectionSignIns: new ConnectionSignIns({ keys: cookieKeys, sessions, clock }),
     cookieKeys,
     oneTimeLinks: new OneTimeLinks({ db: store.db, commit, clock }),
     throttle: new SignInThrottle({ db: store.db, clock }),

@@ -1,3 +1,6 @@
+import { AccessRequests } from '../api/access-requests/access-requests.ts';
+import { askPath, askSurface } from '../api/access-requests/ask-surface.ts';
+import { connectionSurface } from '../api/account/connection-surface.ts';
 import { accountSurface } from '../api/account/surface.ts';
 import type { HeldRole } from '../api/entra/pages/account-page.ts';
 import { adminSurface } from '../api/admin/surface.ts';
@@ -9,25 +12,34 @@ import { audiencesOf, knowsResource, type Resource } from '../api/entra/resource
 import { entraSurface } from '../api/entra/surface.ts';
 import { TokenEndpoint } from '../api/entra/token/endpoint.ts';
 import { graphSurface } from '../api/graph/surface.ts';
+import { nowhereSurface, refusalPages } from '../api/refusal/pages.ts';
 import { ledgerSurface } from '../api/ledger/surface.ts';
 import { workloadSurface } from '../api/workload/surface.ts';
+import type { Connection } from '../config/connections.ts';
 import type { Config } from '../config/load.ts';
 import { blobSurface } from '../gateway/adapters/blob/surface.ts';
+import { jupyterSurface, type JupyterOptions } from '../gateway/adapters/jupyter/surface.ts';
+import { jupyterHubSurface } from '../gateway/adapters/jupyterhub/surface.ts';
+import { mlflowSurface } from '../gateway/adapters/mlflow/surface.ts';
+import type { IdentityFacts } from '../gateway/adapters/web/identity-headers.ts';
+import type { ProxiedSurface } from '../gateway/adapters/web/proxied.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
+import type { EndpointView } from '../gateway/upstream/endpoint.ts';
 import type { HostRule } from '../gateway/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
 import { actingAuthorities } from '../identity/acting-authorities.ts';
-import { CompactSign } from 'jose';
-import type { SigningKeys } from '../identity/tokens/signing-keys.ts';
-import type { Surface } from '../gateway/types.ts';
+import { assertionSigner } from '../identity/tokens/sign-assertion.ts';
+import type { RequestHead, Surface } from '../gateway/types.ts';
 import type { PrincipalId } from '../lib/ids.ts';
-import type { JsonObject } from '../lib/canonical-json.ts';
 import type { Log } from '../lib/log.ts';
 import { holdsRoleWithin } from '../policy/holds-role-within.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { connectionScope } from './connection-scope.ts';
 import type { Foundation } from './foundation.ts';
+import type { Caller } from '../identity/caller.ts';
 import type { IdentityParts } from './identity.ts';
 import type { WorkspaceParts } from './workspace.ts';
+import { systemAttribution } from '../store/changes.ts';
 import { loadPolicyRows } from '../store/policy-rows.ts';
 
 export interface SurfaceNeeds {
@@ -44,6 +56,8 @@ export interface ComposedSurfaces {
   readonly surfaces: readonly Surface[];
   /** Forgets what has lapsed of sign-ins that were begun; to be called now and then. */
   sweepSignIns(): Promise<void>;
+  /** Ends what people have asked for and nobody has answered in time; to be called now and then. */
+  sweepAccessRequests(): Promise<void>;
   /** Closes the connections to protected upstreams. */
   close(): Promise<void>;
 }
@@ -63,6 +77,7 @@ export function composeSurfaces(
     resources.filter(({ audience }) => audience === name).flatMap(audiencesOf);
   const armAudiences = [...audiences('https://management.azure.com'), ...audiences('https://ml.azure.com')];
 
+  const accessRequests = new AccessRequests({ store, commit, clock, snapshot });
   const signIn = interactive({
     ...authority,
     store,
@@ -95,17 +110,56 @@ export function composeSurfaces(
     interactiveToken: (exchange) => signIn.token(exchange),
   });
 
-  const connections = Object.values(config.connections).map(({ credential, ...connection }) =>
-    webSurface(
-      { ...connection, ...(credential === null ? {} : { credential }) },
-      {
-        hosts: needs.hosts,
-        issuer: identity.issuer,
-        sign: (claims) => signAssertion(identity.signingKeys, claims),
-        clock,
-      },
-    ),
-  );
+  const connectionNames = new Set(Object.keys(config.connections));
+  const { port } = new URL(publicUrl);
+  const browsers = {
+    signIns: identity.connectionSignIns,
+    originOf: (name: string) =>
+      connectionNames.has(name)
+        ? `https://${name}.${config.baseDomain}${port === '' ? '' : `:${port}`}`
+        : null,
+  };
+  const signInAddress = (name: string, state: string, path: string) =>
+    `${publicUrl}/signin/connection?${new URLSearchParams({ name, state, path }).toString()}`;
+  const published = {
+    publicJwks: () => ({
+      keys: [...identity.signingKeys.publicJwks().keys, ...identity.assertionKeys.publicJwks().keys],
+    }),
+  };
+  const proxying = {
+    hosts: needs.hosts,
+    issuer: identity.issuer,
+    sign: assertionSigner(identity.assertionKeys),
+    clock,
+    identityOf: ({ subject }: Caller) => identityFacts(snapshot, subject.id, subject.name),
+    upstreamChanged: (connection: string, view: EndpointView) => {
+      const { address, state, why } = view;
+      if (state === 'closed') log.info({ connection, address }, 'an upstream is asked again');
+      else log.warn({ connection, address, state, why }, 'an upstream is not asked for the time being');
+    },
+    holdRolesWithin: (authorities: readonly PrincipalId[], scope: string) =>
+      authorities.every((id) => holdsRoleWithin(snapshot, id, scope)),
+    signInAddress,
+    refusalPage: refusalPages({
+      publicUrl,
+      snapshot,
+      originOf: browsers.originOf,
+      signInAddress,
+      askAddress: (decision) => `${publicUrl}${askPath(decision)}`,
+    }),
+  };
+  const adapted = Object.values(config.connections)
+    .map((each) => ({ ...each, scope: connectionScope(each.scope, foundation.workspace) }))
+    .map((connection) => ({ connection, surface: adapterSurface(connection, proxying) }));
+  const connections = adapted.map(({ surface }) => surface);
+  for (const { name, identityHeaders } of Object.values(config.connections)) {
+    const headers = Object.keys(identityHeaders ?? {});
+    if (headers.length === 0) continue;
+    log.warn(
+      { connection: name, headers },
+      'an upstream takes who calls from headers: whoever reaches it past Lockstep can be anybody there',
+    );
+  }
   const decisionPoint = {
     snapshot,
     clock,
@@ -114,7 +168,15 @@ export function composeSurfaces(
   };
   const principalName = (id: string) => snapshot.principal(id as PrincipalId)?.displayName;
   const surfaces = [
+    connectionSurface({
+      connections: connectionNames,
+      baseDomain: config.baseDomain,
+      signIns: identity.connectionSignIns,
+      record,
+      nameOf: (id) => snapshot.principal(id)?.displayName ?? null,
+    }),
     ...connections,
+    nowhereSurface(snapshot, (head) => isHostOfNoConnection(head, needs.hosts)),
     workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
     ledgerSurface({ ledger, directory: ledgerDirectory }),
     decisionPointSurface({
@@ -159,11 +221,19 @@ export function composeSurfaces(
       signIns: identity.sessions,
       live: needs.live,
       links: identity.oneTimeLinks,
+      connections: () =>
+        adapted.map(({ connection: { name, kind, scope }, surface }) => ({
+          name,
+          kind,
+          scope,
+          upstream: surface.upstreamView(),
+        })),
       workspace: foundation.workspace,
       storageAccount: foundation.storageAccount,
+      accessRequests,
       clock,
     }),
-    entraSurface({ ...authority, keys: identity.signingKeys, tokenEndpoint, clock, interactive: signIn }),
+    entraSurface({ ...authority, keys: published, tokenEndpoint, clock, interactive: signIn }),
     blobSurface({
       accounts: workspace.accounts,
       store: workspace.blobs,
@@ -172,6 +242,7 @@ export function composeSurfaces(
       baseDomain: config.baseDomain,
       clock,
     }),
+    askSurface({ publicUrl, keys: identity.cookieKeys, accessRequests, ledger, snapshot, clock }),
     accountSurface({
       publicUrl,
       clock,
@@ -181,6 +252,7 @@ export function composeSurfaces(
       throttle: identity.throttle,
       oneTimeLinks: identity.oneTimeLinks,
       interactive: signIn,
+      connections: browsers,
       directory,
       groupsOf: (id) =>
         snapshot
@@ -189,13 +261,53 @@ export function composeSurfaces(
           .map((group) => snapshot.principal(group)?.displayName ?? group),
       rolesOf: (id) => heldRoles(snapshot, id),
     }),
+    // The last: what nobody else takes.
+    nowhereSurface(snapshot, () => true),
   ];
   return {
     surfaces,
     sweepSignIns: () => signIn.sweep(),
+    sweepAccessRequests: () => accessRequests.sweep(systemAttribution(tenantId, 'access requests')),
     async close() {
       await Promise.all(connections.map((connection) => connection.close()));
     },
+  };
+}
+
+/** One label beneath the base domain: connections have their hosts there, and nothing else has. */
+function isHostOfNoConnection({ host }: RequestHead, { names, baseDomain }: HostRule): boolean {
+  return !names.includes(host) && host.split('.').slice(1).join('.') === baseDomain;
+}
+
+/** The adapter that knows the protocol of this connection. */
+function adapterSurface({ credential, ...connection }: Connection, options: JupyterOptions): ProxiedSurface {
+  const secret = credential === null ? {} : { credential };
+  switch (connection.kind) {
+    case 'web':
+      return webSurface({ ...connection, ...secret }, options);
+    case 'mlflow':
+      return mlflowSurface({ ...connection, ...secret }, options);
+    case 'jupyterhub':
+      return jupyterHubSurface({ ...connection, ...secret }, options);
+    case 'jupyter':
+      return jupyterSurface({ ...connection, ...secret }, options);
+  }
+}
+
+/** What an upstream may be told of who calls. */
+function identityFacts(snapshot: PolicySnapshot, id: PrincipalId, name: string): IdentityFacts {
+  const principal = snapshot.principal(id);
+  return {
+    id,
+    userPrincipalName: principal?.kind === 'user' ? principal.signInName : null,
+    displayName: principal?.displayName ?? name,
+    groups:
+      snapshot.fault !== null
+        ? null
+        : snapshot
+            .identitiesOf(id)
+            .filter((group) => group !== id)
+            .map((group) => ({ id: group, displayName: snapshot.principal(group)?.displayName ?? group })),
   };
 }
 
@@ -209,12 +321,4 @@ function heldRoles(snapshot: PolicySnapshot, id: PrincipalId): HeldRole[] {
       scope,
       throughGroup: principalId === id ? null : (snapshot.principal(principalId)?.displayName ?? principalId),
     }));
-}
-
-/** An identity assertion for an upstream: its `typ` keeps it from ever being taken for an access token. */
-async function signAssertion(keys: SigningKeys, claims: JsonObject): Promise<string> {
-  const { kid, privateKey } = await keys.signer();
-  return new CompactSign(Buffer.from(JSON.stringify(claims)))
-    .setProtectedHeader({ alg: 'RS256', typ: 'lockstep-assertion+jwt', kid })
-    .sign(privateKey);
 }

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { compileConnection, type Connection } from './connections.ts';
+import { keysAt } from './keys-at.ts';
 import { nearestKey } from './nearest-key.ts';
+import { wordsFor } from './problem-words.ts';
+import { References } from './references.ts';
 import { configSchema, type ParsedConfig } from './schema.ts';
 
 /** What travels inward: compiled, with every path absolute and every secret resolved; frozen. */
@@ -15,11 +19,6 @@ export type Config = Omit<ParsedConfig, 'connections' | 'ledger'> & {
     /** What the file holds; null for a log without witnesses. */
     readonly witnessPolicy: { readonly file: string; readonly text: string } | null;
   };
-};
-
-export type Connection = Omit<ParsedConfig['connections'][string], 'credential'> & {
-  readonly name: string;
-  readonly credential: { readonly header: string; readonly value: string } | null;
 };
 
 export interface ConfigProblem {
@@ -62,8 +61,8 @@ export interface LoadOptions {
 export function loadConfig(options: LoadOptions = {}): Config {
   const environment = options.environment ?? process.env;
   const { home, file, found, value } = readConfig(options);
-  const parsed = configSchema.safeParse(value);
-  if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(problemsOf));
+  const parsed = configSchema.safeParse(value, { error: wordsFor });
+  if (!parsed.success) throw refusal(file, parsed.error, value);
   return compile(parsed.data, home, file, found, environment);
 }
 
@@ -75,8 +74,8 @@ const addressSchema = configSchema.pick({ publicUrl: true, listen: true }).loose
  */
 export function configuredAddress(options: LoadOptions = {}): string {
   const { file, value } = readConfig(options);
-  const parsed = addressSchema.safeParse(value);
-  if (!parsed.success) throw new ConfigError(file, parsed.error.issues.flatMap(problemsOf));
+  const parsed = addressSchema.safeParse(value, { error: wordsFor });
+  if (!parsed.success) throw refusal(file, parsed.error, value);
   return parsed.data.publicUrl ?? `https://localhost:${parsed.data.listen.port}`;
 }
 
@@ -115,30 +114,28 @@ function readJson(file: string, mustExist: boolean): { found: boolean; value: un
   }
 }
 
-function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
+function refusal(file: string, { issues }: z.ZodError, value: unknown): ConfigError {
+  return new ConfigError(
+    file,
+    issues.flatMap((issue) => problemsOf(issue, value)),
+  );
+}
+
+function problemsOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblem[] {
   const path = issue.path.map(String).join('.');
+  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  const { keys, kindsWith } = keysAt(issue.path, value);
   return issue.keys.map((key) => {
-    const suggestion = nearestKey(key, keysAt(issue.path));
-    const problem = { path: path === '' ? key : `${path}.${key}`, message: 'there is no such setting.' };
+    const at = path === '' ? key : `${path}.${key}`;
+    const kinds = kindsWith(key).map((kind) => `\`${kind}\``);
+    if (kinds.length > 0)
+      return { path: at, message: `is a setting of the kind ${kinds.join(' and ')} only.` };
+    const problem = { path: at, message: 'there is no such setting.' };
+    const suggestion = nearestKey(key, keys);
     return suggestion === null ? problem : { ...problem, suggestion };
   });
 }
-
-/** The keys that the schema allows at a path. */
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
-  for (const part of path) {
-    const node = schema as {
-      properties?: Record<string, unknown>;
-      additionalProperties?: unknown;
-      items?: unknown;
-    };
-    schema = node.properties?.[String(part)] ?? node.additionalProperties ?? node.items;
-  }
-  return Object.keys((schema as { properties?: Record<string, unknown> } | undefined)?.properties ?? {});
-}
-
 function compile(
   parsed: ParsedConfig,
   home: string,
@@ -148,20 +145,13 @@ function compile(
 ): Config {
   const base = dirname(file);
   const problems: ConfigProblem[] = [];
-  const connections: Record<string, Connection> = {};
-  for (const [name, { credential, ...connection }] of Object.entries(parsed.connections)) {
-    const path = `connections.${name}.credential.value`;
-    connections[name] = {
-      ...connection,
+  const references = new References(base, environment, problems);
+  const connections = Object.fromEntries(
+    Object.entries(parsed.connections).map(([name, connection]) => [
       name,
-      credential: credential
-        ? {
-            header: credential.header.toLowerCase(),
-            value: resolveSecret(credential.value, path, base, environment, problems),
-          }
-        : null,
-    };
-  }
+      compileConnection(name, connection, references, problems),
+    ]),
+  );
   const environments = Object.fromEntries(
     Object.entries(parsed.local.environments).map(([image, toolchain]) => [
       image,
@@ -172,7 +162,8 @@ function compile(
       },
     ]),
   );
-  const witnessPolicy = readPolicy(parsed.ledger.witnessPolicy, base, problems);
+  const { witnessPolicy: policyFile } = parsed.ledger;
+  const witnessPolicy = policyFile === undefined ? null : references.file(policyFile, 'ledger.witnessPolicy');
   if (problems.length > 0) throw new ConfigError(file, problems);
   return deepFreeze({
     ...parsed,
@@ -185,46 +176,6 @@ function compile(
     file: found ? file : null,
     connections,
   });
-}
-
-function readPolicy(
-  named: string | undefined,
-  base: string,
-  problems: ConfigProblem[],
-): Config['ledger']['witnessPolicy'] {
-  if (named === undefined) return null;
-  const file = resolve(base, named);
-  try {
-    return { file, text: readFileSync(file, 'utf8') };
-  } catch (cause) {
-    const message = `the file ${named} cannot be read: ${(cause as Error).message}`;
-    problems.push({ path: 'ledger.witnessPolicy', message });
-    return null;
-  }
-}
-
-function resolveSecret(
-  reference: { file: string } | { env: string },
-  path: string,
-  base: string,
-  environment: NodeJS.ProcessEnv,
-  problems: ConfigProblem[],
-): string {
-  if ('env' in reference) {
-    const value = environment[reference.env];
-    if (value) return value;
-    problems.push({ path, message: `the environment variable ${reference.env} is not set.` });
-    return '';
-  }
-  try {
-    return readFileSync(resolve(base, reference.file), 'utf8').trim();
-  } catch (cause) {
-    problems.push({
-      path,
-      message: `the file ${reference.file} cannot be read: ${(cause as Error).message}`,
-    });
-    return '';
-  }
 }
 
 function deepFreeze<T>(value: T): T {

@@ -10,7 +10,7 @@ export function nearestKey(word: string, candidates: readonly string[]): string 
 }
 
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

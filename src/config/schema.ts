@@ -1,45 +1,10 @@
 import { z } from 'zod';
-
-const secretReference = z
-  .union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })], {
-    error: 'a secret is given by reference, { "file": path } or { "env": name }.',
-  })
-  .describe('A secret by reference: { "file": path } or { "env": name }. Never the secret itself.');
+import { connection } from './connection-schema.ts';
 
 const seconds = (fallback: number, minimum: number, maximum: number) =>
   z.int().min(minimum).max(maximum).default(fallback);
 
 const guid = z.guid().transform((text) => text.toLowerCase());
-
-const webRule = z.strictObject({
-  methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])).min(1),
-  path: z
-    .string()
-    .startsWith('/')
-    .describe('Route pattern: `:name` is one segment, a trailing `*` is the rest.'),
-  action: z
-    .string()
-    .regex(/^[\w.]+(\/[\w.$-]+)+$/, 'must be an operation, such as `Contoso.Tracker/runs/read`.')
-    .describe('Operation name that the caller needs, such as `Contoso.Tracker/runs/read`.'),
-  dataAction: z
-    .boolean()
-    .default(false)
-    .describe('Match the operation against dataActions instead of actions.'),
-});
-
-const connection = z.strictObject({
-  kind: z.literal('web').describe('The adapter that knows the protocol.'),
-  upstream: z.url({ protocol: /^https?$/ }).describe('Address of the protected upstream.'),
-  scope: z.string().startsWith('/').describe('Scope at which its operations are decided.'),
-  rules: z.array(webRule).describe('What is not listed here is denied.'),
-  credential: z
-    .strictObject({
-      header: z.string().default('authorization'),
-      value: secretReference.describe('The whole header value, prefix included.'),
-    })
-    .optional()
-    .describe('How Lockstep authenticates to the upstream; callers never see it.'),
-});
 
 const environment = z.strictObject({
   path: z.array(z.string()).describe('Directories of the job’s PATH.'),

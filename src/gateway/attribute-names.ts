@@ -48,6 +48,23 @@ export const attributeNames = {
     'The data asset. Every operation on one.',
 } as const;
 
+/**
+ * What Azure has besides: conditions that are written for it may ask for these, and find them missing here.
+ * learn.microsoft.com/azure/storage/blobs/storage-auth-abac-attributes
+ */
+export const attributesOfAzureAlone = [
+  '@Environment[isPrivateLink]',
+  '@Environment[Microsoft.Network/privateEndpoints]',
+  '@Environment[Microsoft.Network/virtualNetworks/subnets]',
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:include]',
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:snapshot]',
+  '@Request[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:versionId]',
+  '@Resource[Microsoft.Storage/storageAccounts:isHnsEnabled]',
+  '@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:isCurrentVersion]',
+  '@Resource[Microsoft.Storage/storageAccounts/encryptionScopes:name]',
+  '@Resource[Microsoft.Storage/storageAccounts/queueServices/queues:name]',
+] as const;
+
 export type AttributeName = keyof typeof attributeNames;
 
 /** The name under which it stands in an access: what is between the brackets, in lower case. */

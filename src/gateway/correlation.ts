@@ -6,6 +6,7 @@ const names = ['client-request-id', 'x-ms-correlation-request-id', 'x-ms-client-
 /**
  * The id by which the caller's own log, and Entra's (`correlationId`), can be joined to ours; null when there is none, or
  * something that no client sends. It is the caller's word: it is recorded, and nothing rests on it.
+ * What could be anything but an id the log binds and does not hold, so that it can be erased.
  */
 export function correlationOf({ headers, rawQuery, query }: RequestHead): string | null {
   for (const name of names) {
@@ -24,4 +25,5 @@ function wellFormed(value: unknown): string | null {
 }
 
 const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const plain = /^[\w.:-]{1,128}$/;
+/** Of printable ASCII what ids and addresses are written in: nothing that could be structure, or a sentence. */
+const plain = /^[\w.:@|+=/~-]{1,128}$/;

@@ -52,6 +52,7 @@ export function accessDenied(caller: Caller, decision: Decision): LockstepError 
       ? `\`${boundedName(caller)}\``
       : `the authority \`${decision.decidedFor}\`, on which \`${boundedName(caller)}\` rests,`;
   const what = access.dataAction ? 'data action' : 'action';
+  const all = access.subtree === true ? ' and all beneath it' : '';
   const why =
     cause.kind === 'deny-assignment'
       ? `the deny assignment \`${cause.name}\` at \`${cause.scope}\` forbids it`
@@ -60,7 +61,7 @@ export function accessDenied(caller: Caller, decision: Decision): LockstepError 
         : cause.kind.replaceAll('-', ' ');
   return failure(
     'access_denied',
-    `${lacking} may not perform the ${what} \`${access.action}\` at scope \`${access.scope}\`: ${why}. ` +
+    `${lacking} may not perform the ${what} \`${access.action}\` at scope \`${access.scope}\`${all}: ${why}. ` +
       `See \`lockstep explain ${decision.id}\`.`,
     { decision },
   );

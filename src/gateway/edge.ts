@@ -1,11 +1,13 @@
-import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newRequestId } from '../lib/ids.ts';
+import type { Incoming } from './ends.ts';
 import { hostOf, type HostRule } from './host-rule.ts';
+import { http2HeadOffence } from './http2/head-offence.ts';
+import { Http2Request } from './http2/request.ts';
 import { pathOffence } from './path-form.ts';
 import type { RequestHead } from './types.ts';
+import { asksUpgrade, handshakeOffence } from './web-socket/handshake.ts';
 
 export interface EdgeOptions {
   readonly hosts: HostRule;
@@ -38,9 +40,11 @@ const mostHeaders = 100;
 
 /**
  * Checks what every request must satisfy whatever it is for: origin-form target in one normal form, one known Host,
- * a known method, unambiguous framing. Nothing behind it looks at the raw request again. RFC 9112 §3, §6; RFC 9110 §7.
+ * a known method, unambiguous framing. Nothing behind it looks at the raw request again. RFC 9112 §3, §6; RFC 9113 §8;
+ * RFC 9110 §7.
+ * `bytesBehind` came with a request for an upgrade before it was answered, and nobody can say what they are.
  */
-export function admit(request: IncomingMessage, options: EdgeOptions, clock: Clock): Admission {
+export function admit(request: Incoming, options: EdgeOptions, clock: Clock, bytesBehind = 0): Admission {
   const target = request.url ?? '';
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);
@@ -61,21 +65,26 @@ export function admit(request: IncomingMessage, options: EdgeOptions, clock: Clo
     headers: request.headers,
     remoteAddress: request.socket.remoteAddress ?? '',
     origin: host === null ? '' : `https://${authority}`,
+    upgrade: asksUpgrade(request) ? 'websocket' : null,
+    hasBody: bodyFollows(request),
   };
   const error =
     methodOffence(head.method) ??
+    (request instanceof Http2Request ? http2HeadOffence(request) : null) ??
     headerOffence(request) ??
     (host === null ? hostOffence() : sniOffence(request, host)) ??
     targetOffence(target, path, rawQuery) ??
-    framingOffence(request);
+    framingOffence(request) ??
+    (bytesBehind > 0 ? failure('invalid_request', 'Bytes follow the request for an upgrade unasked.') : null);
   return error === null ? { kind: 'admitted', head } : { kind: 'refused', head, error };
 }
 
-/** Whether the request announces a body, empty or not known to be empty. */
-export function announcesBody(headers: RequestHead['headers']): boolean {
-  if (headers['transfer-encoding'] !== undefined) return true;
+/** Whether a body comes behind the head: one that is not known to be empty. */
+export function bodyFollows({ headers, endsWithHead }: Incoming): boolean {
+  if (endsWithHead === true) return false;
+  if (endsWithHead === undefined && headers['transfer-encoding'] !== undefined) return true;
   const length = headers['content-length'];
-  return length !== undefined && length !== '0';
+  return length === undefined ? endsWithHead === false : length !== '0';
 }
 
 function methodOffence(method: string): LockstepError | null {
@@ -83,9 +92,9 @@ function methodOffence(method: string): LockstepError | null {
   return failure('method_not_allowed', `The method ${method.slice(0, 20)} is not known here.`);
 }
 
-function headerOffence(request: IncomingMessage): LockstepError | null {
+function headerOffence(request: Incoming): LockstepError | null {
   const raw = request.rawHeaders;
-  if (raw.length > 2 * mostHeaders) {
+  if (countOf(raw) > mostHeaders) {
     return failure('headers_too_large', `A request may have ${mostHeaders} header fields.`);
   }
   const seen = new Set<string>();
@@ -95,26 +104,39 @@ function headerOffence(request: IncomingMessage): LockstepError | null {
     if (seen.has(name)) return failure('invalid_request', `The header \`${name}\` stands twice.`);
     seen.add(name);
   }
+  const upgrade = asksUpgrade(request) ? handshakeOffence(request) : null;
+  if (upgrade !== null) return upgrade;
   const { headers } = request;
-  if (headers.upgrade !== undefined || /(?:^|[\s,])upgrade(?:$|[\s,])/i.test(headers.connection ?? '')) {
-    return failure('not_implemented', 'Connections cannot be upgraded here (WebSocket, h2c).');
-  }
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
     return failure('invalid_request', 'The only expectation understood here is `100-continue`.');
   }
   return null;
 }
 
+/** A cookie that HTTP/2 cut into crumbs is one field (RFC 9113 §8.2.3), and what stands in the request line is none. */
+function countOf(rawHeaders: readonly string[]): number {
+  let fields = 0;
+  let cookie = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (name === 'cookie') cookie = 1;
+    else if (!name.startsWith(':')) fields++;
+  }
+  return fields + cookie;
+}
+
 function hostOffence(): LockstepError {
   return failure('invalid_request', 'The Host header does not name this service.');
 }
 
-/** RFC 9110 §7.4: a request must not ask one name through a connection that was opened for another. */
-function sniOffence(request: IncomingMessage, host: string): LockstepError | null {
-  if (!(request.socket instanceof TLSSocket)) return null;
-  const { servername } = request.socket as TLSSocket & { readonly servername?: unknown };
+/**
+ * RFC 9110 §7.4: a request must not ask one name through a connection that was opened for another. A browser may try
+ * that over HTTP/2 where both have one certificate and one address, and comes again on a connection of its own (RFC 9113 §9.1.2).
+ */
+function sniOffence(request: Incoming, host: string): LockstepError | null {
+  const { servername } = request.socket;
   if (typeof servername !== 'string' || servername === '' || servername.toLowerCase() === host) return null;
-  return failure('invalid_request', 'The Host header names another host than the TLS connection.');
+  return new LockstepError({ code: 'misdirected_request' });
 }
 
 function targetOffence(target: string, path: string, rawQuery: string): LockstepError | null {
@@ -130,7 +152,7 @@ function targetOffence(target: string, path: string, rawQuery: string): Lockstep
   return pathOffence(path);
 }
 
-function framingOffence(request: IncomingMessage): LockstepError | null {
+function framingOffence(request: Incoming): LockstepError | null {
   const { headers } = request;
   const coding = headers['transfer-encoding'];
   const length = headers['content-length'];
@@ -148,7 +170,7 @@ function framingOffence(request: IncomingMessage): LockstepError | null {
   if (length !== undefined && !/^\d{1,16}$/.test(length)) {
     return failure('invalid_request', 'Content-Length is not a number of bytes.');
   }
-  if (withoutBody.has(request.method ?? '') && announcesBody(headers)) {
+  if (withoutBody.has(request.method ?? '') && bodyFollows(request)) {
     return failure('invalid_request', `A ${request.method} request carries no body here.`);
   }
   return null;

@@ -46,7 +46,7 @@ export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact
   const { decision } = parts;
   const { access } = decision;
   const scope = boundedText(access.scope, 4096);
-  const attributes = boundedAttributes(access.attributes ?? {});
+  const { attributes, isAltered } = boundedAttributes(access.attributes ?? {});
   return {
     kind: 'request.decided',
     attribution: parts.attribution,
@@ -64,9 +64,8 @@ export function decidedFact(head: RequestHead, parts: DecidedParts): RequestFact
     scope,
     attributes,
     subOperation: access.subOperation ?? null,
-    ...(scope === access.scope && sameAttributes(attributes, access.attributes ?? {})
-      ? {}
-      : { altered: true }),
+    ...(access.subtree === undefined ? {} : { subtree: access.subtree }),
+    ...(isAltered || scope !== access.scope ? { altered: true } : {}),
     userAgent: userAgentOf(head),
   };
 }
@@ -106,31 +105,41 @@ export function listedFact(parts: ListedParts): RequestFact {
 const mostAttributes = 64;
 
 /** As data, never as structure of a caller's choice: names come from adapters, values are bounded. */
-function boundedAttributes({ request, resource, environment }: AccessAttributes): JsonObject {
-  const bounded: Record<string, JsonObject> = {};
-  for (const [source, set] of Object.entries({ request, resource, environment })) {
-    const entries: [string, AttributeValue][] = Object.entries(set ?? {}).slice(0, mostAttributes);
+function boundedAttributes({ request, resource, environment }: AccessAttributes): {
+  readonly attributes: JsonObject;
+  readonly isAltered: boolean;
+} {
+  const attributes: Record<string, JsonObject> = {};
+  let isAltered = false;
+  const bounded = (value: string | number | boolean): Json => {
+    if (typeof value !== 'string') return value;
+    const text = boundedText(value, 1024);
+    isAltered ||= text !== value;
+    return text;
+  };
+  for (const [source, set] of [
+    ['request', request],
+    ['resource', resource],
+    ['environment', environment],
+  ] as const) {
+    const entries: [string, AttributeValue][] = Object.entries(set ?? {});
     if (entries.length === 0) continue;
-    bounded[source] = Object.fromEntries(entries.map(([name, value]) => [name, boundedValue(value)]));
+    isAltered ||= entries.length > mostAttributes;
+    const of: Record<string, Json> = {};
+    for (const [name, value] of entries.slice(0, mostAttributes)) {
+      if (!isList(value)) of[name] = bounded(value);
+      else {
+        isAltered ||= value.length > mostAttributes;
+        of[name] = value.slice(0, mostAttributes).map(bounded);
+      }
+    }
+    attributes[source] = of;
   }
-  return bounded;
+  return { attributes, isAltered };
 }
 
-function sameAttributes(bounded: JsonObject, asked: AccessAttributes): boolean {
-  return (['request', 'resource', 'environment'] as const).every(
-    (source) => JSON.stringify(bounded[source] ?? {}) === JSON.stringify(asked[source] ?? {}),
-  );
-}
-
-function boundedValue(value: AttributeValue): Json {
-  if (Array.isArray(value))
-    return value.slice(0, mostAttributes).map((each: string | number) => boundedScalar(each));
-  return boundedScalar(value);
-}
-
-function boundedScalar(value: unknown): Json {
-  if (typeof value === 'number' || typeof value === 'boolean') return value;
-  return boundedText(String(value), 1024);
+function isList(value: AttributeValue): value is Extract<AttributeValue, readonly unknown[]> {
+  return Array.isArray(value);
 }
 
 function userAgentOf(head: RequestHead): string | null {

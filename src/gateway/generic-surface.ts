@@ -1,6 +1,8 @@
 import type { LockstepError } from '../lib/errors.ts';
 import { errorTable } from '../lib/errors.ts';
-import { policyIdOf, type Decision } from '../policy/types.ts';
+import { policyIdOf } from '../policy/types.ts';
+import { decisionOf } from './decision-of.ts';
+import { isGrpc, renderGrpcError } from './grpc.ts';
 import type { Reply, RequestHead, Surface } from './types.ts';
 
 /** Answers where no surface does: plain JSON, never HTML. */
@@ -13,8 +15,9 @@ export const genericSurface: Surface = {
   renderError: renderJsonError,
 };
 
-/** Any failure in plain JSON: what happened, under which decision and policy, in which request. */
+/** Any failure in plain JSON, or as gRPC has it for a call: what happened, under which decision and policy, in which request. */
 export function renderJsonError(error: LockstepError, head: RequestHead): Reply {
+  if (isGrpc(head)) return renderGrpcError(error, head);
   return {
     status: error.status,
     headers: { 'content-type': 'application/json; charset=utf-8' },
@@ -34,14 +37,4 @@ export function jsonErrorText(error: LockstepError, head: RequestHead): string {
       requestId: head.id,
     },
   });
-}
-
-/** The decision that a denial carries, or null. */
-export function decisionOf(error: LockstepError): Decision | null {
-  const { decision } = error.details;
-  return isDecision(decision) ? decision : null;
-}
-
-function isDecision(value: unknown): value is Decision {
-  return typeof value === 'object' && value !== null && 'cause' in value && 'snapshotVersion' in value;
 }

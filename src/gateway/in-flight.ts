@@ -1,23 +1,31 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import type { ZodType } from 'zod';
 import type { Caller } from '../identity/caller.ts';
 import type { RecordFact, RequestFact } from '../ledger/events.ts';
-import { asLockstepError, isLockstepError, LockstepError } from '../lib/errors.ts';
+import { asLockstepError, LockstepError } from '../lib/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Access, Decision } from '../policy/types.ts';
 import type { Attribution } from '../store/changes.ts';
 import { cutError } from './denial.ts';
 import type { Admission } from './edge.ts';
+import type { Incoming, Outgoing } from './ends.ts';
+import { ExchangeRecord } from './exchange-record.ts';
 import { attributionOf, decidedFact, listedFact } from './facts.ts';
 import { genericSurface } from './generic-surface.ts';
+import { grpcTrailers, isGrpc } from './grpc.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
+import { logFailure } from './log-failure.ts';
 import { parseForm, parseJson } from './parse-body.ts';
+import { calm, discard } from './reply-body.ts';
 import { RequestBody, type BodyRead } from './request-body.ts';
 import { respond, withErrorHeaders } from './respond.ts';
 import { boundedText } from './bounded-text.ts';
 import type { BodyRule, Described, Exchange, Reply, RequestHead, Surface } from './types.ts';
+import { closingsOfCut } from './web-socket/closing.ts';
+import type { UpstreamWebSocket } from './web-socket/dial.ts';
+import type { Joint, JointEnd } from './web-socket/join.ts';
+import { switchProtocols } from './web-socket/switch-protocols.ts';
+import type { WaitingSocket } from './web-socket/waiting-socket.ts';
 
 export interface FlightOptions {
   snapshotVersion(): number;
@@ -25,6 +33,14 @@ export interface FlightOptions {
   readonly sessions: LiveSessions;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** The request as Node's server gave it. */
+export interface Connected {
+  readonly request: Incoming;
+  readonly response: Outgoing;
+  /** The connection, where Node has handed it over for an upgrade. */
+  readonly waiting: WaitingSocket | null;
 }
 
 /** An exchange that policy has allowed. */
@@ -39,44 +55,57 @@ export interface Allowed {
   decideAlso(access: Access): Decision;
 }
 
+/** What an exchange is given of its request. */
+interface Prepared {
+  readonly body: RequestBody;
+  readonly bytes: Buffer;
+  readonly durable: Promise<void>;
+}
+
 /** One request on its way: carries out what was decided, and sees to it that its record and its end are kept. */
 export class InFlight {
   readonly head: RequestHead;
   readonly refused: LockstepError | null;
   surface: Surface = genericSurface;
   readonly #options: FlightOptions;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #request: Incoming;
+  readonly #response: Outgoing;
+  readonly #waiting: WaitingSocket | null;
   readonly #abort = new AbortController();
-  readonly #startedAt: number;
+  readonly #record: ExchangeRecord;
   #body: RequestBody | null = null;
   #read: BodyRead | null = null;
-  #recorded = false;
   #answered = false;
   #failed = false;
+  /** Whether all of the answer was written before the request had come to its end. */
+  #isTold = false;
+  /** Whether trailers that say why are on their way. */
+  #brokenOff = false;
+  #joint: Joint | null = null;
 
-  constructor(
-    options: FlightOptions,
-    request: IncomingMessage,
-    response: ServerResponse,
-    admission: Admission,
-  ) {
+  constructor(options: FlightOptions, { request, response, waiting }: Connected, admission: Admission) {
     this.head = admission.head;
     this.refused = admission.kind === 'refused' ? admission.error : null;
     this.#options = options;
     this.#request = request;
     this.#response = response;
-    this.#startedAt = options.clock.now();
+    this.#waiting = waiting;
+    this.#record = new ExchangeRecord(options, admission.head.id);
     request.on('error', ignoreBrokenRequest);
+  }
+
+  /** Aborted when the client goes, the session is cut, or the process drains out. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   /** Records a denial, then tells the caller. */
   async refuse(fact: RequestFact, error: LockstepError): Promise<void> {
     let told = error;
     try {
-      await this.#options.record(fact);
+      await this.#record.write(fact);
     } catch (thrown) {
-      told = this.#ledgerFailure(thrown);
+      told = asLockstepError(thrown);
     }
     await this.#answerError(told);
   }
@@ -106,20 +135,24 @@ export class InFlight {
       method: this.head.method,
       path: boundedText(this.head.path, 1024),
       remoteAddress: this.head.remoteAddress,
-      end: (reason) => this.#end(reason),
+      end: (reason) => this.#end(reason, session),
     });
-    const closed = (): void => {
+    const over = (joined: JointEnd | null): void => {
       sessions.close(session);
-      session.requestBytes = this.#body?.bytes ?? 0;
+      this.#recordEnd(allowed, session, joined);
+    };
+    const closed = (): void => {
       if (!this.#response.writableFinished) this.#abort.abort(new Error('the client is gone'));
-      this.#recordEnd(allowed, session);
+      if (this.#joint !== null) return void this.#joint.over.then((end) => over(end));
+      session.requestBytes = this.#body?.bytes ?? 0;
+      over(null);
     };
     // A client that went while its body was read is told of no more.
     if (this.#response.destroyed) setImmediate(closed);
     else this.#response.once('close', closed);
     try {
       // Records what was decided even when the body turns out to break its rule.
-      const durable = this.#record(allowed.fact);
+      const durable = this.#record.write(allowed.fact);
       durable.catch(() => undefined);
       let reply: Reply;
       try {
@@ -146,7 +179,9 @@ export class InFlight {
     const bytes = this.#read?.kind === 'read' ? this.#read.bytes : await body.buffered();
     if (allowed.described.effect === 'change') await durable;
     this.#mustLive(session);
-    const preparing = allowed.described.serve(this.#exchange(allowed, session, body, bytes)).then(calm);
+    const preparing = allowed.described
+      .serve(this.#exchange(allowed, session, { body, bytes, durable }))
+      .then(calm);
     // It may fail while the record is still on its way to the disk; the failure is taken up below.
     preparing.catch(() => undefined);
     try {
@@ -162,7 +197,7 @@ export class InFlight {
     return reply;
   }
 
-  #exchange(allowed: Allowed, session: LiveSession, body: RequestBody, bytes: Buffer): Exchange {
+  #exchange(allowed: Allowed, session: LiveSession, { body, bytes, durable }: Prepared): Exchange {
     return {
       head: this.head,
       caller: allowed.caller,
@@ -174,8 +209,13 @@ export class InFlight {
       },
       json: <T>(schema: ZodType<T>): T => parseJson(bytes, schema),
       form: () => parseForm(bytes),
+      trailers: () => this.#request.trailers,
+      hint: (hints) => void this.#hint(hints, durable),
       signal: this.#abort.signal,
       conclude: () => session.conclude(),
+      sentAgain: (why) => {
+        session.sentAgain = why;
+      },
       decideAlso: async (access) => {
         const decision = allowed.decideAlso(access);
         if (decision.allowed) session.alsoDecided(decision);
@@ -183,7 +223,7 @@ export class InFlight {
         const attribution = attributionOf(allowed.attribution.tenantId, head, allowed.caller, decision);
         const surface = this.surface.name;
         const { effect } = allowed.described;
-        await this.#record(
+        await this.#record.write(
           decidedFact(head, { attribution, surface, operation: access.action, effect, decision }),
         );
         this.#mustLive(session);
@@ -196,7 +236,7 @@ export class InFlight {
         const { attribution, described } = allowed;
         const { operation } = described;
         const { scope } = allowed.decision.access;
-        await this.#record(
+        await this.#record.write(
           listedFact({ attribution, surface: this.surface.name, operation, scope, decisions }),
         );
         this.#mustLive(session);
@@ -205,50 +245,64 @@ export class InFlight {
     };
   }
 
-  async #record(fact: RequestFact): Promise<void> {
-    try {
-      await this.#options.record(fact);
-    } catch (thrown) {
-      throw this.#ledgerFailure(thrown);
-    }
-    this.#recorded = true;
-  }
-
-  #ledgerFailure(thrown: unknown): LockstepError {
-    this.#options.log.error(
-      { err: thrown, request: this.head.id },
-      'gateway: the ledger did not take a record',
-    );
-    if (isLockstepError(thrown) && thrown.code === 'ledger_unavailable') return thrown;
-    return new LockstepError({
-      code: 'ledger_unavailable',
-      internalMessage: asLockstepError(thrown).message,
-      cause: thrown,
-    });
-  }
-
   #mustLive(session: LiveSession): void {
     if (session.cutReason !== null) throw cutError(session.cutReason);
     this.#abort.signal.throwIfAborted();
   }
 
   /** Called by the registry, within the tick of the cut. */
-  #end(reason: string): void {
+  #end(reason: string, session: LiveSession): void {
+    if (this.#joint !== null) {
+      const tell = this.#joint.cut(closingsOfCut(reason, session.cutDetail));
+      session.later(() => {
+        this.#abort.abort(cutError(reason));
+        tell();
+      });
+      return;
+    }
     const error = cutError(reason);
     this.#abort.abort(error);
     // Before the record is durable nothing may be said; `serve` answers when it is.
-    if (this.#response.headersSent) destroyAtOnce(this.#response);
-    else if (this.#recorded) void this.#answerError(error);
+    if (this.#response.headersSent) this.#breakOff(error, session);
+    else if (this.#record.isDurable) void this.#answerError(error);
+  }
+
+  /** A call is told why, where there is room for it behind what it was sent. */
+  #breakOff(error: LockstepError, { cutDetail }: LiveSession): void {
+    if (!isGrpc(this.head) || this.#response.breakOff === undefined) {
+      destroyAtOnce(this.#response);
+      return;
+    }
+    this.#brokenOff = true;
+    const why = cutDetail === null ? error.publicMessage : `${error.publicMessage} (${cutDetail})`;
+    const told = new LockstepError({ code: error.code, publicMessage: why, cause: error });
+    this.#response.breakOff(grpcTrailers(told, this.head));
+  }
+
+  /** Never before the record is durable, and never behind the answer. */
+  async #hint(
+    hints: Readonly<Record<string, string | readonly string[]>>,
+    durable: Promise<void>,
+  ): Promise<void> {
+    try {
+      await durable;
+      if (this.#answered || this.#response.headersSent || this.#abort.signal.aborted) return;
+      const fields = Object.entries(hints).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? value : [...value],
+      ]);
+      this.#response.writeEarlyHints(Object.fromEntries(fields));
+    } catch (thrown) {
+      this.#options.log.debug({ err: thrown, request: this.head.id }, 'gateway: a hint was not passed on');
+    }
   }
 
   async #answerError(thrown: unknown): Promise<void> {
     if (this.#answered || this.#response.destroyed) return;
     const error = asLockstepError(thrown);
     if (error.status >= 500) {
-      this.#options.log.error(
-        { err: error, request: this.head.id, code: error.code },
-        'gateway: a request failed',
-      );
+      const failed = { request: this.head.id, surface: this.surface.name };
+      logFailure(this.#options.log, error, failed, 'gateway: a request failed');
     }
     if (this.#response.headersSent) {
       this.#failed = true;
@@ -274,8 +328,14 @@ export class InFlight {
     }
   }
 
+  /** Whether nothing is missing in what the client got, or goes to it. */
+  get #isWhole(): boolean {
+    return this.#response.writableFinished || this.#isTold;
+  }
+
   async #send(reply: Reply, session: LiveSession): Promise<void> {
     if (this.#answered) return discard(reply);
+    if (reply.upstream !== undefined) return this.#join(reply, reply.upstream, session);
     try {
       await respond(reply, this.#responding(session));
       this.#answered = true;
@@ -283,7 +343,7 @@ export class InFlight {
       discard(reply);
       if (session.cutReason === null && !this.#response.destroyed && !this.#abort.signal.aborted)
         throw thrown;
-      destroyAtOnce(this.#response);
+      if (!this.#brokenOff) destroyAtOnce(this.#response);
     }
   }
 
@@ -294,9 +354,12 @@ export class InFlight {
       response: this.#response,
       revision: this.#options.snapshotVersion(),
       // A head that breaks the rules says nothing sure about where the next request begins.
-      last: this.refused !== null,
+      last: this.refused !== null || this.#waiting !== null,
       sent: (bytes: number): void => {
         if (session !== null) session.responseBytes += bytes;
+      },
+      told: (): void => {
+        this.#isTold = true;
       },
       broke: (): void => {
         this.#failed ||= !this.#abort.signal.aborted;
@@ -304,44 +367,40 @@ export class InFlight {
     };
   }
 
-  #recordEnd(allowed: Allowed, session: LiveSession): void {
-    const { log, clock, record } = this.#options;
-    const ending =
-      session.cutReason ??
-      (this.#failed ? 'failed' : this.#response.writableFinished ? 'completed' : 'client-gone');
-    record({
-      kind: 'request.ended',
-      attribution: allowed.attribution,
+  /** From here on messages are passed on, not an answer. Waits for nothing. */
+  #join(reply: Reply, upstream: UpstreamWebSocket, session: LiveSession): void {
+    const waiting = this.#waiting;
+    const socket = waiting?.release() ?? null;
+    if (waiting === null || socket === null) {
+      discard(reply);
+      destroyAtOnce(this.#response);
+      return;
+    }
+    const headers = { ...reply.headers, 'x-request-id': this.head.id };
+    this.#joint = switchProtocols({ request: waiting.request, socket, upstream, headers }, session);
+    this.#answered = true;
+  }
+
+  #recordEnd(
+    { attribution, decision, described }: Allowed,
+    session: LiveSession,
+    joined: JointEnd | null,
+  ): void {
+    this.#record.end({
+      attribution,
+      decision,
+      described,
       surface: this.surface.name,
-      operation: boundedText(allowed.described.operation, 512),
-      scope: boundedText(allowed.decision.access.scope, 4096),
+      session,
       status: this.#response.headersSent ? this.#response.statusCode : 0,
-      requestBytes: session.requestBytes,
-      responseBytes: session.responseBytes,
-      durationMilliseconds: Math.max(0, clock.now() - this.#startedAt),
-      ending,
-    }).catch((thrown: unknown) => {
-      log.error({ err: thrown, request: this.head.id }, 'gateway: the end of an exchange was not recorded');
+      ending: this.#failed ? 'failed' : this.#isWhole ? 'completed' : 'client-gone',
+      joined,
     });
   }
 }
 
-/** A body may break before anybody listens; whoever reads it later finds it destroyed. */
-function calm(reply: Reply): Reply {
-  if (reply.body instanceof Readable) reply.body.on('error', ignoreBrokenBody);
-  return reply;
-}
-
-function ignoreBrokenBody(): void {
-  // Nothing to do.
-}
-
-function discard(reply: Reply): void {
-  if (reply.body instanceof Readable) reply.body.on('error', ignoreBrokenBody).destroy();
-}
-
-/** The connection goes too: a body that breaks off must not look like one that ended. */
-function destroyAtOnce(response: ServerResponse): void {
+/** The connection goes too, where it is this exchange's: a body that breaks off must not look like one that ended. */
+function destroyAtOnce(response: Outgoing): void {
   response.socket?.destroy();
   response.destroy();
 }

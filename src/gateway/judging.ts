@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { newDecisionId, type PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import type { Access, Cause, Decision, Verdict } from '../policy/types.ts';
-import { crossSiteRefusal } from './cross-site.ts';
+import { crossSiteRefusal, foreignUpgradeRefusal } from './cross-site.ts';
 import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial.ts';
 import type { Admission } from './edge.ts';
 import { environmentOf, questionAt, withEnvironment } from './environment.ts';
@@ -14,7 +14,8 @@ import type { BodyRead } from './request-body.ts';
 import type { BodyRule, Described, Guard, RequestHead, Surface } from './types.ts';
 
 export interface JudgingOptions {
-  readonly surfaces: readonly Surface[];
+  /** The first surface that a request is for. */
+  readonly surfaceOf: (head: RequestHead) => Surface | undefined;
   recognise(head: RequestHead, surface: Surface): Promise<Caller | null>;
   decide(
     authorities: readonly PrincipalId[],
@@ -53,15 +54,20 @@ export type Judgement =
     };
 
 type Stage = 'describe' | 'recognise' | 'decide';
+/** What came of asking where an access lies. */
+type Located =
+  { readonly kind: 'found'; readonly access: Access } | { readonly kind: 'failed'; readonly thrown: unknown };
+
 type ActionGuard = Extract<Guard, { kind: 'action' }>;
 
-/** How much of a body may be read of a request that is not decided yet. */
+/** How much of a body may be read of a request that is not decided yet: for its attributes, and for its place. */
 const largestUndecidedBody = 65_536;
+const largestUnlocatedBody = 4_194_304;
 
 /**
  * From an admitted head to a decision, for one request: `prepare` does all that may wait (which surface, which route,
  * who asks), `conclude` the rest without a pause. In between, and only where `bodyBeforeDecision` asks for it, the body
- * is read and handed to `learn`. Every obstacle is a denial with a decision of its own.
+ * is read and handed to `learn`, and the place is looked for. Every obstacle is a denial with a decision of its own.
  */
 export class Judging {
   readonly #options: JudgingOptions;
@@ -71,6 +77,7 @@ export class Judging {
   #described: Described | null = null;
   #caller: Caller | null = null;
   #body: BodyRead | null = null;
+  #located: Located | null = null;
 
   constructor(options: JudgingOptions, admission: Admission) {
     this.#options = options;
@@ -94,7 +101,7 @@ export class Judging {
       return this.#deny({ kind: 'refused-at-edge', code: error.code }, error);
     }
     try {
-      const surface = this.#options.surfaces.find((candidate) => candidate.matches(this.#head));
+      const surface = this.#options.surfaceOf(this.#head);
       this.#surface = surface ?? genericSurface;
       const empty = surface?.admitsEmptySegments === true ? null : emptySegmentOffence(this.#head.path);
       if (empty !== null) throw empty;
@@ -102,7 +109,7 @@ export class Judging {
       if (hasEncodedSlash(this.#head.path) && surface.admitsEncodedSlash !== true) {
         throw failure('invalid_path', 'The request path holds an encoded slash (`%2F`).');
       }
-      this.#described = surface.describe(this.#head);
+      this.#described = describedOrNull(surface, this.#head);
     } catch (thrown) {
       return this.#denyFault(thrown, 'describe');
     }
@@ -131,20 +138,39 @@ export class Judging {
    */
   bodyBeforeDecision(): BodyRule | null {
     const described = this.#described;
-    if (described?.guard.kind !== 'action' || described.guard.accessFromBody === undefined) return null;
-    const { body } = described;
-    if (body.kind !== 'buffered' || this.#caller === null) return null;
-    try {
-      if (this.#callerRefusal(this.#caller, described) !== null) return null;
-    } catch {
-      // `conclude` meets the same fault, and denies for it.
-      return null;
-    }
-    return { ...body, maxBytes: Math.min(body.maxBytes, largestUndecidedBody) };
+    if (described?.guard.kind !== 'action') return null;
+    const { body, guard } = described;
+    if (guard.accessFromBody === undefined && guard.locate === undefined) return null;
+    if (body.kind !== 'buffered' || !this.#mayAsk(described)) return null;
+    const largest = guard.locate === undefined ? largestUndecidedBody : largestUnlocatedBody;
+    return { ...body, maxBytes: Math.min(body.maxBytes, largest) };
   }
 
   learn(body: BodyRead): void {
     this.#body = body;
+  }
+
+  /** Finds out where the access lies, where that is not known from the head and the caller may ask at all. */
+  async locate(signal: AbortSignal): Promise<void> {
+    const described = this.#described;
+    if (described?.guard.kind !== 'action' || described.guard.locate === undefined) return;
+    const caller = this.#caller;
+    if (caller === null || !this.#mayAsk(described) || this.#body?.kind === 'failed') return;
+    try {
+      const access = await described.guard.locate(this.#body?.bytes ?? Buffer.alloc(0), signal, caller);
+      this.#located = { kind: 'found', access };
+    } catch (thrown) {
+      this.#located = { kind: 'failed', thrown };
+    }
+  }
+
+  /** False where `conclude` refuses the caller whatever is asked; it meets a fault of the check again, too. */
+  #mayAsk(described: Described): boolean {
+    try {
+      return this.#caller !== null && this.#callerRefusal(this.#caller, described) === null;
+    } catch {
+      return false;
+    }
   }
 
   /** Runs without a pause, so that no change can fall between what is checked and what is registered. */
@@ -183,9 +209,9 @@ export class Judging {
   #judge(described: Described, guard: ActionGuard, caller: Caller): Judgement {
     let known: KnownAccess;
     try {
-      known = accessWithBody(guard, this.#body);
+      known = guard.locate === undefined ? accessWithBody(guard, this.#body) : this.#accessLocated(guard);
     } catch (fault) {
-      return this.#denyFault(fault, 'decide');
+      return this.#denyUnlocated(fault) ?? this.#denyFault(fault, 'decide');
     }
     const { access, bodyFault } = known;
     const decision = this.decide(access);
@@ -199,13 +225,39 @@ export class Judging {
     return { kind: 'denied', operation: described.operation, effect: described.effect, decision, error };
   }
 
+  /** What is decided on: where it lies, or, with the caller's fault that hides the place, where it would lie at most. */
+  #accessLocated({ access: plain }: ActionGuard): KnownAccess {
+    if (this.#body?.kind === 'failed') return { access: plain, bodyFault: this.#body.error };
+    if (this.#located === null) throw new Error('an access that is to be located was not');
+    if (this.#located.kind === 'failed') {
+      const { thrown } = this.#located;
+      // A caller whom the upstream has too much of already is to come again, whatever they may do at most.
+      const isOfRequest =
+        isLockstepError(thrown) && thrown.status < 500 && thrown.code !== 'too_many_requests';
+      if (isOfRequest) return { access: plain, bodyFault: thrown };
+      throw thrown;
+    }
+    const { access } = this.#located;
+    const beneath =
+      access.scope === plain.scope || access.scope.startsWith(plain.scope === '/' ? '/' : `${plain.scope}/`);
+    if (access.action !== plain.action || access.dataAction !== plain.dataAction || !beneath) {
+      throw new Error(`locating ${plain.action} changed what is decided on`);
+    }
+    return { access, bodyFault: null };
+  }
+
+  /** Null for what is no fault of finding the place. */
+  #denyUnlocated(fault: unknown): Judgement | null {
+    if (this.#located?.kind !== 'failed' || !isLockstepError(fault) || fault.code === 'internal') return null;
+    return this.#deny({ kind: 'policy-unavailable' }, fault);
+  }
+
   /** Why this caller may not ask at all, whatever the policy. */
   #callerRefusal(caller: Caller, described: Described): LockstepError | null {
-    const crossSite =
-      caller.credential.kind === 'session-cookie'
-        ? crossSiteRefusal(this.#head, described.effect === 'change')
-        : null;
-    return crossSite ?? this.#options.checkLive(caller);
+    const byCookie = caller.credential.kind === 'session-cookie';
+    const upgrade = this.#head.upgrade === null ? null : foreignUpgradeRefusal(this.#head, byCookie);
+    const crossSite = byCookie ? crossSiteRefusal(this.#head, described.effect === 'change') : null;
+    return upgrade ?? crossSite ?? this.#options.checkLive(caller);
   }
 
   /** One decision on an access for the caller. A fault of policy is a deny; so is having no authority at all. */
@@ -259,7 +311,8 @@ export class Judging {
   }
 
   #unknownRoute(): Judgement {
-    const error = failure('unknown_route', 'This path is not described here, so it is denied.');
+    const what = this.#head.upgrade === null ? 'here' : 'as one that may be upgraded';
+    const error = failure('unknown_route', `This path is not described ${what}, so it is denied.`);
     return this.#deny({ kind: 'unknown-route' }, error);
   }
 
@@ -270,6 +323,12 @@ export class Judging {
     }
     return this.#deny(cause, error);
   }
+}
+
+/** A route that says nothing of upgrades is unknown to a request that asks for one. */
+function describedOrNull(surface: Surface, head: RequestHead): Described | null {
+  const described = surface.describe(head);
+  return head.upgrade !== null && described?.upgrade !== head.upgrade ? null : described;
 }
 
 /** The revision that the caller knows of and must not be answered by less than; 0 for any. */

@@ -1,10 +1,14 @@
 import type { RequestListener } from 'node:http';
-import { createServer } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { failure } from '../lib/errors.ts';
+import { Http2Sessions } from './http2/sessions.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import { keepWhatFollows } from './paused-connection.ts';
 import type { Pipeline } from './pipeline.ts';
+import { answerPlainHttp } from './plain-http.ts';
 
 export interface ListenerLimits {
   /** Connections at the same time; more are closed at once. */
@@ -35,28 +39,37 @@ export interface Listener {
   readonly address: AddressInfo;
   /** From now on handshakes use this certificate; connections that stand are not touched. */
   replaceCertificate(pem: { readonly key: string; readonly cert: string }): void;
-  /** Stops accepting, lets what is in flight end within the grace, then cuts the rest (`draining`). */
+  /**
+   * Stops accepting, lets what is in flight end within the grace, then cuts the rest (`draining`). A WebSocket has no
+   * end of its own to wait for: it is closed at once (1012), so that its client can come back, here or elsewhere.
+   */
   drain(graceMilliseconds: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** HTTPS with HTTP/1.1 and TLS 1.2 or newer. Rejects when the address cannot be listened on. */
+/** Upgraded connections have so long for their closing handshake once they are cut. */
+const upgradedMilliseconds = 1000;
+
+/** HTTPS with HTTP/2 and HTTP/1.1 (by ALPN) and TLS 1.2 or newer. Rejects when the address cannot be listened on. */
 export async function listenTls(options: ListenerOptions): Promise<Listener> {
   const { pipeline, limits = {} } = options;
+  const headerBytes = limits.headerBytes ?? 32_768;
+  const headMilliseconds = limits.headMilliseconds ?? 20_000;
+  const keepAliveMilliseconds = limits.keepAliveMilliseconds ?? 65_000;
   const server = createServer({
     key: options.key,
     cert: options.cert,
     minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: limits.handshakeMilliseconds ?? 10_000,
     insecureHTTPParser: false,
     requireHostHeader: false,
-    maxHeaderSize: limits.headerBytes ?? 32_768,
-    headersTimeout: limits.headMilliseconds ?? 20_000,
+    maxHeaderSize: headerBytes,
+    headersTimeout: headMilliseconds,
     // Bodies are watched where they are read: an upload may take hours, but may not stand still.
     requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(2000, Math.ceil((limits.headMilliseconds ?? 20_000) / 2)),
-    keepAliveTimeout: limits.keepAliveMilliseconds ?? 65_000,
+    connectionsCheckingInterval: Math.min(2000, Math.ceil(headMilliseconds / 2)),
+    keepAliveTimeout: keepAliveMilliseconds,
     noDelay: true,
   });
   // Beyond a count Node drops headers silently; the edge counts them and refuses.
@@ -69,11 +82,29 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
   server.on('request', take);
   server.on('checkContinue', take);
   server.on('checkExpectation', take);
+  // From here on Node has no part in these connections: they are ended by whoever speaks on them, at the latest here.
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket, early) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    pipeline.upgrade(request, socket, early);
+  });
+  const http2 = new Http2Sessions(
+    { headerBytes, headMilliseconds, keepAliveMilliseconds },
+    {
+      request: (request, response) => pipeline.stream(request, response),
+      unframed: (error, remoteAddress) => pipeline.unframed(error, remoteAddress),
+    },
+  );
+  serveByProtocol(server, http2);
   server.on('clientError', (error, socket) => pipeline.unparsed(error, socket));
   server.on('connect', (_request, socket) => {
     pipeline.unparsed(failure('method_not_allowed', 'CONNECT is not served.'), socket);
   });
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('tlsClientError', (error, socket) => {
+    if (answerPlainHttp(error, socket)) pipeline.unframed(error, socket.remoteAddress ?? '');
+    else socket.destroy();
+  });
 
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
@@ -87,18 +118,28 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
   const stopAccepting = (): Promise<void> => {
     closed ??= new Promise((resolve) => {
       server.close(() => resolve());
+      http2.retire();
     });
     return closed;
+  };
+  const cutRest = (): void => {
+    options.sessions?.cutAll('draining');
+    server.closeAllConnections();
+    http2.cut();
+    const last = setTimeout(() => {
+      for (const socket of upgraded) socket.destroy();
+    }, upgradedMilliseconds);
+    server.once('close', () => clearTimeout(last));
   };
   return {
     address,
     replaceCertificate: (pem) => server.setSecureContext({ ...pem, minVersion: 'TLSv1.2' }),
     drain: async (graceMilliseconds) => {
       const ended = stopAccepting();
+      options.sessions?.review(({ messages }) => (messages === null ? null : 'draining'));
       const sweep = setInterval(() => server.closeIdleConnections(), 25);
       const force = setTimeout(() => {
-        options.sessions?.cutAll('draining');
-        server.closeAllConnections();
+        cutRest();
       }, graceMilliseconds);
       await ended;
       clearInterval(sweep);
@@ -106,9 +147,18 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
     },
     close: async () => {
       const ended = stopAccepting();
-      options.sessions?.cutAll('draining');
-      server.closeAllConnections();
+      cutRest();
       await ended;
     },
   };
+}
+
+/** What is negotiated as HTTP/2 goes there; for all else the server stays what it is. */
+function serveByProtocol(server: Server, http2: Http2Sessions): void {
+  const speakHttp1 = server.listeners('secureConnection');
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') http2.take(socket);
+    else for (const listener of speakHttp1) listener.call(server, socket);
+  });
 }

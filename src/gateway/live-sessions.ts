@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { epochSeconds } from '../lib/clock.ts';
 import type { PrincipalId, RequestId } from '../lib/ids.ts';
 import type { Access, Decision } from '../policy/types.ts';
+import { PacedTasks } from './paced-tasks.ts';
 
 /** What opens an entry: one exchange that was allowed. */
 export interface LiveExchange {
@@ -20,7 +21,10 @@ export interface LiveExchange {
   readonly method: string;
   readonly path: string;
   readonly remoteAddress: string;
-  /** Ends the exchange at once: destroys the connection if the head is out. Called once. */
+  /**
+   * Ends the exchange at once: destroys the connection if the head is out. Called once. Whatever of it is only telling may
+   * wait its turn: see `LiveSession.later`.
+   */
   end(reason: string): void;
 }
 
@@ -30,12 +34,19 @@ export class LiveSession {
   readonly startedAt: number;
   requestBytes = 0;
   responseBytes = 0;
+  /** Messages each way, once it is a WebSocket. */
+  messages: { received: number; sent: number } | null = null;
+  /** Why its upstream was asked a second time; null where it was not. */
+  sentAgain: string | null = null;
+  /** What of policy no longer allows it, for whoever is cut off; null where no policy is to blame. */
+  cutDetail: string | null = null;
   /** Why it was cut; null while it lives. */
   cutReason: string | null = null;
   /** Whether time alone may end it, as its latest review found. */
   restsOnTime: boolean;
   readonly #also: Access[] = [];
   #concluded = false;
+  #later: (() => void) | null = null;
 
   constructor(exchange: LiveExchange, startedAt: number) {
     this.exchange = exchange;
@@ -47,6 +58,17 @@ export class LiveSession {
   get accesses(): readonly Access[] {
     const { access } = this.exchange;
     return access === null || this.#concluded ? this.#also : [access, ...this.#also];
+  }
+
+  /** To be called within `end`: what is left to do once nothing passes any more, soon. It must not throw. */
+  later(task: () => void): void {
+    this.#later = task;
+  }
+
+  takeLater(): (() => void) | null {
+    const task = this.#later;
+    this.#later = null;
+    return task;
   }
 
   /** What was decided until now has been made use of, and is not asked for again. */
@@ -76,6 +98,8 @@ export interface LiveSessionView {
   readonly startedAt: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** Messages each way of a WebSocket; null for what is none. */
+  readonly messages: { readonly received: number; readonly sent: number } | null;
   readonly remoteAddress: string;
   readonly sessionId: string | null;
   readonly leaseId: string | null;
@@ -92,6 +116,8 @@ export class LiveSessions {
   /** Sessions by the second in which their credential lapses. */
   readonly #lapsing = new Map<number, Set<LiveSession>>();
   readonly #watch: NodeJS.Timeout;
+  /** What is left to do of cuts: of a thousand at once the last is told of hers a little later, but cut she is. */
+  readonly #telling = new PacedTasks();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -133,6 +159,7 @@ export class LiveSessions {
     const session = this.#live.get(id);
     if (session === undefined) return false;
     this.#end(session, reason);
+    this.#telling.run();
     return true;
   }
 
@@ -170,6 +197,7 @@ export class LiveSessions {
       this.#end(session, reason);
       ended++;
     }
+    this.#telling.run();
     return ended;
   }
 
@@ -181,6 +209,8 @@ export class LiveSessions {
     session.cutReason = reason;
     this.close(session);
     session.exchange.end(reason);
+    const later = session.takeLater();
+    if (later !== null) this.#telling.add(later);
   }
 
   #expire(): void {
@@ -189,6 +219,7 @@ export class LiveSessions {
       if (second > now) continue;
       for (const session of sessions) this.#end(session, 'credential-expired');
     }
+    this.#telling.run();
   }
 }
 
@@ -216,6 +247,7 @@ function view(session: LiveSession): LiveSessionView {
     startedAt: session.startedAt,
     requestBytes: session.requestBytes,
     responseBytes: session.responseBytes,
+    messages: session.messages === null ? null : { ...session.messages },
     remoteAddress: exchange.remoteAddress,
     sessionId: credential?.sessionId ?? null,
     leaseId: credential?.leaseId ?? null,

@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Response } from 'undici';
 import { z } from 'zod';
@@ -259,6 +261,8 @@ describe('correlation', () => {
     ['client-request-id', guid, guid.toLowerCase()],
     ['x-ms-correlation-request-id', guid, guid.toLowerCase()],
     ['x-ms-client-request-id', 'upload-7.part:3', 'upload-7.part:3'],
+    ['client-request-id', 'jane.doe@example.org', 'jane.doe@example.org'],
+    ['client-request-id', '|4bf92f3577b34da6.00f067aa0ba902b7.', '|4bf92f3577b34da6.00f067aa0ba902b7.'],
     ['client-request-id', 'two words', null],
     ['client-request-id', '{"a":1}', null],
     ['client-request-id', 'a'.repeat(129), null],
@@ -513,6 +517,38 @@ describe('bodies', () => {
     expect((await problem(response)).message).toMatch(/application\/json|UTF-8/);
   });
 
+  it('records as ended well what a client has read whole, though it goes before it has sent all', async () => {
+    const gateway = await start([
+      route({
+        method: 'POST',
+        path: '/things',
+        body: { kind: 'buffered', maxBytes: 10, mediaTypes: ['*/*'] },
+        serve: () => Promise.resolve({ status: 200 }),
+      }),
+    ]);
+    const socket = connectTls({
+      port: gateway.port,
+      host: '127.0.0.1',
+      ca: gateway.ca,
+      servername: 'localhost',
+    });
+    let text = '';
+    socket
+      .on('error', () => undefined)
+      .on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+        // As a client does that has asked whether to send a body, and was told no.
+        if (/\r\n\r\n[^]*\}$/.test(text)) socket.destroy();
+      });
+    socket.write(
+      'POST /things HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nContent-Type: text/plain\r\n' +
+        'Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n',
+    );
+    await until(() => gateway.facts.some(({ kind }) => kind === 'request.ended'));
+    expect(text).toMatch(/^HTTP\/1\.1 413 /);
+    expect(gateway.facts.at(-1)).toMatchObject({ kind: 'request.ended', status: 413, ending: 'completed' });
+  });
+
   it('refuses a body that is too large, announced or not, and lets the sender read why', async () => {
     const gateway = await start([
       echoJson,
@@ -670,6 +706,11 @@ describe('one credential', () => {
     expect((await gateway.fetch('/things', { headers: { ...bearer, ...cookie } })).status).toBe(200);
   });
 
+  const visit = {
+    'sec-fetch-site': 'cross-site',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'document',
+  };
   it.each([
     ['POST', '/things', {}, 403],
     ['POST', '/things', { 'sec-fetch-site': 'cross-site' }, 403],
@@ -683,7 +724,11 @@ describe('one credential', () => {
     ['POST', '/things', { 'sec-fetch-site': 'none' }, 200],
     ['POST', '/things', { origin: 'OURS' }, 200],
     ['GET', '/change', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 403],
-    ['GET', '/things', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 200],
+    ['GET', '/things', visit, 200],
+    ['GET', '/things', { ...visit, 'sec-fetch-site': 'same-site' }, 200],
+    ['GET', '/things', { ...visit, 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'iframe' }, 403],
+    ['GET', '/things', { ...visit, 'sec-fetch-dest': 'object' }, 403],
+    ['GET', '/things', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, 403],
     ['GET', '/things', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, 403],
     ['GET', '/things', {}, 200],
   ])('%s %s by cookie with %j answers %i', async (method, path, headers, status) => {
@@ -741,3 +786,59 @@ it('denies an empty segment unless the surface admits it, and where there is no 
   const lenient = await start(routes, {}, { admitsEmptySegments: true });
   expect((await lenient.fetch('/things/a//b', { headers: bearer })).status).toBe(200);
 });
+
+/** Ask so many times, on a connection each, and are gone with the last byte. On a thread: there they are as quick as clients are. */
+const hastyClients = {
+  'HTTP/1.1': `
+const { connect } = require('node:tls');
+const { workerData: { port, ca, authorization, last, rounds } } = require('node:worker_threads');
+const ask = 'GET /things HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: ' + authorization + '\\r\\n\\r\\n';
+const once = (left) => {
+  if (left === 0) return;
+  const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' }, () => socket.write(ask));
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+    if (text.endsWith(last)) socket.destroy();
+  });
+  socket.once('close', () => once(left - 1));
+};
+once(rounds);`,
+  'HTTP/2': `
+const { connect } = require('node:http2');
+const { workerData: { port, ca, authorization, last, rounds } } = require('node:worker_threads');
+const once = (left) => {
+  if (left === 0) return;
+  const session = connect('https://localhost:' + port, { ca });
+  const stream = session.request({ ':path': '/things', authorization });
+  let text = '';
+  stream.on('data', (chunk) => {
+    text += chunk;
+    if (text.endsWith(last)) session.destroy();
+  });
+  session.once('close', () => once(left - 1));
+};
+once(rounds);`,
+};
+
+it.each(Object.entries(hastyClients))(
+  'tells an answer that was taken whole from one that was not, however soon the client goes (%s)',
+  async (_version, client) => {
+    const last = 'x'.repeat(300);
+    const gateway = await start([
+      route({
+        method: 'GET',
+        path: '/things',
+        guard: () => actionGuard('Contoso.Things/read'),
+        serve: () => Promise.resolve({ status: 200, body: last }),
+      }),
+    ]);
+    const rounds = 100;
+    const workerData = { ...bearer, port: gateway.port, ca: gateway.ca, last, rounds };
+    const thread = new Worker(client, { eval: true, workerData });
+    await new Promise((resolve, reject) => thread.once('exit', resolve).once('error', reject));
+    const endings = () => gateway.facts.filter((fact) => fact.kind === 'request.ended');
+    await until(() => endings().length === rounds);
+    expect(endings().filter((fact) => fact.ending !== 'completed')).toEqual([]);
+  },
+);

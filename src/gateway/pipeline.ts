@@ -1,16 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RecordFact } from '../ledger/events.ts';
 import { asLockstepError } from '../lib/errors.ts';
 import type { TenantId } from '../lib/ids.ts';
 import { admit, type Admission, type EdgeOptions } from './edge.ts';
+import type { Incoming, Outgoing } from './ends.ts';
 import { attributionOf, decidedFact } from './facts.ts';
 import { InFlight } from './in-flight.ts';
 import { Judging, type JudgingOptions } from './judging.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import { refuseUnparsed } from './unparsed.ts';
+import { indexSurfaces } from './surface-index.ts';
+import type { Surface } from './types.ts';
+import { recordUnframed, refuseUnparsed } from './unparsed.ts';
+import { WaitingSocket } from './web-socket/waiting-socket.ts';
 
-export interface PipelineOptions extends JudgingOptions {
+export interface PipelineOptions extends Omit<JudgingOptions, 'surfaceOf'> {
+  /** Asked in this order whether a request is theirs. */
+  readonly surfaces: readonly Surface[];
   readonly edge: EdgeOptions;
   readonly record: RecordFact;
   readonly sessions: LiveSessions;
@@ -19,8 +26,14 @@ export interface PipelineOptions extends JudgingOptions {
 
 export interface Pipeline {
   (request: IncomingMessage, response: ServerResponse): void;
+  /** A request of HTTP/2: what becomes of it touches none of those beside it on the connection. */
+  stream(request: Incoming, response: Outgoing): void;
+  /** For a connection that Node hands over because its request asks for an upgrade, with the bytes that came behind it. */
+  upgrade(request: IncomingMessage, socket: Duplex, early: Buffer): void;
   /** For a connection whose bytes were no request; answers, records and closes it. */
   unparsed(error: Error, socket: Duplex): void;
+  /** For a connection whose bytes were no HTTP/2, and which was closed for it; records that. */
+  unframed(error: Error, remoteAddress: string): void;
 }
 
 /**
@@ -29,6 +42,7 @@ export interface Pipeline {
  */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { clock, log } = options;
+  const judging = { ...options, surfaceOf: indexSurfaces(options.surfaces) };
   /** Exchanges under way on a connection: a client may send the next request before the last one has ended. */
   const busy = new WeakMap<Duplex, number>();
   const count = (socket: Duplex, change: 1 | -1): void => {
@@ -36,15 +50,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
   const condemned = new WeakSet<Duplex>();
 
-  const take = (request: IncomingMessage, response: ServerResponse): void => {
+  const take = (request: IncomingMessage, taken: Taken): void => {
     const { socket } = request;
-    // Behind a request that the edge refused, the parser may read a body as requests: none of them counts.
-    if (condemned.has(socket)) return;
     count(socket, 1);
-    response.once('close', () => count(socket, -1));
-    const admission = admit(request, options.edge, clock);
-    if (admission.kind === 'refused') condemned.add(socket);
-    carry(options, admission, new InFlight(options, request, response, admission)).catch(
+    taken.response.once('close', () => count(socket, -1));
+    if (begin(request, taken).kind === 'refused') condemned.add(socket);
+  };
+  const begin = (request: Incoming, { response, waiting, bytesBehind }: Taken): Admission => {
+    const admission = admit(request, options.edge, clock, bytesBehind);
+    carry(judging, admission, new InFlight(options, { request, response, waiting }, admission)).catch(
       (thrown: unknown) => {
         log.error(
           { err: asLockstepError(thrown), request: admission.head.id },
@@ -53,23 +67,56 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         response.destroy();
       },
     );
+    return admission;
   };
-  return Object.assign(take, {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    // Behind a request that the edge refused, the parser may read a body as requests: none of them counts.
+    if (!condemned.has(request.socket)) {
+      take(request, { response, waiting: null, bytesBehind: 0 });
+    }
+  };
+  return Object.assign(onRequest, {
+    stream: (request: Incoming, response: Outgoing): void => {
+      begin(request, { response, waiting: null, bytesBehind: 0 });
+    },
+    upgrade: (request: IncomingMessage, socket: Duplex, early: Buffer): void => {
+      // Behind a request that is still being answered it could only be answered in the middle of that answer.
+      if (condemned.has(socket) || (busy.get(socket) ?? 0) > 0 || !(socket instanceof Socket)) {
+        log.warn({ remoteAddress: request.socket.remoteAddress }, 'gateway: a misplaced upgrade was cut off');
+        socket.destroy();
+        return;
+      }
+      const waiting = new WaitingSocket(request, socket);
+      take(request, { response: waiting.response, waiting, bytesBehind: early.length });
+    },
     unparsed: (error: Error, socket: Duplex): void => {
       // In the middle of an exchange no second answer can be put on the wire.
       if ((busy.get(socket) ?? 0) > 0) socket.destroy();
       else refuseUnparsed(error, socket, options);
     },
+    unframed: (error: Error, remoteAddress: string): void => recordUnframed(error, remoteAddress, options),
   });
 }
 
-async function carry(options: PipelineOptions, admission: Admission, flight: InFlight): Promise<void> {
+interface Taken {
+  readonly response: Outgoing;
+  /** The connection, where Node has handed it over for an upgrade. */
+  readonly waiting: WaitingSocket | null;
+  readonly bytesBehind: number;
+}
+
+async function carry(
+  options: PipelineOptions & JudgingOptions,
+  admission: Admission,
+  flight: InFlight,
+): Promise<void> {
   const { head } = admission;
   const judging = new Judging(options, admission);
   const obstacle = await judging.prepare();
   flight.surface = judging.surface;
   const wanted = obstacle === null ? judging.bodyBeforeDecision() : null;
   if (wanted !== null) judging.learn(await flight.readBody(wanted));
+  if (obstacle === null) await judging.locate(flight.signal);
   // From here to the registration in `serve` nothing waits.
   const judgement = obstacle ?? judging.conclude();
   const { decision } = judgement;

@@ -1,10 +1,13 @@
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { Outgoing } from './ends.ts';
 
 /** A client that takes nothing for so long is given up. */
 const stallMilliseconds = 300_000;
 
 export interface PumpWatch {
+  /** Asked when the body has ended. */
+  trailers?(): OutgoingHttpHeaders;
   /** Told of every piece. */
   sent(bytes: number): void;
   /** Told when the body breaks off, before anything is done about it. */
@@ -17,7 +20,7 @@ export interface PumpWatch {
  * the response is closed first, whereupon the body is destroyed. (`stream.pipeline` does more, and costs a tenth of a
  * small request for it.)
  */
-export async function pump(body: Readable, response: ServerResponse, watch: PumpWatch): Promise<void> {
+export async function pump(body: Readable, response: Outgoing, watch: PumpWatch): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // A slow first byte must not hold the head back; a quick one should share its packet.
   const flush = setImmediate(() => response.flushHeaders());
@@ -42,6 +45,7 @@ export async function pump(body: Readable, response: ServerResponse, watch: Pump
   };
   const onEnd = (): void => {
     clearImmediate(flush);
+    if (watch.trailers !== undefined) response.addTrailers(watch.trailers());
     response.end();
   };
   const onBodyError = (fault: Error): void => {
@@ -56,7 +60,10 @@ export async function pump(body: Readable, response: ServerResponse, watch: Pump
   const onClose = (): void => {
     clearImmediate(flush);
     clearTimeout(stall);
-    if (response.writableFinished) return;
+    if (response.writableFinished) {
+      resolve();
+      return;
+    }
     body.off('close', onBodyClose).off('error', onBodyError).on('error', ignore);
     body.destroy();
     reject(new Error('the response was closed before its end'));

@@ -1,14 +1,14 @@
 import type { Caller } from '../identity/caller.ts';
+import { sessionCookieName } from '../identity/signin/sessions.ts';
 import { failure } from '../lib/errors.ts';
+import { cookiesOf } from './cookies.ts';
 import type { RequestHead, Surface } from './types.ts';
-
-export const sessionCookieName = '__Host-lockstep-session';
 
 export interface Credentials {
   /** Throws `invalid_token` or `expired_token`. */
   verifyToken(token: string, audiences: readonly string[]): Promise<Caller>;
-  /** Null when the cookie names no open session. */
-  callerFromCookie(value: string): Caller | null;
+  /** Null when the cookie names no open session; `connection`: at which connection it was sent, null for our own host. */
+  callerFromCookie(value: string, connection: string | null): Caller | null;
 }
 
 /**
@@ -19,7 +19,8 @@ export function createRecogniser(
   credentials: Credentials,
 ): (head: RequestHead, surface: Surface) => Promise<Caller | null> {
   return async (head, surface) => {
-    const cookie = surface.acceptsSessionCookie ? sessionCookieOf(head) : null;
+    const connection = surface.cookieConnection?.(head) ?? null;
+    const cookie = surface.acceptsSessionCookie || connection !== null ? sessionCookieOf(head) : null;
     const { authorization } = head.headers;
     if (authorization !== undefined) {
       if (cookie !== null) {
@@ -28,32 +29,26 @@ export function createRecogniser(
           'The request has an Authorization header and a session cookie; send one of them.',
         );
       }
-      return credentials.verifyToken(bearerTokenOf(authorization), surface.audiences);
+      return credentials.verifyToken(bearerTokenOf(authorization, surface.bearerSchemes), surface.audiences);
     }
     if (cookie === null) return null;
-    return credentials.callerFromCookie(cookie);
+    return credentials.callerFromCookie(cookie, connection);
   };
 }
 
-const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+const credential = /^([a-z]+) +([A-Za-z0-9._~+/-]+=*)$/i;
 
-function bearerTokenOf(authorization: string): string {
-  const token = bearer.exec(authorization)?.[1];
-  if (token === undefined) {
+function bearerTokenOf(authorization: string, alsoCalled: readonly string[] = []): string {
+  const [, scheme = '', token] = credential.exec(authorization) ?? [];
+  const isBearer = ['bearer', ...alsoCalled].includes(scheme.toLowerCase());
+  if (!isBearer || token === undefined) {
     throw failure('invalid_token', 'The Authorization header must be `Bearer` and one token.');
   }
   return token;
 }
 
-function sessionCookieOf(head: RequestHead): string | null {
-  const header = head.headers.cookie;
-  if (header === undefined || !header.includes(sessionCookieName)) return null;
-  let value: string | null = null;
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals === -1 || pair.slice(0, equals).trim() !== sessionCookieName) continue;
-    if (value !== null) throw failure('conflicting_credentials', 'The session cookie stands twice.');
-    value = pair.slice(equals + 1).trim();
-  }
-  return value;
+function sessionCookieOf({ headers }: RequestHead): string | null {
+  const values = cookiesOf(headers, sessionCookieName);
+  if (values.length > 1) throw failure('conflicting_credentials', 'The session cookie stands twice.');
+  return values[0] ?? null;
 }

@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { failure, LockstepError } from '../lib/errors.ts';
-import { announcesBody } from './edge.ts';
+import { bodyFollows } from './edge.ts';
+import type { Incoming, Outgoing } from './ends.ts';
 import type { BodyRule } from './types.ts';
 
 /** How long a body may stand still, and how long a buffered one may take in all. */
@@ -18,8 +18,8 @@ export type BodyRead =
  * Throws `too_large`, `unsupported_media_type` or `invalid_request` where the head alone breaks the rule.
  */
 export class RequestBody {
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #request: Incoming;
+  readonly #response: Outgoing;
   readonly #rule: BodyRule;
   #stream: Readable | null = null;
   #begun = false;
@@ -28,7 +28,7 @@ export class RequestBody {
   /** Why reading failed, if it did: what a consumer makes of it may hide the reason. */
   failed: LockstepError | null = null;
 
-  constructor(request: IncomingMessage, response: ServerResponse, rule: BodyRule) {
+  constructor(request: Incoming, response: Outgoing, rule: BodyRule) {
     this.#request = request;
     this.#response = response;
     this.#rule = rule;
@@ -37,7 +37,7 @@ export class RequestBody {
 
   /** The whole body; empty unless the rule is `buffered`. Throws `too_large` or `invalid_request`. */
   async buffered(): Promise<Buffer> {
-    if (this.#rule.kind !== 'buffered' || !announcesBody(this.#request.headers)) return Buffer.alloc(0);
+    if (this.#rule.kind !== 'buffered' || !bodyFollows(this.#request)) return Buffer.alloc(0);
     const chunks: Buffer[] = [];
     const stream = this.#open(this.#rule.maxBytes);
     const deadline = setTimeout(() => stream.destroy(this.#fail(tooSlow())), bufferedMilliseconds);
@@ -53,7 +53,7 @@ export class RequestBody {
   stream(): Readable {
     if (this.#stream !== null) return this.#stream;
     this.#stream =
-      this.#rule.kind === 'streamed' && announcesBody(this.#request.headers)
+      this.#rule.kind === 'streamed' && bodyFollows(this.#request)
         ? this.#open(this.#rule.maxBytes)
         : Readable.from([]);
     return this.#stream;
@@ -61,6 +61,7 @@ export class RequestBody {
 
   #open(maxBytes: number): Readable {
     const request = this.#request;
+    const mayPause = this.#rule.kind === 'streamed' && this.#rule.mayPause === true;
     let idle: NodeJS.Timeout | undefined;
     const onData = (chunk: Buffer): void => {
       this.bytes += chunk.length;
@@ -69,6 +70,8 @@ export class RequestBody {
       else if (!stream.push(chunk)) request.pause();
     };
     const onEnd = (): void => {
+      // One that was broken off is told of by `close`.
+      if (!request.complete) return;
       clearTimeout(idle);
       stream.push(null);
     };
@@ -83,11 +86,12 @@ export class RequestBody {
         if (!this.#begun) {
           this.#begun = true;
           if (request.headers.expect !== undefined) this.#response.writeContinue();
-          idle = setTimeout(() => {
-            // While the consumer holds back, the sender is not the slow one.
-            if (request.isPaused()) idle?.refresh();
-            else stream.destroy(this.#fail(tooSlow()));
-          }, idleMilliseconds);
+          if (!mayPause)
+            idle = setTimeout(() => {
+              // While the consumer holds back, the sender is not the slow one.
+              if (request.isPaused()) idle?.refresh();
+              else stream.destroy(this.#fail(tooSlow()));
+            }, idleMilliseconds);
           request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError);
         }
         request.resume();
@@ -108,9 +112,9 @@ export class RequestBody {
   }
 }
 
-function checkHead(request: IncomingMessage, rule: BodyRule): void {
+function checkHead(request: Incoming, rule: BodyRule): void {
   const { headers } = request;
-  if (!announcesBody(headers)) return;
+  if (!bodyFollows(request)) return;
   if (rule.kind === 'none') throw failure('invalid_request', 'This request takes no body.');
   if (Number(headers['content-length'] ?? 0) > rule.maxBytes) throw tooLarge(rule.maxBytes);
   if (rule.kind === 'streamed') return;

@@ -1,9 +1,13 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { LockstepError } from '../lib/errors.ts';
-import { announcesBody } from './edge.ts';
-import { pump } from './pump.ts';
+import { bodyFollows } from './edge.ts';
+import { ownsConnection, type Incoming, type Outgoing } from './ends.ts';
+import { pump, type PumpWatch } from './pump.ts';
 import type { Reply, RequestHead } from './types.ts';
+
+/** The length that a 304 may have is that of another answer. */
+const statusesWithoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** How much of an unread request body is drained, so that its sender gets to read the answer. */
 const lingerBytes = 1_048_576;
@@ -11,14 +15,16 @@ const lingerMilliseconds = 1000;
 
 export interface Responding {
   readonly head: RequestHead;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: Incoming;
+  readonly response: Outgoing;
   /** Of the policy as it stands when this is answered: what the request changed is in it. */
   readonly revision: number;
-  /** Whether the connection ends with this answer. */
+  /** Whether the connection ends with this answer, where it is this exchange's alone. */
   readonly last: boolean;
   /** Told of every piece of the body that is sent. */
   sent(bytes: number): void;
+  /** Told when all of it is written, while what the client still sends is drained. */
+  told(): void;
   /** Told when the body itself broke off, before the connection is given up for it. */
   broke(): void;
 }
@@ -29,31 +35,48 @@ export interface Responding {
  */
 export async function respond(reply: Reply, to: Responding): Promise<void> {
   const { request, response, head } = to;
-  const unread = announcesBody(request.headers) && !request.complete;
+  const unread = ownsConnection(request) && bodyFollows(request) && !request.complete;
   const headers = withDefaults(reply, to);
-  if (unread || to.last) headers['connection'] = 'close';
+  if (unread || (to.last && ownsConnection(request))) headers['connection'] = 'close';
   const { body } = reply;
-  const bodiless = head.method === 'HEAD' || reply.status === 204 || reply.status === 304;
+  const bodiless = head.method === 'HEAD' || statusesWithoutBody.has(reply.status);
+  // Of these a length would be a body's to come, whatever an upstream says: RFC 9110 §8.6, §15.3.6.
+  if (reply.status === 204 || reply.status === 205) delete headers['content-length'];
 
   if (body instanceof Readable) {
+    if (reply.status === 205 && ownsConnection(request)) headers['content-length'] = 0;
     response.writeHead(reply.status, headers);
     if (bodiless) body.destroy();
     else {
-      await pump(body, response, to);
+      const { trailers } = reply;
+      if (trailers !== undefined) response.awaitTrailers?.();
+      const watch: PumpWatch = { sent: (bytes) => to.sent(bytes), broke: () => to.broke() };
+      if (trailers !== undefined) watch.trailers = () => mutable(trailers());
+      await pump(body, response, watch);
       return;
     }
   } else {
-    const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
+    const bytes = body === undefined || reply.status === 205 ? Buffer.alloc(0) : Buffer.from(body);
     // Without a body, a HEAD says nothing of the length that a GET would have.
     const known = body !== undefined || head.method !== 'HEAD';
-    if (known && reply.status !== 204 && reply.status !== 304) headers['content-length'] ??= bytes.length;
+    const framed = bytes.length > 0 || ownsConnection(request);
+    if (known && framed && reply.status !== 204 && reply.status !== 304)
+      headers['content-length'] ??= bytes.length;
     response.writeHead(reply.status, headers);
     if (!bodiless && bytes.length > 0) {
-      response.write(bytes);
       to.sent(bytes.length);
+      if (!unread) {
+        // Head, body and end in one: between two of them a quick client, gone with the last byte, would pass for one that left early.
+        response.end(bytes);
+        return;
+      }
+      response.write(bytes);
     } else if (unread) response.flushHeaders();
   }
-  if (unread) await linger(request);
+  if (unread) {
+    to.told();
+    await linger(request);
+  }
   response.end();
 }
 
@@ -64,6 +87,10 @@ export function withErrorHeaders(reply: Reply, error: LockstepError): Reply {
   if (reply.status === 401 && !given.has('www-authenticate')) {
     const code = error.code === 'authentication_required' ? '' : ', error="invalid_token"';
     added['www-authenticate'] = `Bearer realm="lockstep"${code}`;
+  }
+  if (reply.status === 426) {
+    added['upgrade'] = 'websocket';
+    added['sec-websocket-version'] = '13';
   }
   const { allow, retryAfterSeconds } = error.details;
   if (reply.status === 405 && Array.isArray(allow) && !given.has('allow')) added['allow'] = allow.join(', ');
@@ -76,9 +103,7 @@ export function withErrorHeaders(reply: Reply, error: LockstepError): Reply {
 
 function withDefaults(reply: Reply, { head, revision }: Responding): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
-  for (const [name, value] of Object.entries(reply.headers ?? {})) {
-    headers[name.toLowerCase()] = typeof value === 'string' ? value : [...value];
-  }
+  Object.assign(headers, mutable(reply.headers ?? {}));
   headers['cache-control'] ??= 'no-store';
   headers['x-content-type-options'] = 'nosniff';
   headers['x-request-id'] = head.id;
@@ -86,8 +111,17 @@ function withDefaults(reply: Reply, { head, revision }: Responding): OutgoingHtt
   return headers;
 }
 
+/** By lower-case names. */
+function mutable(fields: Readonly<Record<string, string | readonly string[]>>): OutgoingHttpHeaders {
+  const out: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(fields)) {
+    out[name.toLowerCase()] = typeof value === 'string' ? value : [...value];
+  }
+  return out;
+}
+
 /** Reads on for a while and throws it away: closing with unread bytes would reset the connection under the answer. */
-async function linger(request: IncomingMessage): Promise<void> {
+async function linger(request: Incoming): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let left = lingerBytes;
   const enough = setTimeout(() => resolve(), lingerMilliseconds);

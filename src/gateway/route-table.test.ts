@@ -16,6 +16,8 @@ function head(method: string, path: string): RequestHead {
     headers: {},
     remoteAddress: '',
     origin: 'https://localhost',
+    upgrade: null,
+    hasBody: false,
   };
 }
 

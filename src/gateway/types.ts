@@ -6,6 +6,7 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { RequestId } from '../lib/ids.ts';
 import type { Access, Decision } from '../policy/types.ts';
 import type { Attribution } from '../store/changes.ts';
+import type { UpstreamWebSocket } from './web-socket/dial.ts';
 
 /** The head of a request after the edge has checked it; `path` is byte for byte what would be forwarded. */
 export interface RequestHead {
@@ -24,6 +25,10 @@ export interface RequestHead {
   readonly remoteAddress: string;
   /** `https://host:port` as the client addressed us. */
   readonly origin: string;
+  /** What the connection is to become, where the request asks for that: the edge has checked its handshake. */
+  readonly upgrade: 'websocket' | null;
+  /** Whether a body comes behind it: one that is not known to be empty. */
+  readonly hasBody: boolean;
 }
 
 /** How a request is let in. A route cannot exist without one. */
@@ -38,6 +43,14 @@ export type Guard =
        * stands is allowed; so `serve` never sees a body whose attributes were not decided on.
        */
       accessFromBody?(bytes: Buffer): Access;
+      /**
+       * The same action where it really lies, at `access.scope` or beneath it, where only the body, the upstream or who
+       * asks can tell. A buffered body is then bounded to 4 MiB. It is asked for a caller who is recognised and live, and
+       * before the one decision, between which and the answer nothing waits. A fault of the caller's that it throws (4xx)
+       * is the answer if `access` as it stands is allowed; any other fault, and `too_many_requests`, is a deny that keeps
+       * the fault's status, so that a client comes again.
+       */
+      locate?(bytes: Buffer, signal: AbortSignal, caller: Caller): Promise<Access>;
     }
   /** Whoever is authenticated, on what is their own; `rule` names it in every decision. */
   | { readonly kind: 'authenticated'; readonly rule: string; readonly scope: string }
@@ -49,7 +62,12 @@ export type BodyRule =
   /** Read whole before `serve`; refused with 413 beyond `maxBytes`, 415 for another media type. */
   | { readonly kind: 'buffered'; readonly maxBytes: number; readonly mediaTypes: readonly string[] }
   /** Handed to `serve` as a stream with backpressure; the total is cut at `maxBytes`. */
-  | { readonly kind: 'streamed'; readonly maxBytes: number };
+  | {
+      readonly kind: 'streamed';
+      readonly maxBytes: number;
+      /** Whether it may stand still for any time, as the messages of a call may. */
+      readonly mayPause?: boolean;
+    };
 
 /** What a surface says of one request. */
 export interface Described {
@@ -59,6 +77,8 @@ export interface Described {
   /** A change is recorded before it is served; a read before its response head leaves. */
   readonly effect: 'read' | 'change';
   readonly body: BodyRule;
+  /** Set where a request that asks for an upgrade is what was described. Without it, such a request is denied. */
+  readonly upgrade?: 'websocket';
   serve(exchange: Exchange): Promise<Reply>;
 }
 
@@ -77,6 +97,10 @@ export interface Exchange {
   json<T>(schema: ZodType<T>): T;
   /** The buffered body as a form. Throws `invalid_request` for a repeated field (RFC 6749 §3.1). */
   form(): ReadonlyMap<string, string>;
+  /** Fields behind the body, once `stream` has ended. */
+  trailers(): Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Tells the caller of links to expect (103), if the answer has not begun when the record is durable. */
+  hint(hints: Readonly<Record<string, string | readonly string[]>>): void;
   /** Aborted when the client goes, the session is cut, or the process drains out. */
   readonly signal: AbortSignal;
   /** Another decision within the same request (batch, copy source); recorded with it. Never throws for a deny. */
@@ -87,6 +111,8 @@ export interface Exchange {
    * `decideAlso`. Never throws for a deny.
    */
   decideEach(accesses: readonly Access[]): Promise<readonly Decision[]>;
+  /** Says that the upstream was asked a second time, and what became of the first: it is recorded with the end. */
+  sentAgain(why: string): void;
   /**
    * Says that all that was decided for is done, and what is left is to tell of it: a change that ends the very right by
    * which it was made is then answered, not cut. To be called within the transaction, as the last thing.
@@ -98,6 +124,10 @@ export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array | Readable;
+  /** Fields behind the body, asked for when it has ended; of a protocol that needs them they are always sent. */
+  readonly trailers?: () => Readonly<Record<string, string | readonly string[]>>;
+  /** In answer to an upgrade, with status 101 and without a body: the client is joined to it. */
+  readonly upstream?: UpstreamWebSocket;
 }
 
 /**
@@ -109,10 +139,16 @@ export interface Surface {
   readonly name: string;
   /** The first surface that matches takes the request; several may share a host. */
   matches(head: RequestHead): boolean;
+  /** All that it can match: requests to this host, and those beneath this path of two segments. Absent: it may be any. */
+  readonly at?: { readonly host: string; readonly pathPrefix: string };
   /** Token audiences accepted here (exact strings). */
   readonly audiences: readonly string[];
   /** Whether a browser session cookie is a credential here (with CSRF defence), besides bearer tokens. */
   readonly acceptsSessionCookie: boolean;
+  /** The connection whose own sign-in cookie is a credential of this request; null, or absent, for none. */
+  cookieConnection?(head: RequestHead): string | null;
+  /** What its clients write for `Bearer`, lower case: a token under these is one of Lockstep's all the same. */
+  readonly bearerSchemes?: readonly string[];
   /** Whether names in its paths may hold `%2F`; the pipeline refuses it everywhere else. */
   readonly admitsEncodedSlash?: boolean;
   /** Whether `//` may stand in its paths, which it reads as one slash; the pipeline refuses it everywhere else. */

@@ -8,6 +8,7 @@ import type { Log } from '../lib/log.ts';
 import { undescribedAccess, withDecision } from './denial.ts';
 import { attributionOf, decidedFact } from './facts.ts';
 import { genericSurface, jsonErrorText } from './generic-surface.ts';
+import { isNotTls } from './plain-http.ts';
 import type { RequestHead } from './types.ts';
 
 export interface UnparsedOptions {
@@ -18,13 +19,41 @@ export interface UnparsedOptions {
   readonly log: Log;
 }
 
-/** Answers bytes that the HTTP parser refused, records that, and closes the connection. */
+/** Answers bytes that the HTTP/1.1 parser refused, records that, and closes the connection. */
 export function refuseUnparsed(fault: Error, socket: Duplex, options: UnparsedOptions): void {
   const code = codeOf(fault);
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
+  const remoteAddress = socket instanceof Socket ? (socket.remoteAddress ?? '') : '';
+  const { head, error, recorded } = denial(errorOf(code), remoteAddress, options);
+  recorded.then(
+    () => close(socket, head, error),
+    () =>
+      close(socket, head, failure('ledger_unavailable', 'The ledger cannot write, so nothing is served.')),
+  );
+}
+
+/** Records that a connection was closed because it was neither TLS nor valid HTTP/2. One that only broke is no news. */
+export function recordUnframed(fault: Error, remoteAddress: string, options: UnparsedOptions): void {
+  const notTls = isNotTls(fault);
+  if (!notTls && !brokenFraming.has(codeOf(fault))) return;
+  const what = notTls ? 'The bytes received are not TLS.' : 'The frames received are not valid HTTP/2.';
+  const error = failure('invalid_request', what);
+  denial(error, remoteAddress, options).recorded.catch(() => undefined);
+}
+
+const brokenFraming = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
+
+interface Denial {
+  readonly head: RequestHead;
+  readonly error: LockstepError;
+  /** Rejects when the ledger did not take it. */
+  readonly recorded: Promise<unknown>;
+}
+
+function denial(refused: LockstepError, remoteAddress: string, options: UnparsedOptions): Denial {
   const now = options.clock.now();
   const head: RequestHead = {
     id: newRequestId(now),
@@ -35,14 +64,15 @@ export function refuseUnparsed(fault: Error, socket: Duplex, options: UnparsedOp
     rawQuery: '',
     query: new URLSearchParams(),
     headers: {},
-    remoteAddress: socket instanceof Socket ? (socket.remoteAddress ?? '') : '',
+    remoteAddress,
     origin: '',
+    upgrade: null,
+    hasBody: false,
   };
-  const error = errorOf(code);
   const decision = {
     id: newDecisionId(now),
     allowed: false,
-    cause: { kind: 'refused-at-edge', code: error.code },
+    cause: { kind: 'refused-at-edge', code: refused.code },
     decidedFor: null,
     authorities: [],
     access: undescribedAccess,
@@ -57,13 +87,11 @@ export function refuseUnparsed(fault: Error, socket: Duplex, options: UnparsedOp
     effect: 'read',
     decision,
   });
-  options.record(fact).then(
-    () => close(socket, head, withDecision(error, decision)),
-    (cause: unknown) => {
-      options.log.error({ err: cause, request: head.id }, 'gateway: the ledger did not take a record');
-      close(socket, head, failure('ledger_unavailable', 'The ledger cannot write, so nothing is served.'));
-    },
-  );
+  const recorded = options.record(fact);
+  recorded.catch((cause: unknown) => {
+    options.log.error({ err: cause, request: head.id }, 'gateway: the ledger did not take a record');
+  });
+  return { head, error: withDecision(refused, decision), recorded };
 }
 
 function errorOf(code: string): LockstepError {

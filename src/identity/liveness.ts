@@ -178,6 +178,8 @@ export class Liveness {
       case 'blob.written':
       case 'blob.deleted':
       case 'configuration.changed':
+      case 'access-request.opened':
+      case 'access-request.closed':
       case 'person.erased':
         break;
     }

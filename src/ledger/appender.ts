@@ -1,4 +1,3 @@
-import type { LockstepError } from '../lib/errors.ts';
 import type { EventId } from '../lib/ids.ts';
 import type {
   Attribution,
@@ -15,23 +14,9 @@ import { EventRows, type WrittenEntry } from './event-rows.ts';
 import type { Fact, RecordFact, RequestFact } from './events.ts';
 import type { Fault } from './faults.ts';
 import type { Health } from './health.ts';
+import { RecordQueue } from './record-queue.ts';
 import type { SubjectKeys } from './privacy/subject-keys.ts';
 import { isStoreFailing, ledgerFailure } from './storage-failure.ts';
-
-/** Facts that share one transaction at most: bounds how long the event loop is held. */
-const maxBatch = 512;
-/** Facts that may wait; beyond it the ledger refuses instead of eating memory. */
-const maxWaiting = 50_000;
-/** Begun so soon after one another, transactions cost more than they hold: what comes meanwhile waits for the next. */
-const gatherMilliseconds = 3;
-/** Of so many facts at least the last one must have been: whoever is alone waits for nobody. */
-const gatheredFrom = 4;
-/** Facts that are worth a transaction at once, even while another waits for the disk. */
-const gathered = 32;
-/** Transactions that wait for the disk at most: while one does, the entries of the next are made and written. */
-const maxUnsynced = 2;
-/** How long the oldest fact may have waited, for a disk that is slow, before newer ones are refused. */
-const defaultPatienceMilliseconds = 5_000;
 
 export interface AppenderOptions {
   readonly store: Store;
@@ -43,20 +28,6 @@ export interface AppenderOptions {
   readonly onAppended: () => void;
   /** Default 5,000. */
   readonly patienceMilliseconds?: number;
-}
-
-interface Waiting {
-  readonly entry: WrittenEntry;
-  /** On the monotonic clock. */
-  readonly since: number;
-  readonly resolve: (id: EventId) => void;
-  readonly reject: (error: LockstepError) => void;
-}
-
-interface Written {
-  readonly batch: readonly Waiting[];
-  /** Sequence of the last. */
-  readonly newest: number;
 }
 
 interface Appended {
@@ -76,15 +47,7 @@ export class Appender {
   readonly #followers = new Set<Follower>();
   readonly #guards = new Set<CommitGuard>();
   readonly #idle = new Set<() => void>();
-  /** To be written. */
-  #queue: Waiting[] = [];
-  /** Written, and not known to be on the disk yet; the oldest first. */
-  #unsynced: readonly Written[] = [];
-  /** Takes back what is scheduled. */
-  #unschedule: (() => void) | null = null;
-  #isWriting = false;
-  #flushedAt = -Infinity;
-  #lastBatch = 0;
+  readonly #records: RecordQueue;
   #working = 0;
   #closed = false;
   /** Why everything is refused until a restart. */
@@ -96,6 +59,13 @@ export class Appender {
   constructor(options: AppenderOptions) {
     this.#options = options;
     this.#rows = new EventRows(options.store, options.keys);
+    this.#records = new RecordQueue({
+      ...options,
+      append: (entries) => this.#appendTogether(entries),
+      onDurable: (sequence) => this.#durableThrough(sequence),
+      onLost: (why) => this.stop(why),
+      onIdle: () => this.#tellIdle(),
+    });
     this.#lastSequence = this.#rows.newestSequence();
     this.lastTime = this.#rows.newestTime();
   }
@@ -110,7 +80,7 @@ export class Appender {
 
   /** Resolves once all that is written now is on the disk: nothing is told of before. Throws `ledger_unavailable`. */
   async durable(): Promise<void> {
-    if (this.#unsynced.length === 0) return;
+    if (!this.#records.isUnsynced) return;
     try {
       await this.#options.store.journal.synced();
     } catch (error) {
@@ -198,10 +168,8 @@ export class Appender {
   readonly record: RecordFact = (fact: RequestFact) =>
     new Promise<EventId>((resolve, reject) => {
       this.#refuseWhenStopped();
-      this.#refuseWhenBehind();
-      const since = performance.now();
-      this.#queue.push({ entry: this.#options.entryOf(fact, null), since, resolve, reject });
-      this.#scheduleFlush();
+      this.#records.refuseWhenBehind();
+      this.#records.add(this.#options.entryOf(fact, null), resolve, reject);
     });
 
   /** Refuses everything until a restart. */
@@ -219,103 +187,24 @@ export class Appender {
     });
   }
 
-  /**
-   * One turn of the event loop, and each wait for the disk, lets what arrives meanwhile join the same transaction; what is
-   * enough for one waits for neither.
-   */
-  #scheduleFlush(): void {
-    if (this.#isWriting || this.#queue.length === 0) return;
-    const isEnough = this.#queue.length >= gathered;
-    if (this.#unsynced.length >= (isEnough ? maxUnsynced : 1)) return;
-    if (isEnough) {
-      void this.#flush();
-      return;
-    }
-    if (this.#unschedule !== null) return;
-    const flush = () => void this.#flush();
-    const early = this.#flushedAt + gatherMilliseconds - performance.now();
-    if (early > 0 && this.#lastBatch >= gatheredFrom) {
-      const timer = setTimeout(flush, early);
-      this.#unschedule = () => clearTimeout(timer);
-    } else {
-      const immediate = setImmediate(flush);
-      this.#unschedule = () => clearImmediate(immediate);
-    }
-  }
-
-  async #flush(): Promise<void> {
-    this.#unschedule?.();
-    this.#unschedule = null;
-    this.#isWriting = true;
-    this.#flushedAt = performance.now();
-    try {
-      const { db } = this.#options.store;
-      await db.connection().execute(async () => this.#appendTogether());
-    } catch (error) {
-      const failure = ledgerFailure(error);
-      this.#options.health.failed('append', failure);
-      for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
-    }
-    this.#isWriting = false;
-    this.#scheduleFlush();
-    this.#tellIdle();
-  }
-
-  /** What waits, in one transaction, without leaving the event loop. Never throws. */
-  #appendTogether(): void {
+  /** Facts without a change, in one transaction, without leaving the event loop; see RecordQueue. */
+  #appendTogether(entries: readonly WrittenEntry[]): number {
     const { raw, journal } = this.#options.store;
-    // Half of what is enough for two: while that waits for the disk the other half is written.
-    const isForTwo = this.#unsynced.length === 0 && this.#queue.length >= 2 * gathered;
-    const batch = this.#queue.splice(
-      0,
-      Math.min(maxBatch, Math.ceil(this.#queue.length / (isForTwo ? 2 : 1))),
-    );
-    this.#lastBatch = batch.length;
+    this.#enterTurn();
+    let appended: Appended[] = [];
     try {
-      this.#enterTurn();
-      let appended: Appended[] = [];
-      try {
-        journal.deferred(() => {
-          raw.exec('begin immediate');
-          appended = batch.map(({ entry }) => ({ entry, change: null, sequence: this.#rows.append(entry) }));
-          this.#options.fault('record.commit', 'before');
-          raw.exec('commit');
-          this.#options.fault('record.commit', 'after');
-        });
-        this.#applied(appended);
-      } catch (error) {
-        this.#settleAfter(error, appended);
-      }
-      // Within the turn: whoever reads next finds that it is to be waited for.
-      const written = { batch, newest: appended.at(-1)?.sequence ?? 0 };
-      this.#unsynced = [...this.#unsynced, written];
-      void this.#tellOnceDurable(written);
+      journal.deferred(() => {
+        raw.exec('begin immediate');
+        appended = entries.map((entry) => ({ entry, change: null, sequence: this.#rows.append(entry) }));
+        this.#options.fault('record.commit', 'before');
+        raw.exec('commit');
+        this.#options.fault('record.commit', 'after');
+      });
+      this.#applied(appended);
     } catch (error) {
-      const failure = ledgerFailure(error);
-      for (const { reject } of batch) reject(failure);
+      this.#settleAfter(error, appended);
     }
-  }
-
-  /**
-   * The wait for the disk holds up nobody else. When the disk says that it did not keep what it was given, nobody knows what
-   * of it is there: what waits is refused, and all that comes. Never throws.
-   */
-  async #tellOnceDurable(written: Written): Promise<void> {
-    const { batch, newest } = written;
-    try {
-      this.#options.fault('record.sync', 'before');
-      await this.#options.store.journal.synced();
-      this.#options.fault('record.sync', 'after');
-      this.#durableThrough(newest);
-      for (const { entry, resolve } of batch) resolve(entry.id);
-    } catch (error) {
-      const failure = ledgerFailure(error);
-      this.stop(failure);
-      for (const { reject } of batch) reject(failure);
-    }
-    this.#unsynced = this.#unsynced.filter((one) => one !== written);
-    this.#scheduleFlush();
-    this.#tellIdle();
+    return appended.at(-1)?.sequence ?? 0;
   }
 
   #durableThrough(sequence: number): void {
@@ -396,23 +285,8 @@ export class Appender {
     if (this.#stopped !== null) throw ledgerFailure(this.#stopped);
   }
 
-  /** What has been taken is still written; whoever comes now is told at once instead of waiting behind all of it. */
-  #refuseWhenBehind(): void {
-    const oldest = this.#unsynced[0]?.batch[0] ?? this.#queue[0];
-    if (oldest === undefined) return;
-    const { patienceMilliseconds = defaultPatienceMilliseconds } = this.#options;
-    const waited = performance.now() - oldest.since;
-    const waiting = this.#unsynced.reduce((sum, { batch }) => sum + batch.length, this.#queue.length);
-    if (waiting < maxWaiting && waited <= patienceMilliseconds) return;
-    const failure = ledgerFailure(
-      new Error(`the disk does not keep up: ${waiting} events wait, the oldest for ${Math.round(waited)} ms`),
-    );
-    this.#options.health.failed('append', failure);
-    throw failure;
-  }
-
   #isIdle(): boolean {
-    return this.#working === 0 && this.#queue.length === 0 && this.#unsynced.length === 0 && !this.#isWriting;
+    return this.#working === 0 && this.#records.isIdle;
   }
 
   #tellIdle(): void {

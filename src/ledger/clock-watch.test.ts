@@ -193,7 +193,7 @@ describe('a clock that is set', () => {
       async () => {
         expect((await feedOf(ledger)).map(({ code }) => code)).toEqual(['clock-set']);
       },
-      { timeout: 5_000 },
+      { timeout: 30_000 },
     );
     await ledger.close();
     await store.close();

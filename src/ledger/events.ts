@@ -25,6 +25,8 @@ export type RequestFact =
       /** What conditions could ask, by source and name, so that the decision can be made again. */
       readonly attributes: JsonObject;
       readonly subOperation: string | null;
+      /** Whether it was decided for all that lies beneath the scope, too. */
+      readonly subtree?: true;
       /** Present when scope or attributes are not recorded as they were decided on: cut, or escaped. */
       readonly altered?: true;
       readonly userAgent: string | null;
@@ -52,6 +54,7 @@ export type RequestFact =
       readonly attribution: Attribution;
       readonly surface: string;
       readonly operation: string;
+      readonly effect: 'read' | 'change';
       readonly scope: string;
       readonly status: number;
       readonly requestBytes: number;
@@ -59,6 +62,21 @@ export type RequestFact =
       readonly durationMilliseconds: number;
       /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `condition-ended`, `identity-ended`, `cut-by-operator`, … */
       readonly ending: string;
+      /** Why the upstream was asked a second time: `connect`, `connect-timeout`, `closed`. */
+      readonly sentAgain?: string;
+      /** Of a WebSocket: messages each way, and the code that closed it (RFC 6455 §7.4). */
+      readonly webSocket?: { readonly received: number; readonly sent: number; readonly closeCode: number };
+    }
+  /** The same of many reads of one caller that came to their end within a moment. The ledger makes it; nobody else does. */
+  | {
+      readonly kind: 'requests.ended';
+      /** What they have in common: of no single request, and under no single decision. */
+      readonly attribution: Attribution;
+      readonly surface: string;
+      readonly operation: string;
+      /** When the first of them ended, milliseconds since the epoch. */
+      readonly since: number;
+      readonly outcomes: readonly Outcome[];
     }
   /** A sign-in, a token issued or refused; the end of a sign-in is a change. OCSF Authentication 3002. */
   | {
@@ -89,6 +107,15 @@ export type RequestFact =
       readonly version: string;
       readonly detail: Readonly<Record<string, string>>;
     };
+
+/** How one of many reads ended: `completed`, as all that share a record have. */
+export interface Outcome {
+  readonly decisionId: string;
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly durationMilliseconds: number;
+}
 
 export interface ChangeFact {
   readonly kind: 'change';

@@ -34,7 +34,7 @@ async function reopen(): Promise<void> {
 const person = '44444444-4444-4444-8444-444444444444';
 const decision = 'dec_of-mallory' as DecisionId;
 
-/** More than a tile of events, of which one is Mallory's. */
+/** More than a tile of events, of which one is Mallory's; all of them published, and indexed. */
 async function record(): Promise<EventId> {
   const byMallory = attribution({
     chain: [{ kind: 'user', id: person, name: 'Mallory' }],
@@ -47,6 +47,7 @@ async function record(): Promise<EventId> {
     ),
   );
   await ledger.integrate();
+  await ledger.search({ ids: ids.slice(-1) }, { limit: 1 });
   return ids[100] ?? expect.fail();
 }
 

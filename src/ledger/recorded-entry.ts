@@ -22,6 +22,7 @@ export interface DecisionFacts {
   readonly dataAction: boolean;
   readonly scope: string;
   readonly subOperation?: string;
+  readonly subtree?: true;
   readonly attributes: z.infer<typeof attributes>;
   /** False when something of the access was cut, escaped or withheld in the record. */
   readonly whole: boolean;
@@ -57,6 +58,7 @@ const decided = z.object({
   dataAction: z.boolean(),
   scope: z.string(),
   subOperation: z.string().exactOptional(),
+  subtree: z.literal(true).exactOptional(),
   attributes: attributes.default({}),
   altered: z.boolean().default(false),
 });

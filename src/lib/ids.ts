@@ -59,6 +59,11 @@ export function newLeaseId(now: number): LeaseId {
   return `lea_${timeOrderedId(now)}` as LeaseId;
 }
 
+/** Of a request for access. */
+export function newAccessRequestId(now: number): string {
+  return `acr_${timeOrderedId(now)}`;
+}
+
 export function newGuid(): string {
   return randomUUID();
 }

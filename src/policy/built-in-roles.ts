@@ -183,7 +183,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
   role(
     roleIds.lockstepJobRuntime,
     'Lockstep Job Runtime',
-    'What the identity of a running job gets at its workspace: it reads assets, registers models, logs runs; it submits and cancels nothing.',
+    'What the identity of a running job gets at its workspace: it reads assets, registers models, logs runs and their artifacts; it submits and cancels nothing.',
     {
       actions: [
         `${workspace}/read`,
@@ -201,6 +201,8 @@ export const builtInRoles: readonly RoleDefinition[] = [
         `${workspace}/experiments/read`,
         `${workspace}/experiments/runs/read`,
         `${workspace}/experiments/runs/write`,
+        `${workspace}/metadata/artifacts/read`,
+        `${workspace}/metadata/artifacts/write`,
       ],
     },
   ),

@@ -16,6 +16,11 @@ const unnamed: ReadonlyMap<number, Verdict> = new Map([
  * applies wins over every grant; else any role assignment to the principal or one of its enabled groups, at the
  * scope or an ancestor, whose role contains the action and whose condition is true; else deny. When several apply,
  * the one at the nearest scope is named, and of those the one with the lowest id. Never throws: a fault is a deny.
+ *
+ * What is done to a whole subtree (`access.subtree`) is denied as well by a deny assignment that applies anywhere beneath
+ * the scope, or it would be evaded by way of the scope above. Such a denial counts unless its condition is false whatever
+ * lies there: attributes of the resource and the request are not known beneath. Named is the one fewest steps down. Grants
+ * reach beneath by themselves, on the condition that is asked at the scope.
  * learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource
  */
 export function decide(snapshot: PolicySnapshot, principal: PrincipalId, access: Access): Verdict {

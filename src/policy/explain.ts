@@ -103,6 +103,8 @@ function remedy(snapshot: PolicySnapshot, id: PrincipalId, access: Access, chain
  */
 function offeredScope({ action, dataAction, scope }: Access, scopes: readonly string[]): string {
   const narrowest = scopes.at(-1) ?? scope;
-  if (dataAction || !action.toLowerCase().endsWith('/write')) return narrowest;
+  // A file keeps its name however often it is written.
+  const isFile = scope.includes('/directories/');
+  if (dataAction || isFile || !action.toLowerCase().endsWith('/write')) return narrowest;
   return scopes.findLast((each) => /\/providers\/[^/]+\/[^/]+\/[^/]+$/.test(each)) ?? narrowest;
 }

@@ -107,6 +107,8 @@ export interface GrantRequest {
       readonly principalType: AssignmentPrincipalType;
     };
   };
+  /** Where it would give the role. */
+  readonly scope: string;
   readonly command: string;
 }
 

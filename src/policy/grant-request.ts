@@ -36,7 +36,26 @@ export function grantRequest(
         principalType: principalTypeOf(principal.kind),
       },
     },
-    command: `lockstep role assign --role ${shellWord(role.roleName)} --assignee ${id} --scope ${shellWord(scope)}`,
+    scope,
+    command: grantCommands({ roleName: role.roleName, principalId: id, kind: principal.kind, scope })
+      .lockstep,
+  };
+}
+
+/** The commands, of Lockstep's own and of Azure's command line, that give a role. */
+export function grantCommands(grant: {
+  readonly roleName: string;
+  readonly principalId: PrincipalId;
+  readonly kind: PrincipalKind;
+  readonly scope: string;
+}): { readonly lockstep: string; readonly az: string } {
+  const { principalId } = grant;
+  const [role, scope] = [shellWord(grant.roleName), shellWord(grant.scope)];
+  return {
+    lockstep: `lockstep role assign --role ${role} --assignee ${principalId} --scope ${scope}`,
+    az:
+      `az role assignment create --role ${role} --assignee-object-id ${principalId} ` +
+      `--assignee-principal-type ${principalTypeOf(grant.kind)} --scope ${scope}`,
   };
 }
 

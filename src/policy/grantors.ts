@@ -69,7 +69,12 @@ function may(snapshot: PolicySnapshot, { id }: PrincipalNode, access: Access): b
   return isAllowed(snapshot, id, access);
 }
 
-function grantingAccess(snapshot: PolicySnapshot, scope: string, { principal, role }: Granted): Access {
+/** What is asked of whoever would write this role assignment. */
+export function grantingAccess(
+  snapshot: PolicySnapshot,
+  scope: string,
+  { principal, role }: Granted,
+): Access {
   const kind = snapshot.principal(principal)?.kind;
   const request = {
     'microsoft.authorization/roleassignments:principalid': principal,

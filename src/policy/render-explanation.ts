@@ -6,7 +6,7 @@ export function renderExplanation(explanation: Explanation): string[] {
   const { access, allowed, decidedFor, authorities } = explanation;
   const lines = [
     `${allowed ? 'Allowed' : 'Denied'}: ${access.dataAction ? 'data action' : 'action'} ${access.action}`,
-    `  at ${access.scope}`,
+    `  at ${access.scope}${access.subtree === true ? ' and all beneath it' : ''}`,
   ];
   if (!allowed && decidedFor) lines.push(`  refused for ${name(decidedFor)}`);
   if (authorities.length > 1) {

@@ -67,6 +67,8 @@ type WithoutPolicy =
   | 'blob.written'
   | 'blob.deleted'
   | 'configuration.changed'
+  | 'access-request.opened'
+  | 'access-request.closed'
   | 'person.erased';
 
 /**

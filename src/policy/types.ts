@@ -9,6 +9,11 @@ export interface Access {
   readonly dataAction: boolean;
   /** Scope in normal form (see scope.ts). */
   readonly scope: string;
+  /**
+   * Set where the action is done to all that lies beneath the scope too (a directory that is moved, an account that is
+   * emptied): then nothing beneath may be denied either. See `decide`.
+   */
+  readonly subtree?: true;
   /** Suboperation of the action, e.g. `Blob.List`; conditions may ask for it. */
   readonly subOperation?: string;
   /** What conditions may ask of the request. A condition that asks for anything else finds it missing. */

@@ -64,7 +64,7 @@ export async function replayLog(
 }
 
 function decisionOf(facts: DecisionFacts): RecordedDecision {
-  const { action, dataAction, scope, subOperation, attributes } = facts;
+  const { action, dataAction, scope, subOperation, subtree, attributes } = facts;
   const { allowed, reason, policyId, decidedFor } = facts;
   return {
     id: facts.decisionId,
@@ -76,6 +76,7 @@ function decisionOf(facts: DecisionFacts): RecordedDecision {
       scope,
       attributes,
       ...(subOperation === undefined ? {} : { subOperation }),
+      ...(subtree === undefined ? {} : { subtree }),
     },
     whole: facts.whole,
     outcome: { allowed, reason, policyId, decidedFor: decidedFor as PrincipalId | null },

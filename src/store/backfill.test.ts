@@ -69,12 +69,12 @@ test('what has been written comes into the database file, and the log begins ane
   write(300);
   expect(rowsInFile()).toBe(0);
   written.hurry();
-  await vi.waitUntil(() => rowsInFile() === 300);
+  await vi.waitUntil(() => rowsInFile() === 300, { timeout: 30_000 });
   const before = journalBytes();
   for (let round = 1; round <= 5; round++) {
     write(200);
     written.hurry();
-    await vi.waitUntil(() => rowsInFile() === 300 + round * 200);
+    await vi.waitUntil(() => rowsInFile() === 300 + round * 200, { timeout: 30_000 });
   }
   expect(journalBytes()).toBe(before);
 });
@@ -94,12 +94,12 @@ test('a log that does not end by itself is ended while nobody writes', async () 
   });
   write(6_000);
   written.hurry();
-  await vi.waitUntil(() => rowsInFile() === 6_010);
+  await vi.waitUntil(() => rowsInFile() === 6_010, { timeout: 30_000 });
   expect(paused).toBe(1);
   const before = journalBytes();
   write(3_000);
   written.hurry();
-  await vi.waitUntil(() => rowsInFile() === 9_010);
+  await vi.waitUntil(() => rowsInFile() === 9_010, { timeout: 30_000 });
   expect(journalBytes()).toBe(before);
   reader.close();
 });
@@ -132,7 +132,7 @@ test('a log whose writer never leaves a moment stays short all the same', async 
   for (let round = 0; round < 50; round++) {
     written.hurry();
     const before = rows;
-    await vi.waitUntil(() => rows > before, { interval: 1 });
+    await vi.waitUntil(() => rows > before, { timeout: 30_000, interval: 1 });
     longest = Math.max(longest, journalBytes());
   }
   reader.close();
@@ -153,10 +153,9 @@ test('a failure is told, and that it is over', async () => {
   reader.exec('begin; select * from rows');
   write(5_000);
   backfill?.hurry();
-  await vi.waitUntil(() => told.length === 1);
-  expect(told).toEqual([new Error('no')]);
+  await vi.waitUntil(() => told.length > 0, { timeout: 30_000 });
   backfill?.hurry();
-  await vi.waitUntil(() => told.length === 2);
-  expect(told[1]).toBe('worked');
+  await vi.waitUntil(() => told.length > 1, { timeout: 30_000 });
+  expect(told).toEqual([new Error('no'), 'worked']);
   reader.close();
 });

@@ -101,6 +101,15 @@ export type Change =
       readonly etag: string;
     }
   | { readonly kind: 'blob.deleted'; readonly scope: string }
+  /** A person asks for a role that a decision found missing. It grants nothing. */
+  | { readonly kind: 'access-request.opened'; readonly request: AccessRequestRecord }
+  | {
+      readonly kind: 'access-request.closed';
+      readonly request: Pick<AccessRequestRecord, 'id' | 'principalId' | 'roleDefinitionId' | 'scope'>;
+      readonly reason: AccessRequestEnd;
+      /** The assignment that gives what was asked for; null when none does. */
+      readonly assignmentId: string | null;
+    }
   /** What the ledger knew of somebody, beyond ids, was made unreadable: so many keys were destroyed. */
   | { readonly kind: 'person.erased'; readonly person: string; readonly keys: number }
   /** Found at a start: Lockstep runs under another configuration than before. */
@@ -225,6 +234,29 @@ export interface DenyAssignment {
   readonly excludePrincipals: readonly PrincipalId[];
   /** Azure ABAC condition v2.0: the denial holds only where it is true, or cannot be told. Null or absent: always. */
   readonly condition?: string | null;
+}
+
+/** `lapsed`: nobody has answered it in time, or there is nobody any more whose it is. */
+export type AccessRequestEnd = 'granted' | 'lapsed';
+
+export interface AccessRequestRecord {
+  /** `acr_…` */
+  readonly id: string;
+  /** Who asks, and for themselves. */
+  readonly principalId: PrincipalId;
+  /** GUID of the role definition. */
+  readonly roleDefinitionId: string;
+  /** Where the role is asked for; in normal form. */
+  readonly scope: string;
+  /** What was refused, and by which decision. */
+  readonly action: string;
+  readonly dataAction: boolean;
+  readonly decisionId: DecisionId;
+  /** In the person's own words. */
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly expiresAt: number;
 }
 
 export interface SessionRecord {

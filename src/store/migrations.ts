@@ -12,6 +12,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-lease-of-the-sequencer': { up: (db: Kysely<unknown>) => run(db, leaseStatements) },
   '0010-keys-of-the-log': { up: (db: Kysely<unknown>) => run(db, logKeyStatements) },
   '0011-personal-values': { up: (db: Kysely<unknown>) => run(db, personalStatements) },
+  '0012-requests-for-access': { up: (db: Kysely<unknown>) => run(db, accessRequestStatements) },
 };
 
 async function run(db: Kysely<unknown>, statements: readonly string[]): Promise<void> {
@@ -227,4 +228,16 @@ const personalStatements = [
     id integer primary key autoincrement, name text not null unique, subject text not null, secret blob not null,
     erased_at integer) strict`,
   `create index personal_keys_subject on personal_keys (subject) where erased_at is null`,
+];
+
+/** Of those that are open there is one for each person, role and scope. */
+const accessRequestStatements = [
+  `create table access_requests (
+    id text primary key, principal_id text not null, role_definition_id text not null, scope text not null,
+    action text not null, data_action integer not null, decision_id text not null, reason text not null,
+    created_at integer not null, expires_at integer not null, closed_at integer) strict`,
+  `create unique index access_requests_open on access_requests (principal_id, role_definition_id, scope)
+    where closed_at is null`,
+  `create index access_requests_principal on access_requests (principal_id, created_at)`,
+  `create index access_requests_newest on access_requests (created_at) where closed_at is null`,
 ];

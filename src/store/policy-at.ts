@@ -1,24 +1,30 @@
 import type { PrincipalId } from '../lib/ids.ts';
-import type { RoleDefinition, Tx } from './changes.ts';
+import type { RoleDefinition, ScopePlacement, Tx } from './changes.ts';
 import { parseDenyAssignment } from './deny-assignments.ts';
-import { loadPlacements, parsePrincipal, type StoredPolicy } from './policy-rows.ts';
+import { parsePrincipal, type StoredPolicy } from './policy-rows.ts';
 import { parseRoleAssignment } from './role-assignments.ts';
 import { parseRoleDefinition } from './role-definitions.ts';
 
 /** Values that one query names; far below what databases take. */
 const perQuery = 500;
 
+export interface PolicyAtOptions {
+  readonly scopes: readonly string[];
+  /** Where scopes hang that do not hang where their names say. */
+  readonly placements: readonly ScopePlacement[];
+  readonly matters: (definition: RoleDefinition) => boolean;
+  /** For these principals and nobody else; null for all. */
+  readonly only: readonly PrincipalId[] | null;
+}
+
 /**
  * The policy at exactly these scopes as the transaction would leave it: what is assigned and denied there, and of the
  * directory whomever a role that `matters` reaches, with all of their groups. Tags are left out, and so is whoever
- * holds none of these roles. With `only`, it is the policy for these principals and nobody else, whose number its cost
- * goes by then, and not by that of all holders.
+ * holds none of these roles. With `only` its cost goes by the assignments of those, and not by how many there are.
  */
 export async function loadPolicyAt(
   tx: Tx,
-  scopes: readonly string[],
-  matters: (definition: RoleDefinition) => boolean,
-  only: readonly PrincipalId[] | null = null,
+  { scopes, placements, matters, only }: PolicyAtOptions,
 ): Promise<StoredPolicy> {
   const upwards = (from: readonly string[]) =>
     closure(
@@ -31,23 +37,26 @@ export async function loadPolicyAt(
     tx.selectFrom('deny_assignments').selectAll().where('scope', 'in', part).execute(),
   );
   const at = (part: readonly string[]) => tx.selectFrom('role_assignments').where('scope', 'in', part);
-  // Told by an index alone; most roles at a crowded scope do not matter.
-  const assigned = await inParts(scopes, (part) =>
-    at(part).select('role_definition_id').distinct().execute(),
-  );
+  const own =
+    asked === null
+      ? null
+      : await inParts(asked.ids, (ids) =>
+          inParts(scopes, (part) => at(part).where('principal_id', 'in', ids).selectAll().execute()),
+        );
+  // Of all, told by an index alone: most roles at a crowded scope do not matter.
+  const assigned =
+    own ?? (await inParts(scopes, (part) => at(part).select('role_definition_id').distinct().execute()));
   const roleIds = [...new Set(assigned.map((row) => row.role_definition_id))];
   const definitions = await inParts(roleIds, (part) =>
     tx.selectFrom('role_definitions').selectAll().where('id', 'in', part).execute(),
   );
   const roleDefinitions = definitions.map(parseRoleDefinition);
   const mattering = roleDefinitions.filter(matters).map(({ id }) => id);
-  const named = await inParts(scopes, (part) =>
-    inParts(mattering, (roles) => {
-      const query = at(part).where('role_definition_id', 'in', roles).selectAll();
-      if (asked === null) return query.execute();
-      return inParts(asked.ids, (ids) => query.where('principal_id', 'in', ids).execute());
-    }),
-  );
+  const named =
+    own?.filter((row) => mattering.includes(row.role_definition_id)) ??
+    (await inParts(scopes, (part) =>
+      inParts(mattering, (roles) => at(part).where('role_definition_id', 'in', roles).selectAll().execute()),
+    ));
   const { ids, rows: memberships } = asked ?? (await upwards(await membersOf(tx, named)));
   const principals = await inParts(ids, (part) =>
     tx.selectFrom('principals').selectAll().where('id', 'in', part).execute(),
@@ -61,7 +70,7 @@ export async function loadPolicyAt(
     roleDefinitions,
     roleAssignments: named.map(parseRoleAssignment),
     denyAssignments: denials.map(parseDenyAssignment),
-    placements: await loadPlacements(tx),
+    placements,
     tags: [],
     version: 0,
   };

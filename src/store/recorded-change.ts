@@ -167,6 +167,8 @@ const schemas: {
   'blob.written': null,
   'blob.deleted': null,
   'configuration.changed': null,
+  'access-request.opened': null,
+  'access-request.closed': null,
   'person.erased': null,
 };
 const kindSchema = z.object({

@@ -237,6 +237,20 @@ export interface Schema {
     /** The personal values that the entry binds, closed under the keys of those whom they tell of; null for none. */
     sealed: Uint8Array | null;
   };
+  /** What people have asked for. Open while `closed_at` is null; closed: the reason is empty. */
+  access_requests: {
+    id: string;
+    principal_id: string;
+    role_definition_id: string;
+    scope: string;
+    action: string;
+    data_action: number;
+    decision_id: string;
+    reason: string;
+    created_at: number;
+    expires_at: number;
+    closed_at: number | null;
+  };
   /** Keys of personal values, one or more for each subject. Erased: the secret is zeros, the subject empty. */
   personal_keys: {
     id: Generated<number>;

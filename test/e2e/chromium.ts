@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { connect } from 'node:tls';
 import chromium from '@sparticuz/chromium';
 import { chromium as playwright, type Browser } from 'playwright-core';
 
@@ -22,5 +23,15 @@ export async function launchChromium(options: { trusted: readonly string[] }): P
       '--font-render-hinting=none',
       `--ignore-certificate-errors-spki-list=${keys.join(',')}`,
     ],
+  });
+}
+
+/** PEM of what a listener of this machine shows those who ask for this host. */
+export async function servedCertificate(port: number, host: string, ca: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', servername: host, ca }, () => {
+      resolve(socket.getPeerX509Certificate()?.toString() ?? '');
+      socket.end();
+    }).on('error', reject);
   });
 }

@@ -27,10 +27,11 @@ export interface House {
 
 const nodeModules = join(import.meta.dirname, '..', '..', 'node_modules');
 
-/** `environments` are offered to jobs besides the example's. */
+/** `environments` are offered to jobs besides the example's; `over` takes the place of settings. */
 export async function openHouse(
   scale: Scale,
   environments: Config['local']['environments'] = {},
+  over: Partial<Pick<Config, 'connections' | 'workspace'>> = {},
 ): Promise<House> {
   const temporary = mkdtempSync(join(tmpdir(), 'lockstep-e2e-'));
   const home = join(temporary, 'home');
@@ -38,6 +39,7 @@ export async function openHouse(
   const path = [dirname(process.execPath), '/usr/bin', '/bin'];
   const config = {
     ...defaults,
+    ...over,
     listen: { ...defaults.listen, port: 0 },
     limits: { ...defaults.limits, drainSeconds: 1 },
     local: {

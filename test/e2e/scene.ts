@@ -16,8 +16,11 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-export async function openScene(environments: Config['local']['environments'] = {}): Promise<Scene> {
-  const house = await openHouse(defaultScale, environments);
+export async function openScene(
+  environments: Config['local']['environments'] = {},
+  over: Parameters<typeof openHouse>[2] = {},
+): Promise<Scene> {
+  const house = await openHouse(defaultScale, environments, over);
   const issuer = await startCiIssuer();
   const cast = await assembleCast(house.admin, { ...house.stage.place, issuer: issuer.issuer });
   const ci = new CiClient(house, issuer, cast.ci.appId);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
+import { copyLog } from '../../src/ledger/sources/copy-log.ts';
 import { directorySource } from '../../src/ledger/sources/directory-source.ts';
 import { ManualClock } from '../../src/lib/clock.ts';
 import { openKeyHouse } from '../../src/ledger/testing/key-house.ts';
@@ -21,6 +22,7 @@ import { Checks } from './checks.ts';
 import { goProgram, run } from './go-program.ts';
 import { LineJudge } from './line-judge.ts';
 import { LogOnDisk } from './log-on-disk.ts';
+import { pruneLog } from './prune-log.ts';
 import type { InteropContext, InteropResult, InteropSuite } from './suite.ts';
 
 const everySizeTo = 1_000;
@@ -45,6 +47,7 @@ export const suite: InteropSuite = {
       return { passed: 0, failed: 0, skipped: missing.length, notes: missing };
     }
     await sizes(checks, context, built.judges.program, built.xmod.program);
+    await pruned(checks, built.judges.program, built.xmod.program);
     await witnesses(checks, built.judges.program, built.litewitness.program);
     await exchange(checks, built.judges.program, built.litewitness.program);
     return checks.result();
@@ -98,6 +101,62 @@ async function sizes(checks: Checks, context: InteropContext, judges: string, xm
   } finally {
     for (const [, judge] of all) judge.end();
     log.remove();
+  }
+}
+
+/** A log that was pruned, under its statement, and what its judges make of it. */
+async function pruned(checks: Checks, judges: string, xmod: string): Promise<void> {
+  const fixture = new LedgerFixture();
+  const key = fixture.signer.verifierKey;
+  const { ledger, store } = await fixture.open();
+  const [early = null] = await Promise.all(Array.from({ length: 1_100 }, () => ledger.record(decidedFact())));
+  const receipts = early === null ? [] : [await ledger.receipt(early)];
+  await ledger.close();
+  await store.close();
+  const copy = join(fixture.home, 'copy');
+  await copyLog(directorySource(fixture.logDirectory), copy, key);
+  const { kept, size } = await pruneLog(fixture);
+  const fsck = new LineJudge(judges, 'fsck', key);
+  const policyFile = join(fixture.home, 'log.policy');
+  writeFileSync(policyFile, `log ${key}\nquorum none\n`);
+  const torchwood = new LineJudge(judges, 'receipt', policyFile);
+  try {
+    await checks.check(
+      `without its first ${kept} of ${size} entries x/mod accepts it under the statement`,
+      async () => {
+        const { stdout } = await run(xmod, [key, 'pruned', fixture.logDirectory]);
+        if (stdout.trim() !== `${kept} ${size}`) throw new Error(stdout);
+      },
+    );
+    await checks.check('Tessera’s fsck calls the first bundle missing', async () => {
+      const answer = await fsck.judge(fixture.logDirectory);
+      if (!/^refused: .*resource not found: .*tile\/entries\/000: no such file/.test(answer))
+        throw new Error(answer);
+    });
+    await checks.check('in a copy that went on from before, all is there, for fsck too', async () => {
+      const copied = await copyLog(directorySource(fixture.logDirectory), copy, key, { whole: true });
+      if (!copied.ok || copied.firstIndex !== 0 || copied.retention?.kept !== kept)
+        throw new Error(JSON.stringify(copied));
+      const answer = await fsck.judge(copy);
+      if (answer !== 'ok') throw new Error(answer);
+    });
+    await checks.check('torchwood takes a receipt of what is gone, and one of what is kept', async () => {
+      const file = join(fixture.home, 'receipt.tlog-proof');
+      const again = await fixture.open();
+      receipts.push(await again.ledger.receiptAt(kept).then(({ text }) => text));
+      await again.ledger.close();
+      await again.store.close();
+      for (const receipt of receipts) {
+        writeFileSync(file, receipt);
+        const answer = await torchwood.judge(file);
+        if (answer !== 'ok') throw new Error(answer);
+      }
+      if (receipts.length !== 2) throw new Error(`${receipts.length} receipts`);
+    });
+  } finally {
+    fsck.end();
+    torchwood.end();
+    fixture.remove();
   }
 }
 

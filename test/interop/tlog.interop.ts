@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { decidedFact, LedgerFixture } from '../../src/ledger/testing/ledger-fixture.ts';
 import { goProgram, reasonOf, run } from './go-program.ts';
+import { pruneLog } from './prune-log.ts';
 import type { InteropResult, InteropSuite } from './suite.ts';
 
 /** The log that openLedger writes, read by the transparency log code of the Go toolchain. */
@@ -70,6 +71,30 @@ export const suite: InteropSuite = {
       writeFileSync(file, pristine);
     }
     expectThat('the log put back is accepted', (await accepts(key, fixture.logDirectory)) === String(total));
+
+    // The rest under the statement; a program that does not know of it finds the first bundle missing.
+    const { kept, size } = await pruneLog(fixture);
+    const pruned = async () => accepts(key, 'pruned', fixture.logDirectory);
+    expectThat(`without ${kept} of ${size} entries it is accepted`, (await pruned()) === `${kept} ${size}`);
+    const whole = await run(program, [key, fixture.logDirectory]).then(() => 'accepted', reasonOf);
+    expectThat(
+      `whoever takes it for whole is told what is missing: ${whole}`,
+      whole.includes('tile/0/000: no such file') || whole.includes('tile/entries/000: no such file'),
+    );
+    const needed = currentFiles(fixture.logDirectory, size).filter(
+      (file) => !/key|private/.test(relative(fixture.logDirectory, file)),
+    );
+    for (const file of needed) {
+      const name = relative(fixture.logDirectory, file);
+      const pristine = readFileSync(file);
+      const isNote = name === 'checkpoint' || name === 'retention';
+      flip(file, randomInt(isNote ? pristine.indexOf('\n\n') : pristine.length));
+      expectThat(`one byte changed in what is kept, ${name}, is refused`, (await pruned()) === null);
+      rmSync(file);
+      expectThat(`what is kept without ${name} is refused`, (await pruned()) === null);
+      writeFileSync(file, pristine);
+    }
+    expectThat('what is kept, put back, is accepted', (await pruned()) !== null);
     fixture.remove();
     return { passed, failed: notes.length, skipped: 0, notes };
   },

@@ -6,6 +6,7 @@ import '../../src/policy/action-pattern.test.ts';
 import '../../src/policy/scope.test.ts';
 import '../../src/policy/permission-set.test.ts';
 import '../../src/policy/conditions/values.test.ts';
+import '../../src/policy/conditions/action-matches.test.ts';
 import '../../src/policy/conditions/conditions.test.ts';
 import '../../src/policy/conditions/documented.test.ts';
 import '../../src/policy/engine/columns.test.ts';

@@ -2,7 +2,7 @@
 export const mutated = [
   'src/policy/{decide,snapshot,permission-set,action-pattern,scope}.ts',
   'src/policy/engine/!(*.test).ts',
-  'src/policy/conditions/{compile,evaluate,operators,like,values}.ts',
+  'src/policy/conditions/{action-matches,compile,evaluate,operators,like,values}.ts',
 ];
 
 /**

@@ -198,7 +198,7 @@ describe('hosts', () => {
   });
 
   it('refuses a Host that is ours but not the one the TLS connection was opened for', async () => {
-    await refused('GET / HTTP/1.1\r\nHost: other.localhost\r\nConnection: close\r\n\r\n', 400);
+    await refused('GET / HTTP/1.1\r\nHost: other.localhost\r\nConnection: close\r\n\r\n', 421);
   });
 
   it('takes no other header for the host', async () => {
@@ -330,11 +330,10 @@ describe('framing', () => {
 
 describe('upgrades', () => {
   it.each([
-    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n',
     'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n',
     'Connection: keep-alive, Upgrade\r\n',
     'Upgrade: TLS/1.2\r\n',
-  ])('are refused: %j', async (headers) => {
+  ])('to anything but a WebSocket are refused: %j', async (headers) => {
     const bytes = `GET /a HTTP/1.1\r\n${auth}${headers}\r\n`;
     const { statuses, text } = await send(bytes);
     expect(statuses).toEqual([501]);
@@ -398,15 +397,18 @@ describe('slow and broken connections', () => {
     await closed.promise;
   });
 
-  it('answers plain HTTP with nothing', async () => {
+  it('serves nothing to plain HTTP, and says in one answer that this is the port of HTTPS', async () => {
     const socket = connectTcp(gateway.port, '127.0.0.1');
     const closed = Promise.withResolvers<void>();
     let bytes = '';
     socket.on('data', (chunk) => (bytes += chunk.toString('latin1')));
     socket.on('error', () => undefined).on('close', () => closed.resolve());
-    socket.write(`GET /a HTTP/1.1\r\n${auth}\r\n`);
+    const before = gateway.facts.length;
+    socket.write(`GET /a HTTP/1.1\r\n${auth}\r\n`.repeat(3));
     await closed.promise;
-    expect(bytes).not.toContain('HTTP/1.1');
+    expect(bytes.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(bytes).toMatch(/^HTTP\/1\.1 400 [\s\S]*https:/);
+    expect(gateway.facts.slice(before).filter(({ kind }) => kind === 'request.ended')).toEqual([]);
   });
 
   it('refuses TLS older than 1.2', async () => {
@@ -425,16 +427,23 @@ describe('slow and broken connections', () => {
     socket.destroy();
   });
 
-  it('speaks only HTTP/1.1, whatever else is offered', async () => {
+  it.each([
+    [['h2', 'http/1.1'], 'h2'],
+    [['http/1.1', 'h2'], 'h2'],
+    [['http/1.1'], 'http/1.1'],
+    [['h2c', 'http/1.0', 'spdy/3.1'], null],
+  ])('agrees with a client that offers %j on %j', async (ALPNProtocols, agreed) => {
     const socket = connectTls({
       port: gateway.port,
       host: '127.0.0.1',
       ca: gateway.ca,
       servername: 'localhost',
-      ALPNProtocols: ['h2', 'http/1.1'],
+      ALPNProtocols,
     });
-    await new Promise((resolve) => socket.once('secureConnect', resolve));
-    expect(socket.alpnProtocol).toBe('http/1.1');
+    await new Promise((resolve) => {
+      socket.once('secureConnect', resolve).once('error', resolve).once('close', resolve);
+    });
+    expect(socket.authorized ? socket.alpnProtocol : null).toBe(agreed);
     socket.destroy();
   });
 

@@ -148,14 +148,17 @@ async function recordedOf(carrier: string, text: string): Promise<{ text: string
     token === undefined ? request : { ...request, token: await house.stage.token(token) },
   );
   // How it ended is recorded beside the answer, not before it.
-  return vi.waitUntil(async () => {
-    const after = await eventsAfter(before);
-    // Those of the question itself are of no interest.
-    const lines = after.lines.filter(
-      ({ event }) => !/\/admin\/v1\/events|Lockstep\.Access\/events\/read/.test(JSON.stringify(event)),
-    );
-    return lines.every((line) => hasEnded(line, lines)) && { ...after, lines };
-  });
+  return vi.waitUntil(
+    async () => {
+      const after = await eventsAfter(before);
+      // Those of the question itself are of no interest.
+      const lines = after.lines.filter(
+        ({ event }) => !/\/admin\/v1\/events|Lockstep\.Access\/events\/read/.test(JSON.stringify(event)),
+      );
+      return lines.every((line) => hasEnded(line, lines)) && { ...after, lines };
+    },
+    { timeout: 30_000 },
+  );
 }
 
 const letIn = z.object({

@@ -12,12 +12,13 @@ import { verifyConsistency } from '../dist/verify/verify-consistency.js';
 import { verifyLog } from '../dist/verify/verify-log.js';
 import { verifyReceipt } from '../dist/verify/verify-receipt.js';
 
-const usage = `usage: ledger-verify log DIRECTORY|ADDRESS --policy FILE | --key VKEY
+const usage = `usage: ledger-verify log DIRECTORY|ADDRESS [--whole] --policy FILE | --key VKEY
        ledger-verify receipt FILE [--disclosures FILE] --policy FILE | --key VKEY
        ledger-verify consistency OLDER-CHECKPOINT DIRECTORY|ADDRESS --policy FILE | --key VKEY
        ledger-verify keys DIRECTORY|ADDRESS --policy FILE | --key VKEY
 
 VKEY is a key of the log, or a file that holds its keys, a line each; one of them is enough. --key may be said more than once.
+--whole refuses a log that was pruned, which is taken otherwise under a statement that its key has signed.
 Exit code 0: it verifies; 1: it does not, and why is said; 2: the command line is wrong.`;
 
 try {
@@ -47,12 +48,13 @@ async function run() {
       key: { type: 'string', multiple: true },
       policy: { type: 'string' },
       disclosures: { type: 'string' },
+      whole: { type: 'boolean' },
     },
   });
   const trust = trustOf(values);
   const [what, first, second] = positionals;
   if (what === 'log' && first !== undefined) {
-    const verdict = await verifyLog(sourceOf(first), trust);
+    const verdict = await verifyLog(sourceOf(first), trust, { whole: values.whole === true });
     return { ...verdict, said: verdict.ok ? saidOf(verdict) : '' };
   }
   if (what === 'receipt' && first !== undefined) {
@@ -100,8 +102,10 @@ async function keysOf(source, policy) {
 
 function saidOf({ size, origin, firstIndex, retention }) {
   if (retention === null) return `${size} entries of ${origin}`;
-  const since = new Date(retention.time * 1000).toISOString();
-  return `${size - firstIndex} entries of ${origin}, from ${firstIndex} on; the others were pruned, it stated ${since}: ${retention.policy}`;
+  const { kept, time, policy } = retention;
+  const there = kept > firstIndex ? `; ${kept - firstIndex} before what it keeps are still there` : '';
+  const stated = `it stated ${new Date(time * 1000).toISOString()} that it keeps from ${kept} on: ${policy}`;
+  return `${size - firstIndex} entries of ${origin}, from ${firstIndex} on${there}; ${stated}`;
 }
 
 function trustOf({ key, policy: file }) {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { CookieKeys } from '../../identity/signin/cookie-keys.ts';
+import { cookieOf, setCookie } from '../../gateway/cookies.ts';
 import type { RequestHead } from '../../gateway/types.ts';
-import { browserCookieName, cookieOf, setCookie } from '../entra/browser-cookies.ts';
+import { browserCookieName } from '../entra/browser-cookies.ts';
 
 /**
  * Whether a browser says that this request comes from a page of ours. A form of another site, a sibling host or a
@@ -17,7 +18,7 @@ export function fromOwnPage(head: RequestHead, publicUrl: string): boolean {
 }
 
 /** One form of one browser or session. */
-export type FormPurpose = 'sign-in' | 'one-time-link' | 'account';
+export type FormPurpose = 'sign-in' | 'one-time-link' | 'account' | 'access-request';
 
 /** A token that only the page we served to this browser (or session) can carry. */
 export function formToken(keys: CookieKeys, purpose: FormPurpose, binding: string): string {

@@ -8,8 +8,11 @@ import type { Clock } from '../../lib/clock.ts';
 import type { PrincipalId, SessionId } from '../../lib/ids.ts';
 import type { RecordFact } from '../../ledger/events.ts';
 import type { PrincipalRecord } from '../../store/changes.ts';
+import { clearCookie, setCookie } from '../../gateway/cookies.ts';
 import type { Described, Exchange, Guard, Reply, RequestHead, Surface } from '../../gateway/types.ts';
-import { clearCookie, sessionFromHeaders, setCookie } from '../entra/browser-cookies.ts';
+import { askDestination } from '../access-requests/ask-surface.ts';
+import { opensPage } from '../../gateway/page-visit.ts';
+import { sessionFromHeaders } from '../entra/browser-cookies.ts';
 import { entraError, jsonReply } from '../entra/dialect.ts';
 import type { Destination, Interactive } from '../entra/interactive.ts';
 import { accountPage, type HeldRole } from '../entra/pages/account-page.ts';
@@ -20,6 +23,12 @@ import { signInPage, type SignInTrouble } from '../entra/pages/sign-in-page.ts';
 import { signOutPage, signedOutPage } from '../entra/pages/sign-out-page.ts';
 import { formActionSource } from '../entra/redirect-uri.ts';
 import { browserIdOf, browserOf, formToken, formTokenHolds, fromOwnPage } from './form-guard.ts';
+import {
+  connectionDestination,
+  connectionPath,
+  type BrowserConnections,
+  type ConnectionDestination,
+} from './to-connection.ts';
 
 export interface AccountOptions {
   readonly publicUrl: string;
@@ -30,6 +39,8 @@ export interface AccountOptions {
   readonly throttle: SignInThrottle;
   readonly oneTimeLinks: OneTimeLinks;
   readonly interactive: Pick<Interactive, 'destination' | 'afterSignOut'>;
+  /** Connections at which people sign in too; absent: none. */
+  readonly connections?: BrowserConnections;
   readonly directory: {
     byId(id: PrincipalId): Promise<PrincipalRecord | null>;
     userBySignInName(name: string): Promise<PrincipalRecord | null>;
@@ -55,7 +66,37 @@ export function accountSurface(options: AccountOptions): Surface {
   const { clock, keys, sessions, throttle, oneTimeLinks, directory, interactive } = options;
 
   async function destinationOf(path: string | null | undefined): Promise<Destination> {
-    return (path ? await interactive.destination(path) : null) ?? accountDestination;
+    if (!path) return accountDestination;
+    return (
+      toConnection(path) ?? toAsking(path) ?? (await interactive.destination(path)) ?? accountDestination
+    );
+  }
+
+  function toAsking(path: string): Destination | null {
+    const url = path.startsWith('/') ? URL.parse(path, options.publicUrl) : null;
+    return url === null ? null : askDestination(url);
+  }
+
+  function toConnection(path: string): ConnectionDestination | null {
+    const url = path.startsWith('/') ? URL.parse(path, options.publicUrl) : null;
+    const { connections } = options;
+    return url === null || connections === undefined ? null : connectionDestination(url, connections);
+  }
+
+  /** A connection has sent the browser: it goes back with a code as soon as its person has signed in here. */
+  async function leadBack({ head }: Exchange): Promise<Reply> {
+    const destination = toConnection(`${head.path}?${head.rawQuery}`);
+    if (destination === null) {
+      throw failure(
+        'invalid_request',
+        'There is no such connection, or the address is not one that it has made.',
+      );
+    }
+    const session = sessionFromHeaders(head.headers, sessions);
+    if (session === null) {
+      return redirect(`/signin?${new URLSearchParams({ continue: destination.path }).toString()}`);
+    }
+    return redirect(destination.addressFor(session.id));
   }
 
   async function showSignIn(
@@ -277,6 +318,7 @@ export function accountSurface(options: AccountOptions): Surface {
     'POST /signin': row('signIn/write', anyone, 'change', signIn),
     'GET /signin/link': row('signIn/link/read', anyone, 'read', linkForm),
     'POST /signin/link': row('signIn/link/write', anyone, 'change', linkSignIn),
+    [`GET ${connectionPath}`]: row('signIn/connection/read', anyone, 'read', leadBack),
     'GET /signin/out': row('signOut/read', anyone, 'read', signOutForm),
     'GET /account': row('account/read', oneself, 'read', account),
     'POST /account/sessions/end': row('account/sessions/end', oneself, 'change', endSession),
@@ -333,7 +375,7 @@ function row(
 
 /** A browser without a session is led to the sign-in page; whoever did not ask for a page gets JSON. */
 function renderError(error: LockstepError, head: RequestHead, now: number): Reply {
-  const wantsPage = (head.headers.accept ?? '').includes('text/html');
+  const wantsPage = opensPage(head);
   if (error.status === 401 && wantsPage) {
     return redirect(head.path === '/account/sign-out' ? '/signin/out' : '/signin?continue=%2Faccount');
   }

@@ -17,6 +17,7 @@ import {
 import { ownId } from './own.ts';
 import { party } from './parties.ts';
 import { callerOf, isoTime, noBody, ok } from './replies.ts';
+import { undescribedRequest } from './undescribed-request.ts';
 
 export interface DecisionParts {
   readonly ledger: EventLog;
@@ -24,7 +25,7 @@ export interface DecisionParts {
 }
 
 /** Reasons for which policy was asked; the others are Lockstep's own rules. */
-const byPolicy = new Set([
+export const byPolicy = new Set([
   'role-assignment',
   'deny-assignment',
   'missing-grant',
@@ -71,6 +72,7 @@ export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
           explanation: byPolicy.has(facts.reason)
             ? explain(snapshot, facts.authorities as PrincipalId[], accessOf(facts))
             : null,
+          undescribed: facts.reason === 'unknown-route' ? undescribedRequest(facts, event) : null,
           warnings: [],
         });
       },
@@ -79,13 +81,15 @@ export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
 }
 
 /** The access that was decided on, attributes included, so that conditions are asked the same again. */
-function accessOf({ action, dataAction, scope, attributes = {}, subOperation }: DecidedFacts): Access {
+export function accessOf({ action, dataAction, scope, attributes = {}, ...rest }: DecidedFacts): Access {
+  const { subOperation, subtree } = rest;
   const { request, resource, environment } = attributes;
   return {
     action,
     dataAction,
     scope,
     ...(subOperation === undefined ? {} : { subOperation }),
+    ...(subtree === undefined ? {} : { subtree }),
     attributes: {
       ...(request ? { request } : {}),
       ...(resource ? { resource } : {}),
@@ -94,8 +98,9 @@ function accessOf({ action, dataAction, scope, attributes = {}, subOperation }: 
   };
 }
 
-async function findDecision(
-  ledger: EventLog,
+/** A decision that is recorded under this id; null for none. */
+export async function findDecision(
+  ledger: Pick<EventLog, 'eventsByDecision'>,
   id: string,
 ): Promise<{ event: LedgerEvent; facts: DecidedFacts } | null> {
   if (!/^dec_[0-9a-z]{26}$/.test(id)) return null;

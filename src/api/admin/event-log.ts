@@ -95,6 +95,7 @@ const attributesSchema = z
 
 export const decidedSchema = z.looseObject({
   kind: z.literal('request.decided'),
+  method: z.string().optional(),
   surface: z.string(),
   operation: z.string(),
   allowed: z.boolean(),
@@ -106,6 +107,7 @@ export const decidedSchema = z.looseObject({
   scope: z.string(),
   attributes: attributesSchema.optional(),
   subOperation: z.string().optional(),
+  subtree: z.literal(true).optional(),
   chain: z.array(link),
   policyId: z.string().nullable(),
   snapshotVersion: z.number().nullable(),

@@ -252,6 +252,6 @@ function line(row: LoggedEvent): string {
   return `{"sequence":${row.sequence},"event":${Buffer.from(row.told).toString('utf8')}}\n`;
 }
 
-function isWanted(filter: EventFilter, { time, entry }: LoggedEvent): boolean {
-  return matches(filter, eventFacts(JSON.parse(Buffer.from(entry).toString('utf8'))), time);
+function isWanted(filter: EventFilter, { time, told }: LoggedEvent): boolean {
+  return matches(filter, eventFacts(JSON.parse(Buffer.from(told).toString('utf8'))), time);
 }

@@ -3,13 +3,16 @@ import { operationCatalogue } from '../../policy/operation-catalogue.ts';
 
 const operations = operationCatalogue.flatMap((provider) => provider.operations);
 const known = new Map(
-  operations.map(({ name, isDataAction }) => [name.toLowerCase(), { name, dataAction: isDataAction }]),
+  operations.map(({ name, display, isDataAction }) => [
+    name.toLowerCase(),
+    { name, display, dataAction: isDataAction },
+  ]),
 );
 
 /** An operation of the catalogue; undefined for those of connections and of services elsewhere. */
 export function knownOperation(
   action: string,
-): { readonly name: string; readonly dataAction: boolean } | undefined {
+): { readonly name: string; readonly display: string; readonly dataAction: boolean } | undefined {
   return known.get(action.toLowerCase());
 }
 

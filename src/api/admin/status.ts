@@ -5,10 +5,11 @@ import type { LedgerHealth } from '../../ledger/health.ts';
 import { productVersion } from '../../lib/version.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { ownRule } from '../own-actions.ts';
+import { unavailable, type ConnectionParts } from './connections.ts';
 import type { EventLog, Witnessing } from './event-log.ts';
 import { isoTime, noBody, ok } from './replies.ts';
 
-export interface StatusParts {
+export interface StatusParts extends ConnectionParts {
   readonly ledger: EventLog;
   readonly snapshot: PolicySnapshot;
   readonly live: LiveSessions;
@@ -16,7 +17,7 @@ export interface StatusParts {
 }
 
 /** How the server is, without anything about anybody. */
-export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Route[] {
+export function statusRoutes({ ledger, snapshot, live, clock, connections }: StatusParts): Route[] {
   const startedAt = isoTime(clock.now());
   return [
     {
@@ -40,7 +41,8 @@ export function statusRoutes({ ledger, snapshot, live, clock }: StatusParts): Ro
             alteredRows: health.alteredRows ?? 0,
             witnessed: witnessed(ledger.witnessing()),
           },
-          liveSessions: live.list().length,
+          liveSessions: live.size,
+          connections: { configured: connections().length, unavailable: unavailable(connections()) },
         };
         return Promise.resolve(ok(body));
       },

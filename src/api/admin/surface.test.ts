@@ -1,10 +1,11 @@
 import { checkParsePolicySet } from '@cedar-policy/cedar-wasm/nodejs';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, request } from 'undici';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { loadConfig } from '../../config/load.ts';
 import { initialise } from '../../init.ts';
 import { startWatch } from '../../lib/testing/processor-time.ts';
@@ -27,6 +28,8 @@ let malloryToken: string;
 
 beforeAll(async () => {
   const port = await freePort();
+  const grafana = { kind: 'web', upstream: 'http://127.0.0.1:9', scope: 'workspace', rules: [] };
+  writeFileSync(join(home, 'config.json'), JSON.stringify({ connections: { grafana } }));
   const config = {
     ...loadConfig({ home, environment: {} }),
     listen: { host: '127.0.0.1', port },
@@ -83,10 +86,10 @@ async function assign(
   return id;
 }
 
-async function tokenFor(subject: PrincipalRecord): Promise<string> {
+async function tokenFor(subject: PrincipalRecord, audience = 'api://lockstep'): Promise<string> {
   const { token } = await lockstep.identity.tokenIssuer.issue({
     subject,
-    audience: 'api://lockstep',
+    audience,
     lifetimeSeconds: 600,
     chain: [{ kind: 'user', id: subject.id, name: subject.displayName }],
     authorities: [subject.id],
@@ -197,6 +200,32 @@ test('a denial tells its decision; the party to it may read it, a stranger learn
     const answer = await call(auditorToken, 'GET', `/admin/v1/decisions/${encodeURIComponent(id)}`);
     expect([400, 404]).toContain(answer.status);
   }
+});
+
+test('the explanation of a request that nothing describes says which it was, and what would describe it', async () => {
+  const visitor = await tokenFor(mallory, 'api://lockstep/connections/grafana');
+  const unknown = async (token: string, path: string) => {
+    const [decisionId = ''] = /dec_\w{26}/.exec((await call(token, 'POST', path)).text) ?? [];
+    return (await call(malloryToken, 'GET', `/admin/v1/decisions/${decisionId}`)).json;
+  };
+  expect(await unknown(visitor, '/connections/grafana/api/admin?secret=1')).toMatchObject({
+    decision: { allowed: false, reason: 'unknown-route' },
+    explanation: null,
+    undescribed: {
+      method: 'POST',
+      path: '/connections/grafana/api/admin',
+      surface: 'web:grafana',
+      advice: expect.stringContaining('a rule in connections.grafana.rules would describe it') as string,
+    },
+  });
+  expect(await unknown(malloryToken, '/admin/v1/nothing')).toMatchObject({
+    undescribed: {
+      method: 'POST',
+      path: '/admin/v1/nothing',
+      surface: 'admin',
+      advice: expect.not.stringContaining('rules') as string,
+    },
+  });
 });
 
 test('an explanation follows policy: once the right is given, it says that it would be allowed now', async () => {
@@ -449,6 +478,18 @@ test('a search finds by any combination, newest first and page by page, people b
   expect(await call(auditorToken, 'GET', `/admin/v1/events?${denial}&person=x`)).toMatchObject({
     status: 400,
   });
+
+  // Its end comes into the feed a moment after its answer.
+  const [asked] = foundIn(
+    await call(auditorToken, 'GET', `/admin/v1/events?person=${mallory.id}&decision=allow`),
+  );
+  const { decisionId } = z
+    .object({ unmapped: z.object({ lockstep: z.object({ decisionId: z.string() }) }) })
+    .parse(asked?.event).unmapped.lockstep;
+  await vi.waitUntil(
+    async () => foundIn(await call(auditorToken, 'GET', `/admin/v1/events?id=${decisionId}`)).length === 2,
+    { timeout: 30_000 },
+  );
 
   const everything = `/admin/v1/events?person=${mallory.id}&limit=`;
   const whole = foundIn(await call(auditorToken, 'GET', `${everything}1000`)).map(({ sequence }) => sequence);

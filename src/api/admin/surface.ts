@@ -8,8 +8,11 @@ import type { TenantId } from '../../lib/ids.ts';
 import { productVersion } from '../../lib/version.ts';
 import type { PolicyRows, PolicySnapshot } from '../../policy/snapshot.ts';
 import { storageAccountId, workspaceId, type WorkspaceRef } from '../../workspace/resource-ids.ts';
+import type { AccessRequests } from '../access-requests/access-requests.ts';
+import { accessRequestRoutes } from '../access-requests/routes.ts';
 import { lockstepCliAppId } from '../entra/built-in-clients.ts';
 import { checkRoutes } from './check.ts';
+import { connectionRoutes, type ConnectionParts } from './connections.ts';
 import { decisionRoutes } from './decisions.ts';
 import { discoveryPath, discoveryRoutes } from './discovery.ts';
 import { renderAdminError } from './errors.ts';
@@ -23,7 +26,7 @@ import { sessionRoutes } from './sessions.ts';
 import { signInLinkRoutes } from './sign-in-links.ts';
 import { statusRoutes } from './status.ts';
 
-export interface AdminSurfaceOptions {
+export interface AdminSurfaceOptions extends ConnectionParts {
   /** `https://host:port`, as clients address us. */
   readonly publicUrl: string;
   readonly tenantId: TenantId;
@@ -41,6 +44,7 @@ export interface AdminSurfaceOptions {
   /** The workspace that the command line uses when none is named, and its storage account. */
   readonly workspace: WorkspaceRef;
   readonly storageAccount: string;
+  readonly accessRequests: AccessRequests;
   readonly clock: Clock;
 }
 
@@ -65,9 +69,11 @@ export function adminSurface(options: AdminSurfaceOptions): Surface {
     ...meRoutes(options),
     ...decisionRoutes(options),
     ...checkRoutes(options),
+    ...connectionRoutes(options),
     ...sessionRoutes(options),
     ...eventRoutes({ ...options, ledger: options.ocsf === '1.9' ? toldInOcsf19(ledger) : ledger }),
     ...logKeyRoutes(options),
+    ...accessRequestRoutes(options),
     ...policyExportRoutes(options),
     ...signInLinkRoutes({
       ...options,

@@ -660,15 +660,16 @@ describe('the endpoint of a lease', () => {
       'it to run',
     );
     const lease = given(house.leases.list()[0], 'a lease');
-    const ask = (secret: string, id: string = lease.id) =>
+    const ask = (secret: string, id: string = lease.id, resource = 'https://storage.azure.com') =>
       fetchArm(`/lockstep/v1/leases/${id}/token`, {
         method: 'POST',
         token: secret,
-        body: { resource: 'https://storage.azure.com' },
+        body: { resource },
       });
     for (const reply of [
       await ask('x'.repeat(43)),
       await ask('x'.repeat(43), 'lea_00000000000000000000000000'),
+      await ask('x'.repeat(43), lease.id, 'jane.doe@example.org'),
       await fetchArm(`/lockstep/v1/leases/${lease.id}/exit`, {
         method: 'POST',
         token: 'y'.repeat(43),
@@ -688,5 +689,9 @@ describe('the endpoint of a lease', () => {
       (fact) => fact.kind === 'authentication' && fact.activity === 'token-renewal' && !fact.succeeded,
     );
     expect(refusals.length).toBeGreaterThanOrEqual(2);
+    // What a stranger asks for is typed text: in the detail, which can be erased.
+    expect(refusals.some((fact) => JSON.stringify(fact).includes('jane.doe'))).toBe(true);
+    for (const refusal of refusals)
+      expect(JSON.stringify({ ...refusal, detail: {} })).not.toMatch(/jane|storage\.azure/);
   });
 });

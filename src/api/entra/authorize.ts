@@ -18,6 +18,7 @@ import type { InteractiveParts } from './interactive-parts.ts';
 import { parseStandardError } from './library-answers.ts';
 import { throughListener } from './node-bridge.ts';
 import { internalSessionCookie, libraryRoutes } from './oidc-library.ts';
+import { opensPage } from '../../gateway/page-visit.ts';
 import { errorPage } from './pages/error-page.ts';
 import { formPostPage } from './pages/form-post-page.ts';
 import { formActionSource, redirectUriAllowed } from './redirect-uri.ts';
@@ -125,8 +126,7 @@ function answerClient(
 /** Nowhere to send the browser: a page for a person, JSON for anything else. */
 function refuse(parts: InteractiveParts, head: RequestHead, error: StandardError, status: number): Reply {
   const body = entraError(error, parts.traceOf(head));
-  const wantsPage = (head.headers.accept ?? '').includes('text/html');
-  return wantsPage ? errorPage(status, { ...body, requestId: head.id }) : jsonReply(status, body);
+  return opensPage(head) ? errorPage(status, { ...body, requestId: head.id }) : jsonReply(status, body);
 }
 
 export function redirect(location: string): Reply {

@@ -8,7 +8,7 @@ import type {
   Surface,
 } from '../../gateway/types.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { SigningKeys } from '../../identity/tokens/signing-keys.ts';
+import type { PublicJwk } from '../../identity/tokens/key-kind.ts';
 import { discoveryDocument, instanceDiscovery, publicJson, type Authority } from './discovery.ts';
 import { renderEntraError } from './errors.ts';
 import { tenantOf, type TenantSegment } from './tenants.ts';
@@ -23,7 +23,8 @@ export interface InteractivePart {
 }
 
 export interface EntraSurfaceOptions extends Authority {
-  readonly keys: Pick<SigningKeys, 'publicJwks'>;
+  /** The key set to publish: RFC 7517 §5. */
+  readonly keys: { publicJwks(): { readonly keys: readonly PublicJwk[] } };
   readonly tokenEndpoint: TokenEndpoint;
   readonly clock: Clock;
   readonly interactive?: InteractivePart;

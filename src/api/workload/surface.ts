@@ -149,10 +149,11 @@ async function recordRenewal(
     principalId: job?.id ?? null,
     principalName: job?.name ?? null,
     method: 'lease-secret',
-    audience: resource,
+    audience: issued === undefined ? null : resource,
     tokenId: issued?.tokenId ?? null,
     expiresAt: issued?.expiresAt ?? null,
-    detail: { lease: leaseId.slice(0, 64) },
+    // A stranger may ask, for anything: that is typed text, which the detail may hold.
+    detail: { lease: leaseId.slice(0, 64), ...(issued === undefined && { resource }) },
   });
 }
 

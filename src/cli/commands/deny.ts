@@ -11,7 +11,7 @@ import { guidOf } from '../guid-of.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { count } from '../output/amounts.ts';
 import { facts, table } from '../output/table.ts';
-import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
+import { pathOfScope, scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
 
 const everyone = '00000000-0000-0000-0000-000000000000';
 const provider = 'providers/Microsoft.Authorization/denyAssignments';
@@ -79,22 +79,28 @@ export function addDeny(program: Command, context: CliContext): void {
       const client = await call.client();
       const places = await client.discovery();
       const scope = scopeToGiveAt(options.scope, places);
-      const made = await client.json('arm', 'PUT', `${under(scope)}/${provider}/${randomUUID()}`, schema, {
-        json: {
-          properties: {
-            denyAssignmentName: options.name,
-            permissions: [{ actions: options.action, dataActions: options.dataAction }],
-            principals: options.everyone
-              ? [{ id: everyone, type: 'SystemDefined' }]
-              : await idsOf(client, options.principal),
-            excludePrincipals: await idsOf(client, options.except),
-            doNotApplyToChildScopes: !options.children,
-            ...(options.condition === undefined
-              ? {}
-              : { condition: options.condition, conditionVersion: '2.0' }),
+      const made = await client.json(
+        'arm',
+        'PUT',
+        `${pathOfScope(scope)}/${provider}/${randomUUID()}`,
+        schema,
+        {
+          json: {
+            properties: {
+              denyAssignmentName: options.name,
+              permissions: [{ actions: options.action, dataActions: options.dataAction }],
+              principals: options.everyone
+                ? [{ id: everyone, type: 'SystemDefined' }]
+                : await idsOf(client, options.principal),
+              excludePrincipals: await idsOf(client, options.except),
+              doNotApplyToChildScopes: !options.children,
+              ...(options.condition === undefined
+                ? {}
+                : { condition: options.condition, conditionVersion: '2.0' }),
+            },
           },
         },
-      });
+      );
       call.result(
         made,
         facts(
@@ -117,7 +123,7 @@ export function addDeny(program: Command, context: CliContext): void {
       const client = await call.client();
       const places = await client.discovery();
       const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
-      const found = await armCollection(client, `${under(scope)}/${provider}`, schema, {
+      const found = await armCollection(client, `${pathOfScope(scope)}/${provider}`, schema, {
         $filter: 'atScope()',
       });
       const shown = table(
@@ -196,7 +202,7 @@ export function addDeny(program: Command, context: CliContext): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const call = invocation(context, command);
       const { client, found } = await heldNamed(call, name);
-      await client.done('arm', 'DELETE', `${under(found.properties.scope)}/${provider}/${found.name}`);
+      await client.done('arm', 'DELETE', `${pathOfScope(found.properties.scope)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.denyAssignmentName}`);
     });
 }
@@ -212,7 +218,9 @@ async function heldNamed(call: Invocation, name: string): Promise<Held> {
   const client = await call.client();
   const places = await client.discovery();
   const scope = scopeNamed(call.options(z.object({ scope: z.string() })).scope, places);
-  const held = await armCollection(client, `${under(scope)}/${provider}`, schema, { $filter: 'atScope()' });
+  const held = await armCollection(client, `${pathOfScope(scope)}/${provider}`, schema, {
+    $filter: 'atScope()',
+  });
   const id = guidOf(name) ?? name;
   const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
   if (found) return { client, places, found };
@@ -226,8 +234,4 @@ async function idsOf(client: Client, names: readonly string[]): Promise<{ id: st
   const ids: { id: string }[] = [];
   for (const name of names) ids.push({ id: (await principalNamed(client, name)).id });
   return ids;
-}
-
-function under(scope: string): string {
-  return scope === '/' ? '' : scope;
 }

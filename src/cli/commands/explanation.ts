@@ -81,6 +81,10 @@ export const explainedSchema = z.object({
   explanation: z
     .looseObject({ allowed: z.boolean(), snapshotVersion: z.number(), authorities: z.array(authority) })
     .nullable(),
+  /** What was asked for, of a request that nothing describes. */
+  undescribed: z
+    .object({ method: z.string(), path: z.string().nullable(), surface: z.string(), advice: z.string() })
+    .nullish(),
   warnings: z.array(z.string()),
 });
 
@@ -92,7 +96,7 @@ type Remedy = z.infer<typeof remedy>;
 /** A decision for a person: the answer, the one policy, and the way on. */
 export function shownExplanation(call: Invocation, explained: Explained, places: Discovery): string {
   const short = (scope: string) => shortScope(scope, places);
-  const { decision, explanation, warnings } = explained;
+  const { decision, explanation, undescribed, warnings } = explained;
   const { style } = call;
   const verdict = decision.allowed ? style.good('allowed') : style.bad('denied');
   const was = facts(
@@ -100,6 +104,11 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
       ['decision', decision.id],
       ['when', decision.time === null ? null : moment(decision.time)],
       ['who', decision.chain.map((link) => link.name).join(' → ') || null],
+      [
+        'request',
+        undescribed ? `${undescribed.method} ${undescribed.path ?? '(its path has been erased)'}` : null,
+      ],
+      ['surface', undescribed?.surface ?? null],
       [decision.dataAction ? 'data action' : 'action', decision.action],
       ['scope', decision.scope],
       ['policy', decision.policyId],
@@ -108,7 +117,8 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
     style,
   );
   const parts = [`${verdict}\n${was}`];
-  if (explanation === null) parts.push(ruleSentence(decision.reason, decision.policyId));
+  if (undescribed) parts.push(undescribed.advice);
+  else if (explanation === null) parts.push(ruleSentence(decision.reason, decision.policyId));
   else {
     const changed = decision.id !== null && explanation.allowed !== decision.allowed;
     if (changed) {

@@ -7,9 +7,10 @@ import type { Discovery } from '../connection/discovery.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { moment } from '../output/amounts.ts';
-import { table } from '../output/table.ts';
+import { growingTable, table } from '../output/table.ts';
 import { scopeHelp, scopeNamed, shortScope } from '../scopes.ts';
 import { readTime } from '../time-text.ts';
+import { changedObject } from './changed-object.ts';
 import { eventSchema, whatHappened } from './shown-event.ts';
 
 const filterSchema = z.object({
@@ -173,6 +174,7 @@ async function tail(call: Invocation, filter: Filter, follow: boolean, lines: nu
   const status = z.looseObject({ ledger: z.looseObject({ lastSequence: z.number() }) });
   const { lastSequence } = (await client.json('admin', 'GET', '/admin/v1/status', status)).ledger;
   const query = queryOf(filter, places);
+  const show = shower(call, places);
   let after = Math.max(0, lastSequence - lines);
   if (Object.keys(query).length > 0) {
     const newest: Line[] = [];
@@ -180,7 +182,7 @@ async function tail(call: Invocation, filter: Filter, follow: boolean, lines: nu
       if (newest.length === lines) break;
       newest.push(line);
     }
-    for (const line of newest.toReversed()) show(call, line, places);
+    for (const line of newest.toReversed()) show(line);
     if (!follow) return;
     after = Math.max(lastSequence, newest[0]?.sequence ?? 0);
   }
@@ -191,20 +193,33 @@ async function tail(call: Invocation, filter: Filter, follow: boolean, lines: nu
     signal,
   });
   try {
-    for await (const line of linesOf(answer)) show(call, line, places);
+    for await (const line of linesOf(answer)) show(line);
   } catch (error) {
     if (!signal.aborted) throw new CliError('failure', 'The stream of events was cut.', { cause: error });
   }
   if (follow && !signal.aborted) throw new CliError('failure', 'The stream of events ended.');
 }
 
-function show(call: Invocation, { event, text }: Line, places: Discovery): void {
-  if (call.json) {
-    call.context.stdout.write(`${text}\n`);
-    return;
-  }
-  const row = [moment(event.time), who(event).padEnd(20), whatHappened(event), where(event, places)];
-  call.line(null, `${row.join('  ').trimEnd()}  ${call.style.dim(event.metadata.uid)}`);
+/** Wider ones are rare, and would push the rest out of sight for good. */
+const widestColumn = 48;
+
+function shower(call: Invocation, places: Discovery): (line: Line) => void {
+  const row = growingTable(widestColumn);
+  return ({ event, text }) => {
+    if (call.json) {
+      call.context.stdout.write(`${text}\n`);
+      return;
+    }
+    // The id before what has no bound, so that it stands in one column.
+    const cells = [
+      moment(event.time),
+      event.metadata.uid,
+      who(event),
+      whatHappened(event),
+      where(event, places),
+    ];
+    call.line(null, row(cells));
+  };
 }
 
 function who(event: Line['event']): string {
@@ -212,6 +227,6 @@ function who(event: Line['event']): string {
 }
 
 function where(event: Line['event'], places: Discovery): string {
-  const scope = event.unmapped?.lockstep.scope;
-  return scope === undefined ? '' : shortScope(scope, places);
+  const scope = event.unmapped?.lockstep.scope ?? changedObject(event)?.scope ?? null;
+  return scope === null ? '' : shortScope(scope, places);
 }

@@ -2,8 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { policyOf } from '../../ledger/verify/open-checkpoint.ts';
-import type { Retention } from '../../ledger/verify/retention.ts';
-import { verifyLog } from '../../ledger/verify/verify-log.ts';
+import { verifyLog, type LogVerdict } from '../../ledger/verify/verify-log.ts';
 import { parseReceipt } from '../../ledger/tlog/receipt.ts';
 import { eventIn, uidOf } from '../../ledger/verify/disclose.ts';
 import { verifyReceipt } from '../../ledger/verify/verify-receipt.ts';
@@ -26,10 +25,13 @@ import { replay } from './replay.ts';
 import { shownEvent } from './shown-event.ts';
 import { addWitnesses } from './witnesses.ts';
 
+type Verified = Extract<LogVerdict, { ok: true }>;
+
 const verifySchema = z.object({
   ...trustShape,
   receipt: z.string().optional(),
   disclosures: z.string().optional(),
+  whole: z.boolean().optional(),
 });
 const replaySchema = z.object({ key: z.string().optional(), decision: z.array(z.string()).optional() });
 const receiptSchema = z.object({
@@ -53,12 +55,15 @@ export function addLedger(program: Command, context: CliContext): void {
       '--disclosures <file>',
       'With --receipt: the values that the event binds, as `receipt --disclose` wrote them.',
     )
+    .option('--whole', 'Refuse a log that was pruned, whatever it states.')
     .action(async (source: string | undefined, _options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { receipt, disclosures, ...trust } = call.options(verifySchema);
+      const { receipt, disclosures, whole, ...trust } = call.options(verifySchema);
       if (receipt === undefined && disclosures !== undefined)
         throw new CliError('usage', '--disclosures goes with --receipt.');
-      if (receipt === undefined) await verifyWhole(call, source, trust);
+      if (receipt !== undefined && whole !== undefined)
+        throw new CliError('usage', '--whole is of a log, not of a receipt.');
+      if (receipt === undefined) await verifyWhole(call, source, trust, whole === true);
       else if (source === undefined) verifyOne(call, receipt, disclosures ?? null, trust);
       else throw new CliError('usage', 'Name a source or --receipt, not both.');
     });
@@ -165,6 +170,7 @@ async function verifyWhole(
   call: Invocation,
   source: string | undefined,
   options: TrustOptions,
+  whole: boolean,
 ): Promise<void> {
   const { log, where, serverKeys } = await sourceOf(call, source);
   const told = trustOf(options);
@@ -173,6 +179,7 @@ async function verifyWhole(
   const bar = call.progress('verifying', (n) => count(n, 'entry', 'entries'));
   const verdict = await verifyLog(log, trust, {
     onProgress: (checked, size) => bar.at(checked, size),
+    whole,
     signal: call.context.signal,
   });
   bar.clear();
@@ -184,7 +191,9 @@ async function verifyWhole(
   const { logs, witnesses } = policyOf(trust);
   if (witnesses.length === 0) {
     call.note(
-      'No witness was asked, so this says nothing of what the log has shown to others: give its policy with --policy.',
+      options.policy !== undefined
+        ? 'The policy asks for no witness, so this says nothing of what the log has shown to others.'
+        : 'No witness was asked, so this says nothing of what the log has shown to others: give its policy with --policy.',
     );
   }
   const verifierKey = logs[0]?.verifierKey ?? '';
@@ -194,6 +203,8 @@ async function verifyWhole(
       origin: verdict.origin,
       size: verdict.size,
       firstIndex: verdict.firstIndex,
+      entriesVerified: verdict.size - verdict.firstIndex,
+      retention: retentionJson(verdict),
       root,
       verifierKey,
       witnesses: verdict.cosignatures.map(({ witness }) => witness),
@@ -202,7 +213,7 @@ async function verifyWhole(
       [
         [call.style.good('verified'), count(verdict.size - verdict.firstIndex, 'entry', 'entries')],
         ['log', verdict.origin],
-        ['keeps', keptSaid(verdict.retention)],
+        ...prunedSaid(verdict),
         ['root', root],
         ...logs.map((one): readonly [string, string] => ['key', one.verifierKey]),
         ['cosigned by', cosignedBy(verdict.cosignatures)],
@@ -214,9 +225,37 @@ async function verifyWhole(
 }
 
 /** Null for a log that keeps everything. */
-function keptSaid(retention: Retention | null): string | null {
+function retentionJson({ retention, retentionSignedBy, firstIndex }: Verified): object | null {
   if (retention === null) return null;
-  return `from entry ${retention.kept} on, stated ${moment(retention.time * 1_000)}: ${retention.policy}`;
+  const { kept, size, root, time, policy } = retention;
+  return {
+    keepsFrom: kept,
+    stated: new Date(time * 1_000).toISOString(),
+    policy,
+    statedAtSize: size,
+    statedAtRoot: Buffer.from(root).toString('base64'),
+    signedBy: retentionSignedBy,
+    stillThere: kept - firstIndex,
+  };
+}
+
+/** Of a log that keeps everything there is nothing to say. */
+function prunedSaid({ retention, firstIndex }: Verified): (readonly [string, string])[] {
+  if (retention === null) return [];
+  const { kept, time, policy } = retention;
+  const there = kept - firstIndex;
+  return [
+    ['keeps', `from entry ${kept} on, stated ${moment(time * 1_000)}: ${policy}`],
+    [
+      'pruned',
+      firstIndex === 0
+        ? 'nothing here: all that may go is still there, and was checked'
+        : `${count(firstIndex, 'entry', 'entries')}, all from the beginning to the first that was checked`,
+    ],
+    ...(there > 0 && firstIndex > 0
+      ? [['still here', `${count(there, 'entry', 'entries')} before what it keeps, checked as well`] as const]
+      : []),
+  ];
 }
 
 function verifyOne(call: Invocation, file: string, disclosures: string | null, options: TrustOptions): void {

@@ -7,7 +7,7 @@ import type { Client } from '../connection/client.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
 import { facts } from '../output/table.ts';
-import { requireScopeToGiveAt, scopeHelp, scopeNamed } from '../scopes.ts';
+import { pathOfScope, requireScopeToGiveAt, scopeHelp, scopeNamed } from '../scopes.ts';
 import { jsonOf } from '../text-of.ts';
 
 const permission = z.looseObject({ actions: z.array(z.string()).nullish() });
@@ -57,7 +57,7 @@ export function addDefinition(role: Command, context: CliContext): void {
       const { scope } = call.options(z.object({ scope: z.string() }));
       const client = await call.client();
       const at = scopeNamed(scope, await client.discovery());
-      const found = named(await armCollection(client, `${under(at)}/${provider}`, definition), name);
+      const found = named(await armCollection(client, `${pathOfScope(at)}/${provider}`, definition), name);
       const { properties } = found;
       call.result(
         found,
@@ -89,7 +89,7 @@ export function addDefinition(role: Command, context: CliContext): void {
       for (const scope of properties.assignableScopes) requireScopeToGiveAt(scope);
       const client = await call.client();
       const [at = '/'] = properties.assignableScopes;
-      const path = `${under(at)}/${provider}`;
+      const path = `${pathOfScope(at)}/${provider}`;
       const same = await ofName(client, path, properties.roleName);
       const made = await client.json('arm', 'PUT', `${path}/${same?.name ?? randomUUID()}`, definition, {
         json: { properties: JSON.parse(JSON.stringify(properties)) as Record<string, never> },
@@ -117,8 +117,8 @@ export function addDefinition(role: Command, context: CliContext): void {
       const { scope } = call.options(z.object({ scope: z.string() }));
       const client = await call.client();
       const at = scopeNamed(scope, await client.discovery());
-      const found = named(await armCollection(client, `${under(at)}/${provider}`, definition), name);
-      await client.done('arm', 'DELETE', `${under(at)}/${provider}/${found.name}`);
+      const found = named(await armCollection(client, `${pathOfScope(at)}/${provider}`, definition), name);
+      await client.done('arm', 'DELETE', `${pathOfScope(at)}/${provider}/${found.name}`);
       call.result({ deleted: found.name }, `deleted  ${found.properties.roleName}`);
     });
 }
@@ -147,8 +147,4 @@ function named(definitions: readonly z.infer<typeof definition>[], name: string)
   throw new CliError('not-found', `There is no role \`${name}\`.`, {
     hint: '`lockstep role list --definitions` shows those of the workspace, with --scope / those of every place.',
   });
-}
-
-function under(scope: string): string {
-  return scope === '/' ? '' : scope;
 }

@@ -11,7 +11,7 @@ import { principalNamed, principalNames, type Principal } from '../directory.ts'
 import { guidOf } from '../guid-of.ts';
 import { invocation } from '../invocation.ts';
 import { facts, table } from '../output/table.ts';
-import { scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
+import { pathOfScope, scopeHelp, scopeNamed, scopeToGiveAt, shortScope } from '../scopes.ts';
 import { textOf } from '../text-of.ts';
 import { addDefinition } from './role-definition.ts';
 
@@ -76,7 +76,7 @@ export function addRole(program: Command, context: CliContext): void {
       const scope = scopeToGiveAt(options.scope, places);
       const definition = await definitionNamed(client, scope, options.role);
       const assignee = await assigneeNamed(client, options.assignee);
-      const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+      const path = `${pathOfScope(scope)}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
       const giving = client.json('arm', 'PUT', path, assignmentSchema, {
         json: {
           properties: {
@@ -137,7 +137,7 @@ export function addRole(program: Command, context: CliContext): void {
         options.assignee === undefined
           ? 'atScope()'
           : `assignedTo('${(await principalNamed(client, options.assignee)).id}')`;
-      const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
+      const path = `${pathOfScope(scope)}/providers/Microsoft.Authorization/roleAssignments`;
       const assignments = await armCollection(client, path, assignmentSchema, {
         $filter: filter,
       });
@@ -167,6 +167,9 @@ export function addRole(program: Command, context: CliContext): void {
         call.style,
         call.width,
       );
+      if (command.getOptionValueSource('scope') === 'default') {
+        call.note('These hold at the scope `workspace`; --scope names another.');
+      }
       call.result(assignments, shown === '' ? `No role is assigned at ${shortScope(scope, places)}.` : shown);
     });
 
@@ -218,15 +221,16 @@ function conditionIn(given: {
 
 async function assignmentPath(client: Client, scopeName: string, id: string): Promise<string> {
   const scope = scopeNamed(scopeName, await client.discovery());
-  const path = `${at(scope)}/providers/Microsoft.Authorization/roleAssignments`;
+  const path = `${pathOfScope(scope)}/providers/Microsoft.Authorization/roleAssignments`;
   const held = await armCollection(client, path, assignmentSchema, {
     $filter: 'atScope()',
   });
-  return held.find((row) => row.name.toLowerCase() === id.toLowerCase())?.id ?? `${path}/${id}`;
+  const found = held.find((row) => row.name.toLowerCase() === id.toLowerCase());
+  return found === undefined ? `${path}/${id}` : pathOfScope(found.id);
 }
 
 async function definitionsAt(client: Client, scope: string): Promise<Definition[]> {
-  const path = `${at(scope)}/providers/Microsoft.Authorization/roleDefinitions`;
+  const path = `${pathOfScope(scope)}/providers/Microsoft.Authorization/roleDefinitions`;
   return armCollection(client, path, definitionSchema);
 }
 
@@ -268,10 +272,6 @@ async function definitionNamed(client: Client, scope: string, name: string): Pro
         ? '`lockstep role list --definitions` shows those that may be given at the workspace, with --scope / those of every place. A role of yours may be given where its assignableScopes say.'
         : `Did you mean \`${near}\`?`,
   });
-}
-
-function at(scope: string): string {
-  return scope === '/' ? '' : scope;
 }
 
 function lastSegment(id: string): string {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { moment } from '../output/amounts.ts';
+import { changedObject } from './changed-object.ts';
 
 /** A name that has been erased, or not been disclosed, is told by the id. */
 const link = z
@@ -11,6 +12,7 @@ export const eventSchema = z.looseObject({
   time: z.number(),
   activity_name: z.string().optional(),
   class_name: z.string().optional(),
+  http_response: z.looseObject({ code: z.number() }).optional(),
   metadata: z.looseObject({ uid: z.string(), event_code: z.string().optional() }),
   unmapped: z
     .looseObject({
@@ -22,6 +24,7 @@ export const eventSchema = z.looseObject({
         scope: z.string().optional(),
         allowed: z.boolean().optional(),
         ending: z.string().optional(),
+        outcomes: z.array(z.looseObject({ status: z.number() })).optional(),
         activity: z.string().optional(),
         failureCode: z.string().nullish(),
       }),
@@ -42,20 +45,32 @@ export function shownEvent(value: unknown): (readonly [string, string | null])[]
     ['when', moment(event.time)],
     ['what', whatHappened(event)],
     ['who', own?.chain?.map((link) => link.name).join(' → ') ?? null],
-    ['scope', own?.scope ?? null],
+    ['scope', own?.scope ?? changedObject(event)?.scope ?? null],
     ['policy', own?.policyId ?? null],
     ['decision', own?.decisionId ?? null],
   ];
 }
 
 /** In a few words. */
-export function whatHappened({ metadata, unmapped, class_name, activity_name }: ShownEvent): string {
+export function whatHappened(event: ShownEvent): string {
+  const { metadata, unmapped, class_name, activity_name } = event;
   const own = unmapped?.lockstep;
   const code = metadata.event_code ?? `${class_name ?? ''} ${activity_name ?? ''}`.trim();
   if (code === 'request.decided')
     return `${own?.allowed === true ? 'allowed' : 'denied'}  ${own?.operation ?? ''}`;
-  if (code === 'request.ended') return `${own?.ending ?? 'ended'}  ${own?.operation ?? ''}`;
+  if (code === 'request.ended')
+    return `${own?.ending ?? 'ended'} ${statuses([event.http_response?.code ?? 0])}  ${own?.operation ?? ''}`;
+  if (code === 'requests.ended') {
+    const outcomes = own?.outcomes ?? [];
+    return `${outcomes.length} reads ended ${statuses(outcomes.map(({ status }) => status))}  ${own?.operation ?? ''}`;
+  }
   if (code === 'authentication')
     return `${own?.activity ?? code}${own?.failureCode ? ` refused (${own.failureCode})` : ''}`;
-  return code;
+  const about = changedObject(event)?.what ?? '';
+  return about === '' ? code : `${code}  ${about}`;
+}
+
+/** Of answers, each once; nothing where none began. */
+function statuses(codes: readonly number[]): string {
+  return [...new Set(codes)].filter((code) => code !== 0).join(', ');
 }

@@ -7,6 +7,9 @@ import { invocation } from '../invocation.ts';
 
 const schema = z.object({ connection: z.string().optional(), resource: z.string().optional() });
 
+/** Whoever is given a token cannot renew it: one that has less left is not handed on while there are longer ones. */
+const handedOnMilliseconds = 30 * 60_000;
+
 export function addToken(program: Command, context: CliContext): void {
   program
     .command('token')
@@ -15,13 +18,18 @@ export function addToken(program: Command, context: CliContext): void {
     .option('--resource <uri>', 'For a resource, such as https://management.azure.com.')
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const resource = resourceOf(call.options(schema));
+      const options = call.options(schema);
+      const resource = resourceOf(options);
       const client = await call.client();
-      const token = await accessToken(client.options, resource).catch((error: unknown) => {
-        if (!(error instanceof CliError) || !unknownResource.has(error.code ?? '')) throw error;
-        const message = `${client.server} serves no resource ${resource}.`;
-        throw new CliError('not-found', message, { cause: error });
-      });
+      const token = await accessToken(client.options, resource, handedOnMilliseconds).catch(
+        (error: unknown) => {
+          if (!(error instanceof CliError) || !unknownResource.has(error.code ?? '')) throw error;
+          const message = `${client.server} serves no resource ${resource}.`;
+          const connection = options.connection;
+          const hint = connection === undefined ? {} : { hint: notConfigured(connection) };
+          throw new CliError('not-found', message, { ...hint, cause: error });
+        },
+      );
       call.result({ resource, accessToken: token, expiresAt: expiryOf(token) }, token);
     });
 }
@@ -30,6 +38,10 @@ function resourceOf({ connection, resource }: z.infer<typeof schema>): string {
   if (connection !== undefined && resource === undefined) return `api://lockstep/connections/${connection}`;
   if (resource !== undefined && connection === undefined) return resource;
   throw new CliError('usage', 'Name either --connection or --resource.');
+}
+
+function notConfigured(connection: string): string {
+  return `Is there \`connections.${connection}\` in the configuration of the server, and was it started since? \`lockstep connections\` names those that it has.`;
 }
 
 /** RFC 8707 §2, and what Entra says instead. */

@@ -61,6 +61,8 @@ export class LinkBrowser {
       method,
       headers: {
         accept: 'text/html',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
         ...(ours && cookies !== '' ? { cookie: cookies } : {}),
         ...(body === null
           ? {}

@@ -15,15 +15,22 @@ export interface TokenSource {
   readonly advice: string;
 }
 
-/** An access token for `resource`, from the file while it lasts, else renewed. Throws `not-signed-in`. */
-export async function accessToken(source: TokenSource, resource: string): Promise<string> {
+/**
+ * An access token for `resource`, from the file while it has `leastMilliseconds` left, else renewed, for however long
+ * the server grants. Throws `not-signed-in`.
+ */
+export async function accessToken(
+  source: TokenSource,
+  resource: string,
+  leastMilliseconds: number = marginMilliseconds,
+): Promise<string> {
   const kept = (await source.file.read()).servers[source.server]?.tokens[resource];
-  if (kept && kept.expiresAt - Date.now() > marginMilliseconds) return kept.accessToken;
+  if (kept && kept.expiresAt - Date.now() > leastMilliseconds) return kept.accessToken;
   return source.file.change(async (present) => {
     const account = present.servers[source.server];
     if (account === undefined) throw notSignedIn(source.server);
     const now = account.tokens[resource];
-    if (now && now.expiresAt - Date.now() > marginMilliseconds)
+    if (now && now.expiresAt - Date.now() > leastMilliseconds)
       return { next: present, result: now.accessToken };
     const granted = await renew(source, account, resource);
     const next: Account = {

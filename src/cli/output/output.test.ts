@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { bytes, count, duration, moment } from './amounts.ts';
 import { progress } from './progress.ts';
 import { plain, styleFor } from './style.ts';
-import { facts, table } from './table.ts';
+import { facts, growingTable, table } from './table.ts';
 
 const bare = styleFor(false);
 const rows = [
@@ -14,6 +14,18 @@ const columns = [
   { title: 'NOTE', value: (row: (typeof rows)[number]) => row.note },
   { title: 'SIZE', value: (row: (typeof rows)[number]) => row.size, align: 'right' as const },
 ];
+
+test('a table without an end widens with its rows, but not for one that stands out, and cuts nothing', () => {
+  const row = growingTable(8);
+  expect(row(['ada', 'read', '/a'])).toBe('ada  read  /a');
+  expect(row(['grace', 'read', '/b'])).toBe('grace  read  /b');
+  expect(row(['bo', 'a very long operation', '/c'])).toBe('bo     a very long operation  /c');
+  const hostile = row(['bo', 'read', '/d\n\u001b[31m']);
+  expect(hostile.startsWith('bo     read      /d ')).toBe(true);
+  expect(hostile).not.toContain('\n');
+  expect(hostile).not.toContain('\u001b');
+  expect(row(['bo', '', ''])).toBe('bo');
+});
 
 test('a table is aligned, leaves empty columns out and ends no line with blanks', () => {
   expect(table(rows, columns, bare, null)).toBe('NAME          SIZE\nada             12\ngrace hopper     4');

@@ -87,6 +87,23 @@ function wrapped(text: string, width: number): readonly string[] {
   return [...lines, line];
 }
 
+/**
+ * Lines of a table of which nobody knows what is to come: each column is as wide as its widest cell so far, as long as
+ * that is no wider than `widest`; a longer one stands out. Nothing is cut.
+ */
+export function growingTable(widest: number): (cells: readonly string[]) => string {
+  const widths: number[] = [];
+  return (cells) =>
+    cells
+      .map((cell, i) => {
+        const text = oneLine(cell);
+        widths[i] = Math.max(widths[i] ?? 0, Math.min(text.length, widest));
+        return text.padEnd(widths[i]);
+      })
+      .join(gap)
+      .trimEnd();
+}
+
 /** Names and values, one pair a line; pairs whose value is null are left out. */
 export function facts(pairs: readonly (readonly [string, string | null])[], style: Style): string {
   const shown = pairs.filter(([, value]) => value !== null);

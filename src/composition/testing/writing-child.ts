@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { Directory } from '../../identity/directory/directory.ts';
-import { openLedger } from '../../ledger/ledger.ts';
+import { openLedger } from '../../ledger/open-ledger.ts';
 import { createSigner } from '../../ledger/note.ts';
 import { attribution, decidedFact, origin, tenantId } from '../../ledger/testing/ledger-fixture.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';

@@ -7,7 +7,7 @@ import type { Caller } from '../../identity/caller.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
 import { failure, type LockstepError } from '../../lib/errors.ts';
 import { newEventId, type EventId, type PrincipalId, type TenantId } from '../../lib/ids.ts';
-import { createLog } from '../../lib/log.ts';
+import { createLog, type Log } from '../../lib/log.ts';
 import type { RequestFact } from '../../ledger/events.ts';
 import type { Access, Verdict } from '../../policy/types.ts';
 import { listenTls, type Listener, type ListenerLimits } from '../listener.ts';
@@ -52,6 +52,7 @@ export interface GatewayParts {
   readonly clock?: Clock;
   readonly limits?: ListenerLimits;
   readonly hostnames?: readonly string[];
+  readonly log?: Log;
 }
 
 /** A whole gateway on a free port, with a certificate of a local authority of its own. */
@@ -104,7 +105,7 @@ export class TestGateway {
       sessions,
       tenantId,
       clock,
-      log: createLog('silent'),
+      log: parts.log ?? createLog('silent'),
     });
     const listener = await listenTls({
       host: '127.0.0.1',
@@ -176,8 +177,8 @@ export function allow(): Verdict & { decidedFor: PrincipalId } {
   };
 }
 
-export async function until(condition: () => boolean): Promise<void> {
-  const limit = Date.now() + 10_000;
+export async function until(condition: () => boolean, milliseconds = 10_000): Promise<void> {
+  const limit = Date.now() + milliseconds;
   while (!condition()) {
     if (Date.now() > limit) throw new Error('the condition never came true');
     await new Promise((resolve) => setImmediate(resolve));

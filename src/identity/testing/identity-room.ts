@@ -17,6 +17,7 @@ import { Directory } from '../directory/directory.ts';
 import { Liveness } from '../liveness.ts';
 import { TokenIssuer } from '../tokens/issue.ts';
 import { SigningKeys } from '../tokens/signing-keys.ts';
+import { tokenKeyKind, type TokenJwk } from '../tokens/token-key-kind.ts';
 import { TokenVerifier } from '../tokens/verify.ts';
 
 export const tenantId = '11111111-2222-4333-8444-555555555555' as TenantId;
@@ -75,7 +76,7 @@ export interface IdentityRoom {
   readonly manualClock: ManualClock;
   readonly directory: Directory;
   readonly liveness: Liveness;
-  readonly keys: SigningKeys;
+  readonly keys: SigningKeys<TokenJwk>;
   readonly tokens: TokenIssuer;
   readonly verifier: TokenVerifier;
   person(name: string): Promise<PrincipalRecord>;
@@ -98,6 +99,7 @@ export async function openIdentityRoom(
   const liveness = await Liveness.load(store, clock);
   feed.follow(liveness.follower);
   const keys = await SigningKeys.open({
+    kind: tokenKeyKind,
     store,
     commit: feed.commit,
     clock,

@@ -5,6 +5,7 @@ import type { LeaseId, PrincipalId, SessionId, TenantId } from '../../lib/ids.ts
 import type { ActorRef, PrincipalRecord } from '../../store/changes.ts';
 import { linkClaim, type AccessTokenClaims, type ActClaim } from './claims.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import type { TokenJwk } from './token-key-kind.ts';
 
 const signInThreadPool = promisify(sign);
 
@@ -37,7 +38,7 @@ export interface IssuedToken {
 }
 
 export interface TokenIssuerOptions {
-  readonly keys: SigningKeys;
+  readonly keys: SigningKeys<TokenJwk>;
   /** `{publicUrl}/{tenantId}/v2.0`. */
   readonly issuer: string;
   readonly tenantId: TenantId;
@@ -65,7 +66,7 @@ export class TokenIssuer {
     const tokenId = randomBytes(16).toString('base64url');
     const expiresAt = now + request.lifetimeSeconds;
     const claims = this.#claims(request, { now, expiresAt, tokenId });
-    const header = { typ: 'JWT', alg: key.algorithm, kid: key.kid, x5t: key.x5t };
+    const header = { typ: 'JWT', alg: key.algorithm, kid: key.kid, x5t: key.kid };
     const signed = `${jsonPart(header)}.${jsonPart(claims)}`;
     const signature = await signInThreadPool('sha256', Buffer.from(signed), key.privateKey);
     const token = `${signed}.${signature.toString('base64url')}`;

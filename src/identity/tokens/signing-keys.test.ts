@@ -10,6 +10,7 @@ import {
   type IdentityRoom,
 } from '../testing/identity-room.ts';
 import { SigningKeys } from './signing-keys.ts';
+import { tokenKeyKind } from './token-key-kind.ts';
 
 let room: IdentityRoom;
 const hour = 3_600_000;
@@ -23,6 +24,7 @@ afterEach(async () => {
 
 function options() {
   return {
+    kind: tokenKeyKind,
     store: room.store,
     commit: room.feed.commit,
     clock: room.clock,

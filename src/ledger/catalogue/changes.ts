@@ -108,6 +108,13 @@ const rows: Rows = {
   'container.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
   'blob.written': ({ scope }, by) => bucket(activity(5, 'Write'), scope, by),
   'blob.deleted': ({ scope }, by) => bucket(activity(7, 'Delete'), scope, by),
+  'access-request.opened': ({ request }) => entity(activity(1, 'Create'), request.id, 'Access Request'),
+  'access-request.closed': ({ request, reason }) =>
+    entity(
+      reason === 'granted' ? otherActivity('Grant') : otherActivity('Lapse'),
+      request.id,
+      'Access Request',
+    ),
   'person.erased': ({ person }) => entity(otherActivity('Erase'), person, 'Personal Values'),
   'configuration.changed': () => ({
     class: classes.applicationLifecycle,

@@ -19,6 +19,7 @@ export interface OcsfEvent {
   readonly category_uid: number;
   readonly class_name: string;
   readonly class_uid: number;
+  readonly count: number | undefined;
   readonly databucket: Databucket | undefined;
   readonly disposition_id: number | undefined;
   readonly duration: number | undefined;
@@ -34,6 +35,7 @@ export interface OcsfEvent {
   readonly session: Session | undefined;
   readonly severity_id: number;
   readonly src_endpoint: Endpoint | undefined;
+  readonly start_time: number | undefined;
   readonly status_detail: string | undefined;
   readonly status_id: number;
   readonly subgroup: { readonly uid: string } | undefined;
@@ -53,6 +55,7 @@ export type ClassAttributes = Partial<
     | 'app'
     | 'auth_protocol'
     | 'auth_protocol_id'
+    | 'count'
     | 'databucket'
     | 'disposition_id'
     | 'duration'
@@ -66,6 +69,7 @@ export type ClassAttributes = Partial<
     | 'service'
     | 'session'
     | 'src_endpoint'
+    | 'start_time'
     | 'status_detail'
     | 'subgroup'
     | 'type_id'
@@ -99,6 +103,7 @@ export interface OwnFacts {
   readonly leaseId: Attribution['leaseId'];
   readonly method: string | undefined;
   readonly operation: string | undefined;
+  readonly outcomes: readonly EndedRead[] | undefined;
   readonly policyId: Attribution['policyId'];
   readonly previousChange: number | undefined;
   readonly principalId: string | null | undefined;
@@ -108,14 +113,25 @@ export interface OwnFacts {
   readonly scope: string | undefined;
   /** Put in when the personal values are taken out. */
   readonly sealed: readonly Commitment[] | undefined;
+  /** Why the upstream was asked a second time. */
+  readonly sentAgain: string | undefined;
   readonly sequence: number | undefined;
   readonly sessionId: Attribution['sessionId'];
   readonly shown: readonly string[] | undefined;
   readonly snapshotVersion: Attribution['snapshotVersion'];
   readonly sourceAddress: Attribution['sourceAddress'];
   readonly subOperation: string | undefined;
+  /** The decision was for all that lies beneath the scope, too. */
+  readonly subtree: true | undefined;
   readonly surface: string | undefined;
   readonly tokenId: Attribution['tokenId'];
+  readonly webSocket: WebSocketCounts | undefined;
+}
+
+export interface WebSocketCounts {
+  readonly closeCode: number;
+  readonly received: number;
+  readonly sent: number;
 }
 
 /** Those that depend on the kind of request. */
@@ -140,13 +156,17 @@ export type RequestFacts = Partial<
     | 'issuedTokenId'
     | 'method'
     | 'operation'
+    | 'outcomes'
     | 'principalId'
     | 'principalName'
     | 'reason'
     | 'scope'
+    | 'sentAgain'
     | 'shown'
     | 'subOperation'
+    | 'subtree'
     | 'surface'
+    | 'webSocket'
   >
 >;
 
@@ -180,6 +200,15 @@ export interface Endpoint {
   readonly ip: string | undefined;
   readonly name: string | undefined;
   readonly svc_name: string | undefined;
+}
+
+/** One of the reads that share a record. */
+export interface EndedRead {
+  readonly decisionId: string;
+  readonly durationMilliseconds: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly status: number;
 }
 
 export interface Entity {

@@ -14,13 +14,19 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   'request.listed':
     'An answer lists things of which the caller may see some: one event with counts, however many were looked at. Durable before the head of the answer leaves.',
   'request.ended':
-    'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event.',
+    'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event. Of a WebSocket, `webSocket` also has its messages each way and the code that closed it. Where the upstream was asked a second time, `sentAgain` says what became of the first.',
+  'requests.ended':
+    'The same of many reads of one caller that were answered within a tenth of a second: one event with the outcome of each under its decision, so that much use costs one record for each request and not two. A few are recorded each by itself.',
   authentication:
     'Somebody proved, or failed to prove, who they are: a sign-in, a token issued or refused, a token of a job renewed.',
   lifecycle:
     'The server has started, or is about to stop; or old rows were pruned; or the log is about to forget its beginning (`prune-archive`); or the clock was set (`clock-set`: by more than two seconds, noticed while running or, when it was set back, at a start).',
   'configuration.changed':
     'At a start: the configuration is another than at the start before. Names the settings that differ; digests are keyed, so that nothing can be guessed by them.',
+  'access-request.opened':
+    'A person asked for a role that a decision found missing: which role, where, for which action, under which decision. It grants nothing.',
+  'access-request.closed':
+    'A request for access ended: `granted`, with the assignment that gives the role, or `lapsed` without an answer.',
   'person.erased':
     'What the ledger knew of somebody beyond ids (names, addresses, texts) was erased: how many keys were destroyed. The log itself is as it was.',
   'principal.created': 'A user, group, application, managed identity or job came to be.',
@@ -94,7 +100,7 @@ export const everyEvent: Readonly<Record<string, string>> = {
   'unmapped.lockstep.requestId, sessionId, leaseId, tokenId':
     'The request, the sign-in (`sid`), the lease of a job, the token (`uti`).',
   'unmapped.lockstep.correlationId':
-    'What the caller says that it belongs to (`client-request-id`, `x-ms-correlation-request-id` or `x-ms-client-request-id`): their word only. Absent where they say nothing.',
+    'What the caller says that it belongs to (`client-request-id`, `x-ms-correlation-request-id` or `x-ms-client-request-id`): their word only. In the log it is what can be nothing but an id (a GUID, a ULID, the id of a trace); any other text is personal. Absent where they say nothing.',
   'unmapped.lockstep.sourceAddress': 'The address of the peer.',
   'unmapped.lockstep.sealed':
     'In the log: what it binds without holding it. Where events are told: what of that is not known any more.',

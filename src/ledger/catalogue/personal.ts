@@ -1,6 +1,8 @@
 import type { ActorRef, Change, ChangeKind } from '../../store/changes.ts';
 import type { Fact } from '../events.ts';
+import { correlationPlace, isOpaqueId } from './correlation.ts';
 import { actingLink, contextUser } from './ocsf.ts';
+import { httpMethods } from './requests.ts';
 
 /** A member of the event. */
 export interface Place {
@@ -51,7 +53,9 @@ const places = {
   groupName: place('/group/name'),
   entityName: place('/entity/name'),
   policyName: place('/entity/policy/name'),
+  correlation: place(correlationPlace),
   detail: place(`${own}/detail`),
+  method: place(`${own}/method`),
 } as const;
 const ofChain = placesOfChain(own);
 /** In a change. */
@@ -63,6 +67,7 @@ const inChange = {
   hint: place(`${changed}/credential/hint`),
   placementName: place(`${changed}/placement/displayName`),
   principalName: place(`${changed}/principal/displayName`),
+  requestReason: place(`${changed}/request/reason`),
   signInName: place(`${changed}/principal/signInName`),
 } as const;
 const ofLeaseChain = placesOfChain(`${changed}/lease`);
@@ -80,23 +85,33 @@ export function personalIn(fact: Fact): Personal[] {
   if (by.sourceAddress !== null) {
     personal.push({ subject, at: address });
   }
+  if (by.correlationId !== null && !isOpaqueId(by.correlationId)) {
+    personal.push({ subject: subjectOfText(by.correlationId, subject), at: [places.correlation] });
+  }
   if (fact.kind === 'change') personal.push(...ofChange(fact.change));
   if (fact.kind === 'request.decided') {
+    if (!httpMethods.has(fact.method)) personal.push({ subject, at: [places.method] });
     if (fact.userAgent !== null) personal.push({ subject, at: userAgent });
-    if (unescaped(fact.path).includes('@')) {
-      const named = addressIn(fact.path);
-      personal.push({ subject: named === null ? subject : { address: named }, at: [places.url] });
+    // Decisions rest on the scope: where the path says more than that, it is what somebody has typed.
+    if (fact.path.toLowerCase() !== fact.scope) {
+      personal.push({ subject: subjectOfText(fact.path, subject), at: [places.url] });
     }
   }
   if (fact.kind === 'authentication') {
     const { principalName: name, principalId: id, detail } = fact;
     // What was typed of somebody who is not known, and what is said of it, is under the address in it.
-    const named = id === null ? addressIn([name ?? '', ...Object.values(detail)].join(' ')) : null;
-    const whose = named === null ? subject : { address: named };
+    const whose =
+      id === null ? subjectOfText([name ?? '', ...Object.values(detail)].join(' '), subject) : subject;
     if (name !== null) personal.push({ subject: whose, at: [places.ownName, places.userName] });
     if (Object.keys(detail).length > 0) personal.push({ subject: whose, at: [places.detail] });
   }
   return personal;
+}
+
+/** By whose wish a text goes: under the address in it, else with whoever wrote it. */
+function subjectOfText(text: string, writer: Subject): Subject {
+  const address = addressIn(text);
+  return address === null ? writer : { address };
 }
 
 /** Whose connection it is: that of whoever signs in, else of the person on whose account something acts. */
@@ -167,6 +182,8 @@ const rows: Rows = {
   'blob.written': null,
   'blob.deleted': null,
   'configuration.changed': null,
+  'access-request.opened': ({ request }) => [text(request.principalId, inChange.requestReason)],
+  'access-request.closed': null,
   'person.erased': null,
   'ledger-key.announced': null,
   'ledger-key.began': null,

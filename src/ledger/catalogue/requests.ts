@@ -18,6 +18,7 @@ import {
 type RequestDecided = Extract<RequestFact, { kind: 'request.decided' }>;
 type RequestListed = Extract<RequestFact, { kind: 'request.listed' }>;
 type RequestEnded = Extract<RequestFact, { kind: 'request.ended' }>;
+type RequestsEnded = Extract<RequestFact, { kind: 'requests.ended' }>;
 type Authentication = Extract<RequestFact, { kind: 'authentication' }>;
 type Lifecycle = Extract<RequestFact, { kind: 'lifecycle' }>;
 
@@ -30,6 +31,8 @@ export function describeRequest(fact: RequestFact): Described {
       return listed(fact);
     case 'request.ended':
       return ended(fact);
+    case 'requests.ended':
+      return endedTogether(fact);
     case 'authentication':
       return authentication(fact);
     case 'lifecycle':
@@ -68,13 +71,24 @@ function decided(fact: RequestDecided): Described {
       reason: fact.reason,
       scope: fact.scope,
       subOperation: fact.subOperation ?? undefined,
+      subtree: fact.subtree,
       surface: fact.surface,
     },
   };
 }
 
 /** Those that OCSF knows. A stranger may send any, and bytes that were no request have none. */
-const httpMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
+export const httpMethods: ReadonlySet<string> = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'TRACE',
+]);
 
 function listed(fact: RequestListed): Described {
   const uids = fact.shown.length === 0 ? [fact.scope] : fact.shown;
@@ -112,9 +126,45 @@ function ended(fact: RequestEnded): Described {
     outcome: fact.status < 400 && fact.ending === 'completed' ? 'success' : 'failure',
     unmapped: {
       ending: fact.ending,
+      sentAgain: fact.sentAgain,
+      webSocket:
+        fact.webSocket === undefined
+          ? undefined
+          : {
+              closeCode: fact.webSocket.closeCode,
+              received: fact.webSocket.received,
+              sent: fact.webSocket.sent,
+            },
       operation: fact.operation,
       scope: fact.scope,
       surface: fact.surface,
+    },
+  };
+}
+
+function endedTogether(fact: RequestsEnded): Described {
+  const { outcomes, operation, surface } = fact;
+  return {
+    class: classes.apiActivity,
+    activity: activity(2, 'Read'),
+    attributes: {
+      api: { operation, service: { name: surface } },
+      count: outcomes.length,
+      src_endpoint: sourceEndpoint(fact.attribution.sourceAddress),
+      start_time: fact.since,
+    },
+    outcome: outcomes.every(({ status }) => status < 400) ? 'success' : 'failure',
+    unmapped: {
+      ending: 'completed',
+      operation,
+      outcomes: outcomes.map(({ decisionId, durationMilliseconds, requestBytes, responseBytes, status }) => ({
+        decisionId,
+        durationMilliseconds: Math.round(durationMilliseconds),
+        requestBytes,
+        responseBytes,
+        status,
+      })),
+      surface,
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Attribution, Commit } from '../../store/changes.ts';
 import type { Store } from '../../store/sqlite.ts';
 import { addressKey } from '../catalogue/personal.ts';
 import type { Fault } from '../faults.ts';
-import { keyBytes } from './box.ts';
+import { keyBytes } from './box-form.ts';
 import type { SubjectKeys } from './subject-keys.ts';
 
 /** Whose personal values go. */

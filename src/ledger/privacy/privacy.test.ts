@@ -11,6 +11,8 @@ import { changeFeed } from '../change-feed.ts';
 import type { RequestFact } from '../events.ts';
 import type { Ledger } from '../ledger.ts';
 import { parseEntry } from '../recorded-entry.ts';
+import { factsIn } from '../search/event-facts.ts';
+import type { EventFilter } from '../search/event-filter.ts';
 import { directorySource } from '../sources/directory-source.ts';
 import { attribution, decidedFact, LedgerFixture, tenantId } from '../testing/ledger-fixture.ts';
 import { ocsfProblems } from '../testing/ocsf/ocsf-problems.ts';
@@ -19,6 +21,7 @@ import { leafOf } from '../testing/told.ts';
 import { verifyLog } from '../verify/verify-log.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
 import { commitmentHash, commitmentsOf } from '../verify/commitment.ts';
+import { uidOf } from '../verify/disclose.ts';
 import { tileWidth } from '../tlog/tile.ts';
 
 let fixture: LedgerFixture;
@@ -118,6 +121,7 @@ describe('personal values', () => {
       '/unmapped/lockstep/sourceAddress',
       '/src_endpoint/ip',
       '/http_request/user_agent',
+      '/http_request/url',
     ]);
   });
 
@@ -132,6 +136,51 @@ describe('personal values', () => {
     expect((await ledger.eventById(one))?.withheld).toHaveLength(3);
     store.raw.prepare(`update ledger_events set sealed = x'0102' where event_id = ?`).run(other);
     expect(await told(other)).not.toContain('Babbage');
+  });
+});
+
+describe('a box that was altered', () => {
+  it('makes its event say less, and never anything else', async () => {
+    const id = await ledger.record(decided([ada, job]));
+    const whole = (await ledger.eventById(id))?.event;
+    const row = store.raw.prepare('select sealed from ledger_events where event_id = ?').get(id);
+    const sealed = Buffer.from(row?.['sealed'] as Uint8Array);
+    const put = store.raw.prepare('update ledger_events set sealed = ? where event_id = ?');
+    const said = new Set<string>();
+    for (let at = 0; at < sealed.length; at++) {
+      const altered = Buffer.from(sealed);
+      altered.writeUInt8(altered.readUInt8(at) ^ 1, at);
+      put.run(altered, id);
+      const text = await told(id);
+      for (const name of [ada.name, job.name, '203.0.113.77', 'azsdk-python/1.2 (Ada-laptop)']) {
+        if (text.includes(JSON.stringify(name))) said.add(name);
+      }
+      const { event, withheld } = (await ledger.eventById(id)) ?? expect.fail();
+      if (withheld.length === 0) expect(event).toEqual(whole);
+    }
+    // Where one subject's box was altered, the other's was not.
+    expect(said.size).toBe(4);
+    put.run(sealed, id);
+    expect((await ledger.eventById(id))?.event).toEqual(whole);
+  });
+
+  it('is not believed even by whoever knows what it says, and could write another name', async () => {
+    const id = await ledger.record(decided([ada]));
+    const row = store.raw.prepare('select sealed from ledger_events where event_id = ?').get(id);
+    const sealed = Buffer.from(row?.['sealed'] as Uint8Array);
+    const mallory = 'Mallory Lovelace-X';
+    const attempts: string[] = [];
+    for (let at = 0; at + ada.name.length <= sealed.length; at++) {
+      const altered = Buffer.from(sealed);
+      for (let i = 0; i < ada.name.length; i++) {
+        const mask = ada.name.charCodeAt(i) ^ mallory.charCodeAt(i);
+        altered.writeUInt8(altered.readUInt8(at + i) ^ mask, at + i);
+      }
+      store.raw.prepare('update ledger_events set sealed = ? where event_id = ?').run(altered, id);
+      attempts.push(await told(id));
+    }
+    expect(attempts.length).toBeGreaterThan(100);
+    expect(attempts.filter((text) => text.includes('Mallory'))).toEqual([]);
   });
 });
 
@@ -453,4 +502,109 @@ describe('an erasure', () => {
       ok: true,
     });
   });
+});
+
+describe.each([
+  ['beside the ledger', true],
+  ['in the process', false],
+] as const)('what callers say that requests belong to, searched %s', (_where, inThread) => {
+  beforeEach(async () => {
+    await end();
+    ({ ledger, store } = await fixture.open({ inThread }));
+  });
+
+  const saying = async (correlationId: string, chain: readonly ActorRef[] = [ada]) =>
+    ledger.record(decided(chain, { attribution: attribution({ chain, correlationId }) }));
+  const found = async (filter: EventFilter) =>
+    (await ledger.search(filter, { limit: 100 })).events.map(({ event }) => uidOf(event));
+  const byCorrelation = (correlation: string) => found({ correlation });
+
+  it('is in the log where it can be nothing but an id', async () => {
+    const guid = '0a0a0a0a-1111-4222-8333-444444444444';
+    const id = await saying(guid);
+    expect(await leaf(id)).toContain(guid);
+    expect(await byCorrelation(guid)).toEqual([id]);
+    await eraseAda();
+    expect(await byCorrelation(guid)).toEqual([id]);
+  });
+
+  it('is bound otherwise, found until its writer is erased, and by nobody afterwards', async () => {
+    const [first, other, second] = [
+      await saying('train-for-dr-lovelace'),
+      await saying('train-for-dr-lovelace', [bob]),
+      await saying('another-text'),
+    ];
+    for (const id of [first, other, second]) expect(await leaf(id)).not.toMatch(/lovelace|another/);
+    expect(await told(first)).toContain('"correlationId":"train-for-dr-lovelace"');
+    expect(await byCorrelation('train-for-dr-lovelace')).toEqual([other, first]);
+    expect(await found({ ids: ['train-for-dr-lovelace'] })).toEqual([other, first]);
+    expect(await found({ correlation: 'train-for-dr-lovelace', person: ids.bob })).toEqual([other]);
+    expect(await byCorrelation('train-for-dr')).toEqual([]);
+    await eraseAda();
+    expect(await byCorrelation('train-for-dr-lovelace')).toEqual([other]);
+    expect(await found({ ids: ['train-for-dr-lovelace'] })).toEqual([other]);
+    expect(await byCorrelation('another-text')).toEqual([]);
+    expect(await told(first)).not.toContain('lovelace');
+    await ledger.erase(by, { id: ids.bob, addresses: [] });
+    expect(await byCorrelation('train-for-dr-lovelace')).toEqual([]);
+  });
+
+  it('goes with the address in it, whoever sent it, and is in no file and no index', async () => {
+    const address = 'jane.doe@example.org';
+    const sent = [await saying(address, [bob]), await saying(`nightly|${address}`, [ada])];
+    expect(await byCorrelation(address)).toEqual([sent[0]]);
+    expect(await byCorrelation(`nightly|${address}`)).toEqual([sent[1]]);
+    await ledger.integrate();
+    for (const id of sent) {
+      const entry = (await ledger.eventById(id))?.entry ?? new Uint8Array();
+      // What the index is made of: a word of the address could be tried out in it for ever.
+      expect(JSON.stringify(factsIn(entry))).not.toContain('jane');
+    }
+    expect(await ledger.erase(by, { id: address, addresses: [] })).toMatchObject({ keys: 1 });
+    expect(await byCorrelation(address)).toEqual([]);
+    expect(await byCorrelation(`nightly|${address}`)).toEqual([]);
+    for (const id of sent) expect(await told(id)).not.toContain('jane');
+    expect(await told(sent[0] ?? ('' as EventId))).toContain(bob.name);
+    await end();
+    expect(filesWith('jane')).toEqual([]);
+    ({ ledger, store } = await fixture.open({ inThread }));
+    const verdict = await verifyLog(directorySource(fixture.logDirectory), fixture.signer.verifierKey);
+    expect(verdict).toMatchObject({ ok: true });
+  });
+
+  it('is found over pages, among others that are bound', async () => {
+    const wanted: EventId[] = [];
+    for (let i = 0; i < 30; i++) {
+      const id = await saying(i % 3 === 0 ? 'the-nightly' : `number-${i}`);
+      if (i % 3 === 0) wanted.unshift(id);
+    }
+    const pages: string[] = [];
+    let before: number | undefined;
+    do {
+      const page = await ledger.search({ correlation: 'the-nightly' }, { limit: 4, before });
+      pages.push(...page.events.map(({ event }) => uidOf(event)));
+      before = page.next ?? undefined;
+    } while (before !== undefined);
+    expect(pages).toEqual(wanted);
+  });
+});
+
+it('a path is in the log where it is the scope, and goes with its writer where it says more', async () => {
+  const scope = '/subscriptions/s/resourcegroups/g';
+  const plain = await ledger.record(decided([ada], { path: '/subscriptions/s/resourceGroups/g', scope }));
+  const more = await ledger.record(decided([ada], { path: '/wiki/people/jane-doe', scope }));
+  expect(await leaf(plain)).toContain('"url":{"path":"/subscriptions/s/resourceGroups/g"}');
+  expect(await leaf(more)).not.toMatch(/jane|"url"/);
+  expect(await told(more)).toContain('"url":{"path":"/wiki/people/jane-doe"}');
+  await eraseAda();
+  expect(await told(more)).not.toMatch(/jane|"url"/);
+  expect(await told(more)).toContain(scope);
+});
+
+it('a method that is none, which a stranger made up, is not in the log', async () => {
+  const id = await ledger.record(decided([ada], { method: 'JANEDOE' }));
+  expect(await leaf(id)).not.toContain('JANEDOE');
+  expect(await told(id)).toContain('JANEDOE');
+  await eraseAda();
+  expect(await told(id)).not.toContain('JANEDOE');
 });

@@ -1,8 +1,9 @@
-import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import type { Subject } from '../catalogue/personal.ts';
-import { keyBytes, keyNameBytes } from './box.ts';
+import { keyBytes, keyNameBytes } from './box-form.ts';
+import { Keystream, keystreamKey } from './keystream.ts';
 
 /** Subjects whose keys are at hand; the others' are read again. */
 const maxRemembered = 10_000;
@@ -14,8 +15,8 @@ export interface SubjectKey {
   /** Digest. */
   readonly subject: string;
   readonly secret: Uint8Array;
-  /** The secret, made ready: which costs more than closing a box. */
-  readonly key: KeyObject;
+  /** Closes boxes under it. */
+  readonly stream: Keystream;
   /** `new`: it is written together with the first event that uses it. `erased`: it is never written again. */
   state: 'new' | 'durable' | 'erased';
 }
@@ -32,7 +33,7 @@ export class SubjectKeys {
   readonly #saltRow: StatementSync;
   #salt: Uint8Array | null = null;
 
-  constructor({ raw }: Pick<Store, 'raw'>) {
+  constructor({ raw }: Pick<Turns, 'raw'>) {
     this.#newest = raw.prepare(
       `select name, secret from personal_keys where subject = ? and erased_at is null order by id desc limit 1`,
     );
@@ -96,7 +97,7 @@ export class SubjectKeys {
 
 /** One that was read is new as well: it may be of a transaction that is still open. */
 function keyOf(name: string, subject: string, secret: Uint8Array): SubjectKey {
-  return { name, subject, secret, key: createSecretKey(secret), state: 'new' };
+  return { name, subject, secret, stream: new Keystream(keystreamKey(secret)), state: 'new' };
 }
 
 function bytesOf(value: unknown): Uint8Array {

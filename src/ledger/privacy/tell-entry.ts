@@ -7,7 +7,7 @@ import {
   type Commitment,
 } from '../verify/commitment.ts';
 import { eventIn, uidOf, type Disclosure } from '../verify/disclose.ts';
-import { decodeBoxes, openBox } from './box.ts';
+import { decodeBoxes } from './box.ts';
 
 /** An entry as it may be told now. */
 export interface ToldEvent {
@@ -37,7 +37,7 @@ export function tellEntry(
   for (const box of decodeBoxes(boxes) ?? []) {
     const secret = secretOf(box.keyName);
     if (secret === null) continue;
-    for (const [i, salt, value] of openBox(uid, secret, box) ?? []) values.set(i, { salt, value });
+    for (const [i, salt, value] of box.open(uid, secret) ?? []) values.set(i, { salt, value });
   }
   return tellWith(event, values);
 }

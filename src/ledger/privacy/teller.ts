@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StatementSync } from 'node:sqlite';
-import type { Store } from '../../store/sqlite.ts';
+import type { Turns } from '../../store/connection.ts';
 import { decodeBoxes } from './box.ts';
 import type { SubjectKeys } from './subject-keys.ts';
 import { tellEntry, type ToldEvent } from './tell-entry.ts';
@@ -8,22 +8,26 @@ import { tellEntry, type ToldEvent } from './tell-entry.ts';
 /** Events opened without leaving the event loop. */
 const openedAtOnce = 64;
 
+/** Rows of the feed, each with what may be told of it. */
+export type TellRows = <Row extends { readonly sequence: number; readonly entry: Uint8Array }>(
+  rows: readonly Row[],
+) => Promise<(Row & ToldEvent)[]>;
+
 /** Tells entries with what stands beside them, by the keys that there are at that moment. */
 export class Teller {
-  readonly #store: Store;
+  readonly #store: Turns;
   readonly #keys: SubjectKeys;
   readonly #sealed: StatementSync;
 
-  constructor(store: Store, keys: SubjectKeys) {
+  constructor(store: Turns, keys: SubjectKeys) {
     this.#store = store;
     this.#keys = keys;
     this.#sealed = store.raw.prepare(`select sealed from ledger_events where sequence = ?`);
   }
 
-  /** Rows of the feed, each with what may be told of it. */
-  async rows<Row extends { readonly sequence: number; readonly entry: Uint8Array }>(
+  readonly rows: TellRows = async <Row extends { readonly sequence: number; readonly entry: Uint8Array }>(
     rows: readonly Row[],
-  ): Promise<(Row & ToldEvent)[]> {
+  ) => {
     const told: (Row & ToldEvent)[] = [];
     for (let start = 0; start < rows.length; start += openedAtOnce) {
       if (start > 0) await setImmediate();
@@ -45,7 +49,7 @@ export class Teller {
       }
     }
     return told;
-  }
+  };
 
   /** An entry whose row is gone, with what the archive has beside it. */
   async entry(entry: Uint8Array, boxes: Uint8Array | null): Promise<ToldEvent> {

@@ -1,3 +1,4 @@
+import { correlationPlace } from '../catalogue/correlation.ts';
 import { eventIn } from '../verify/disclose.ts';
 
 /** What an event can be found by. Everything that is compared without case is in lower case. */
@@ -16,8 +17,12 @@ export interface EventFacts {
   readonly sessions: readonly string[];
   readonly leases: readonly string[];
   readonly decisions: readonly string[];
-  /** Request ids and token ids (`uti`), with case. */
+  /** Decisions of the reads whose ends share this record. */
+  readonly outcomes: readonly string[];
+  /** Request ids and token ids (`uti`), with case, and what callers say that it belongs to. */
   readonly correlations: readonly string[];
+  /** The caller has said something that the event binds and does not hold: it is known only when the event is told. */
+  readonly isCorrelationSealed: boolean;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -56,6 +61,7 @@ export function eventFacts(event: unknown): EventFacts {
     sessions: texts([facts['sessionId'], change?.session]),
     leases: texts([facts['leaseId'], change?.lease]),
     decisions: texts([facts['decisionId']]),
+    outcomes: listOf(facts['outcomes']).flatMap((one) => textOf(membersOf(one)['decisionId']) ?? []),
     correlations: texts([
       metadata['correlation_uid'],
       facts['requestId'],
@@ -66,6 +72,9 @@ export function eventFacts(event: unknown): EventFacts {
       facts['issuedTokenId'],
       change?.token,
     ]),
+    isCorrelationSealed: listOf(facts['sealed']).some((one) =>
+      listOf(membersOf(one)['at']).includes(correlationPlace),
+    ),
   };
 }
 
@@ -90,6 +99,7 @@ function changeFacts(change: Members): ChangeFacts {
   const assignment = membersOf(change['assignment']);
   const assignmentId = textOf(assignment['id']);
   const definition = membersOf(change['definition']);
+  const request = membersOf(change['request']);
   return {
     kind,
     persons: [
@@ -105,6 +115,7 @@ function changeFacts(change: Members): ChangeFacts {
       lease['ownerId'],
       lease['submitterId'],
       assignment['principalId'],
+      request['principalId'],
       ...listOf(assignment['principals']),
     ],
     resources: [
@@ -113,10 +124,11 @@ function changeFacts(change: Members): ChangeFacts {
       about === 'resource' ? change['id'] : null,
       lease['jobScope'],
       assignment['scope'],
+      request['scope'],
       membersOf(change['placement'])['scope'],
     ],
     policies: [
-      assignmentId,
+      assignmentId ?? change['assignmentId'],
       assignmentId === null ? null : `${about.replace('-', '')}:${assignmentId}`,
       about === 'role-definition' ? (definition['id'] ?? change['id']) : null,
     ],
@@ -135,7 +147,7 @@ function changeFacts(change: Members): ChangeFacts {
 /** Of what is neither a change nor a request: `authentication.sign-in`, `lifecycle.start`. */
 function ownAction(facts: Members, eventCode: unknown): string | null {
   const code = textOf(eventCode) ?? '';
-  if (code.startsWith('request.')) return null;
+  if (code.startsWith('request.') || code.startsWith('requests.')) return null;
   const activity = textOf(facts['activity']);
   return activity === null ? code : `${code}.${activity}`;
 }

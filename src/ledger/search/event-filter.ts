@@ -1,5 +1,6 @@
+import { isOpaqueId } from '../catalogue/correlation.ts';
 import type { EventFacts } from './event-facts.ts';
-import { pathEnds } from './event-keys.ts';
+import { pathEnds, sealedCorrelation } from './event-keys.ts';
 
 /** What is looked for: every member that is given must hold. */
 export interface EventFilter {
@@ -15,7 +16,7 @@ export interface EventFilter {
   /** Object id of a job's principal. */
   readonly job?: string | undefined;
   readonly session?: string | undefined;
-  /** A request id, or the id (`uti`) of a token. */
+  /** A request id, the id (`uti`) of a token, or what the caller said that it belongs to. */
   readonly correlation?: string | undefined;
   /** Ids of any kind: what belongs to one of them. */
   readonly ids?: readonly string[] | undefined;
@@ -47,7 +48,7 @@ export function clausesOf(filter: EventFilter): Clause[] {
   add('y', policy?.toLowerCase());
   add('j', job?.toLowerCase());
   add('s', session);
-  add('c', correlation);
+  if (correlation !== undefined) clauses.push({ words: wordsOfCorrelation(correlation), ids: [] });
   if (ids !== undefined) clauses.push({ words: ids.flatMap(wordsOfAnyId), ids });
   return clauses;
 }
@@ -81,19 +82,31 @@ function belongs(facts: EventFacts, id: string): boolean {
   const lower = id.toLowerCase();
   return (
     facts.eventId === id ||
-    [facts.sessions, facts.leases, facts.decisions, facts.correlations].some((ids) => ids.includes(id)) ||
+    [facts.sessions, facts.leases, facts.decisions, facts.outcomes, facts.correlations].some((ids) =>
+      ids.includes(id),
+    ) ||
     [facts.persons, facts.policies, facts.jobs].some((ids) => ids.includes(lower))
   );
 }
 
-/** What an id may be, by its form; those of events and decisions are looked up as such. */
+/** What an id may be, by its form; those of events and decisions are looked up as such, and a decision where its outcome is told among others. */
 function wordsOfAnyId(id: string): string[] {
   const lower = id.toLowerCase();
-  if (/^(?:evt|dec)_/.test(id)) return [];
+  if (id.startsWith('evt_')) return [];
+  if (id.startsWith('dec_')) return [`o${id}`];
   if (id.startsWith('req_')) return [`c${id}`];
   if (id.startsWith('ses_')) return [`s${id}`];
   if (id.startsWith('lea_')) return [`l${id}`];
-  return [`c${id}`, ...['p', 'y', 'j'].map((letter) => letter + lower)];
+  return [...wordsOfCorrelation(id), ...['p', 'y', 'j'].map((letter) => letter + lower)];
+}
+
+function wordsOfCorrelation(id: string): string[] {
+  return isOpaqueId(id) ? [`c${id}`] : [`c${id}`, sealedCorrelation];
+}
+
+/** Whether what events bind and do not hold may be what is looked for. */
+export function asksForSealed({ correlation, ids = [] }: EventFilter): boolean {
+  return [correlation, ...ids].some((id) => id !== undefined && !isOpaqueId(id));
 }
 
 /** In lower case, without a slash at the end; null for the root, beneath which everything is. */

@@ -4,6 +4,9 @@ import type { TermKeys } from './term-keys.ts';
 /** Scopes are looked up by as many of their segments, actions by as many of their parts; the rest is compared. */
 export const indexedDepth = 24;
 
+/** The word of all events whose caller has said what they bind and do not hold: no index may tell of that. */
+export const sealedCorrelation = 'c';
+
 const maxRemembered = 10_000;
 
 /**
@@ -40,6 +43,8 @@ export class EventKeys {
     add('s', facts.sessions);
     add('l', facts.leases);
     add('c', facts.correlations);
+    add('o', facts.outcomes);
+    if (facts.isCorrelationSealed) keys.push(this.#keys.of(sealedCorrelation));
     return keys;
   }
 

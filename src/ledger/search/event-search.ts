@@ -1,6 +1,7 @@
 import { failure } from '../../lib/errors.ts';
 import type { Turns } from '../../store/connection.ts';
 import type { AsLogged } from '../logged-entries.ts';
+import type { TellRows } from '../privacy/teller.ts';
 import type { EventFilter } from './event-filter.ts';
 import { Indexer, type IndexLog } from './indexer.ts';
 import { relatedIds } from './related-ids.ts';
@@ -13,8 +14,8 @@ const maxAwaited = 100_000;
 export class EventSearch {
   readonly #indexer: Indexer;
 
-  constructor(store: Turns, log: IndexLog, asLogged: AsLogged) {
-    this.#indexer = new Indexer(store, log, asLogged);
+  constructor(store: Turns, log: IndexLog, asLogged: AsLogged, told: TellRows) {
+    this.#indexer = new Indexer(store, log, asLogged, told);
   }
 
   /** Looks through everything durable. Throws `ledger_unavailable` while the index of a large database is being built. */

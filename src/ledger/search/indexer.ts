@@ -3,6 +3,7 @@ import { JoinedRuns } from '../../lib/joined-runs.ts';
 import type { Turns } from '../../store/connection.ts';
 import { ledgerFailure } from '../storage-failure.ts';
 import type { AsLogged } from '../logged-entries.ts';
+import type { TellRows } from '../privacy/teller.ts';
 import { factsIn } from './event-facts.ts';
 import { EventKeys } from './event-keys.ts';
 import { IndexRows, type FeedRow, type SegmentSpan } from './index-rows.ts';
@@ -30,6 +31,7 @@ export interface SearchIndex {
   readonly keys: TermKeys;
   readonly open: OpenSegment;
   readonly asLogged: AsLogged;
+  readonly told: TellRows;
   /** In order. */
   readonly sealed: readonly SegmentSpan[];
 }
@@ -44,6 +46,7 @@ export class Indexer {
   readonly #log: IndexLog;
   readonly #keyBits: number;
   readonly #asLogged: AsLogged;
+  readonly #told: TellRows;
   #keys: TermKeys | null = null;
   #eventKeys: EventKeys | null = null;
   #sealed: SegmentSpan[] = [];
@@ -60,7 +63,8 @@ export class Indexer {
   #closed = false;
 
   /** `keyBits` is for tests. */
-  constructor(store: Turns, log: IndexLog, asLogged: AsLogged, keyBits = 32) {
+  constructor(store: Turns, log: IndexLog, asLogged: AsLogged, told: TellRows, keyBits = 32) {
+    this.#told = told;
     this.#keyBits = keyBits;
     this.#asLogged = asLogged;
     this.#rows = new IndexRows(store);
@@ -106,6 +110,7 @@ export class Indexer {
       open: this.#open,
       sealed: this.#sealed,
       asLogged: this.#asLogged,
+      told: this.#told,
     };
   }
 

@@ -8,7 +8,7 @@ const beginnings = ['principal.created', 'lease.opened'];
 
 /**
  * The id, and those under which the rest of what belongs to it is recorded: of an event the decision and the request
- * that it came of, of a job the decision by which it was submitted.
+ * that it came of, of a request its decisions, of a job the decision by which it was submitted.
  */
 export async function relatedIds(index: SearchIndex, id: string, signal?: AbortSignal): Promise<string[]> {
   const related = new Set([id]);
@@ -19,6 +19,12 @@ export async function relatedIds(index: SearchIndex, id: string, signal?: AbortS
       for (const one of [...decisions, ...correlations.filter((other) => other.startsWith('req_'))])
         related.add(one);
     }
+    return [...related];
+  }
+  // The end of a read may be told by its decision alone, among others.
+  if (id.startsWith('req_')) {
+    const { events } = await searchEvents(index, { ids: [id] }, { limit: 8, signal });
+    for (const { entry } of events) for (const one of factsIn(entry)?.decisions ?? []) related.add(one);
     return [...related];
   }
   if (!isGuid(id)) return [id];

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { eventFacts, factsIn } from './event-facts.ts';
-import { clausesOf, matches, type EventFilter } from './event-filter.ts';
+import { eventFacts, factsIn, type EventFacts } from './event-facts.ts';
+import { asksForSealed, clausesOf, matches, type EventFilter } from './event-filter.ts';
 import type { FeedRow } from './index-rows.ts';
 import type { SearchIndex } from './indexer.ts';
 import {
@@ -45,11 +45,26 @@ export async function searchEvents(
   while (!search.done) {
     signal?.throwIfAborted();
     const candidates = await index.rows.turn(() => search.goOn());
-    search.take(await index.asLogged(candidates));
+    const rows = await index.asLogged(candidates);
+    search.take(rows, await factsOf(index, filter, rows));
     await setImmediate();
   }
   const events = search.found.slice(0, limit);
   return { events, next: search.found.length > limit ? (events.at(-1)?.sequence ?? null) : null };
+}
+
+/** What the rows say; of what they only bind also what may still be told, where that may be what is looked for. */
+async function factsOf(
+  index: SearchIndex,
+  filter: EventFilter,
+  rows: readonly FeedRow[],
+): Promise<EventFacts[]> {
+  const facts = rows.map(({ entry }) => factsIn(entry) ?? eventFacts(null));
+  if (!asksForSealed(filter)) return facts;
+  const sealed = rows.filter((_row, i) => facts[i]?.isCorrelationSealed === true);
+  const told = new Map<number, EventFacts>();
+  for (const { sequence, event } of await index.told(sealed)) told.set(sequence, eventFacts(event));
+  return facts.map((one, i) => told.get(rows[i]?.sequence ?? -1) ?? one);
 }
 
 class Search {
@@ -87,8 +102,11 @@ class Search {
     return this.#candidates;
   }
 
-  take(rows: readonly FeedRow[]): void {
-    for (const row of rows) if (this.#isWanted(row)) this.found.push(row);
+  take(rows: readonly FeedRow[], facts: readonly EventFacts[]): void {
+    for (const [i, row] of rows.entries()) {
+      const own = facts[i];
+      if (own !== undefined && this.#isWanted(row, own)) this.found.push(row);
+    }
     this.done ||= this.found.length > this.#limit;
   }
 
@@ -155,9 +173,7 @@ class Search {
     return places;
   }
 
-  #isWanted({ time, entry }: FeedRow): boolean {
-    const { since = -Infinity, until = Infinity } = this.#filter;
-    if (time < since || time >= until) return false;
-    return matches(this.#filter, factsIn(entry) ?? eventFacts(null), time);
+  #isWanted({ time }: FeedRow, facts: EventFacts): boolean {
+    return matches(this.#filter, facts, time);
   }
 }

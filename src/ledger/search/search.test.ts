@@ -7,6 +7,7 @@ import { openSqliteStore, type Store } from '../../store/sqlite.ts';
 import { entryOf } from '../catalogue/entry.ts';
 import { EventRows } from '../event-rows.ts';
 import { closeSecrets } from '../privacy/close-secrets.ts';
+import { Teller } from '../privacy/teller.ts';
 import { SubjectKeys } from '../privacy/subject-keys.ts';
 import type { Fact } from '../events.ts';
 import { attribution, decidedFact, LedgerFixture, origin } from '../testing/ledger-fixture.ts';
@@ -52,13 +53,19 @@ function write(events: readonly { sequence: number; time: number; fact: Fact }[]
   return events.map(({ sequence, time, fact }) => {
     const id = `evt_${String(sequence).padStart(26, '0')}` as EventId;
     const { secrets, ...entry } = entryOf(fact, { id, time, origin, productVersion: '1', position: null });
-    rows.append({ ...entry, ...closeSecrets(keys, id, secrets), position: { sequence, previous: 0 } });
+    rows.append({ ...entry, ...closeSecrets(keys, secrets), position: { sequence, previous: 0 } });
     return { sequence, id, time, fact };
   });
 }
 
 const indexer = (keyBits?: number) =>
-  new Indexer(store, createLog('silent'), async (rows) => Promise.resolve(rows), keyBits);
+  new Indexer(
+    store,
+    createLog('silent'),
+    async (rows) => Promise.resolve(rows),
+    new Teller(store, new SubjectKeys(store)).rows,
+    keyBits,
+  );
 
 async function found(filter: EventFilter, keyBits?: number): Promise<number[]> {
   const index = await indexer(keyBits).caughtUp();

@@ -44,7 +44,9 @@ export class LogFiles {
   /** Makes the directory and clears away what interrupted writes left. For whoever holds the lease. */
   async prepare(): Promise<void> {
     await this.#around('scratch.prepare', async () => {
-      await rm(join(this.directory, '.tmp'), { recursive: true, force: true });
+      // Whoever held the lease before may not know yet that he does not, and write into what is removed.
+      const persistence = { maxRetries: 10, retryDelay: 20 };
+      await rm(join(this.directory, '.tmp'), { recursive: true, force: true, ...persistence });
       await mkdir(this.#scratch, { recursive: true });
     });
   }

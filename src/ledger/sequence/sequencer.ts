@@ -6,6 +6,7 @@ import type { Turns } from '../../store/connection.ts';
 import type { Fault } from '../faults.ts';
 import type { Health } from '../health.ts';
 import type { LogSigner } from '../keys/log-keys.ts';
+import { isMissing } from '../sources/directory-source.ts';
 import { formatCheckpoint } from '../tlog/checkpoint.ts';
 import { HeadRows } from './head-rows.ts';
 import type { Held } from './lease.ts';
@@ -124,7 +125,8 @@ export class Sequencer {
     return this.#runs.request();
   }
 
-  async #run(): Promise<void> {
+  /** `again`: what was being written had been cleared away once already. */
+  async #run(again = false): Promise<void> {
     const { health } = this.#options;
     let led = false;
     try {
@@ -145,6 +147,8 @@ export class Sequencer {
       // Whoever takes over clears away what was being written: then nothing of it was wrong.
       const wasTaken = led && !(await this.#rows.leads().catch(() => true));
       if (wasTaken || error instanceof KeysExchanged) return this.#run();
+      // It may lead no longer by now, and we again: what it cleared away is missing all the same.
+      if (led && !again && isMissing(error)) return this.#run(true);
       health.failed('publish', error);
       throw error;
     }

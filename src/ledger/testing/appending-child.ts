@@ -7,7 +7,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
 import { endingAt } from '../faults.ts';
-import { openLedger } from '../ledger.ts';
+import { openLedger } from '../open-ledger.ts';
 import { createSigner } from '../note.ts';
 import { parsePolicy } from '../verify/policy.ts';
 import { attribution, decidedFact, origin, tenantId } from './ledger-fixture.ts';

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { systemClock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
-import { openLedger } from '../ledger.ts';
+import { openLedger } from '../open-ledger.ts';
 import { createSigner } from '../note.ts';
 import { decidedFact, origin, tenantId } from './ledger-fixture.ts';
 

@@ -7,7 +7,8 @@ import type { Fault } from '../faults.ts';
 import { ensureFirstKey } from '../keys/first-key.ts';
 import { KeyExchange, type KeyExchangeOptions } from '../keys/key-exchange.ts';
 import { LogKeys } from '../keys/log-keys.ts';
-import { openLedger, type Ledger, type LedgerOptions } from '../ledger.ts';
+import type { Ledger, LedgerOptions } from '../ledger.ts';
+import { openLedger } from '../open-ledger.ts';
 import { origin, tenantId } from './ledger-fixture.ts';
 
 export interface KeyHouse {

@@ -3,7 +3,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { createLog } from '../../lib/log.ts';
 import { join } from 'node:path';
 import { openSqliteStore } from '../../store/sqlite.ts';
-import { openLedger } from '../ledger.ts';
+import { openLedger } from '../open-ledger.ts';
 import { createSigner, generateNoteKey } from '../note.ts';
 import { decidedFact, origin, tenantId } from './ledger-fixture.ts';
 

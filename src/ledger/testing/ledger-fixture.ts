@@ -7,7 +7,8 @@ import { createLog } from '../../lib/log.ts';
 import type { Attribution } from '../../store/changes.ts';
 import { openSqliteStore, type Store } from '../../store/sqlite.ts';
 import type { RequestFact } from '../events.ts';
-import { openLedger, type Ledger, type LedgerOptions } from '../ledger.ts';
+import type { Ledger, LedgerOptions } from '../ledger.ts';
+import { openLedger } from '../open-ledger.ts';
 import { createSigner, generateNoteKey, type NoteSigner } from '../note.ts';
 
 export const tenantId = '11111111-1111-4111-8111-111111111111' as TenantId;

@@ -1,4 +1,4 @@
-import type { LeaseId, PrincipalId, SessionId } from '../../lib/ids.ts';
+import type { DecisionId, LeaseId, PrincipalId, SessionId } from '../../lib/ids.ts';
 import type { Change, ChangeKind } from '../../store/changes.ts';
 import type { RequestFact } from '../events.ts';
 import { attribution, decidedFact } from './ledger-fixture.ts';
@@ -148,6 +148,32 @@ export const sampleChanges: { readonly [Kind in ChangeKind]: Extract<Change, { k
     etag: '"1"',
   },
   'blob.deleted': { kind: 'blob.deleted', scope: `${container}/blobs/data/penguins.csv` },
+  'access-request.opened': {
+    kind: 'access-request.opened',
+    request: {
+      id: 'acr_01hzy3v7q8r9s0t1v2w3x4y5z6',
+      principalId: ada,
+      roleDefinitionId: role,
+      scope: container,
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/read',
+      dataAction: false,
+      decisionId: 'dec_01hzy3v7q8r9s0t1v2w3x4y5z6' as DecisionId,
+      reason: 'I need the numbers for the paper.',
+      createdAt: 1_795_000_000_000,
+      expiresAt: 1_797_592_000_000,
+    },
+  },
+  'access-request.closed': {
+    kind: 'access-request.closed',
+    request: {
+      id: 'acr_01hzy3v7q8r9s0t1v2w3x4y5z6',
+      principalId: ada,
+      roleDefinitionId: role,
+      scope: container,
+    },
+    reason: 'granted',
+    assignmentId: 'aaaaaaaa-0000-4000-8000-000000000001',
+  },
   'person.erased': { kind: 'person.erased', person: ada, keys: 2 },
   'configuration.changed': {
     kind: 'configuration.changed',
@@ -185,6 +211,7 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     attribution: attribution(),
     surface: 'arm',
     operation: 'Microsoft.MachineLearningServices/workspaces/jobs/write',
+    effect: 'read',
     scope: '/subscriptions/s',
     status: 201,
     requestBytes: 10,
@@ -197,12 +224,51 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     attribution: attribution({ chain: lease.chain }),
     surface: 'blob',
     operation: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    effect: 'read',
     scope: container,
     status: 200,
     requestBytes: 0,
     responseBytes: 1_000,
     durationMilliseconds: 3,
     ending: 'policy-changed',
+  },
+  {
+    kind: 'request.ended',
+    attribution: attribution(),
+    surface: 'web:lab',
+    operation: 'Contoso.Lab/kernels/execute/action',
+    effect: 'read',
+    scope: '/connections/lab',
+    status: 101,
+    requestBytes: 400,
+    responseBytes: 9_000,
+    durationMilliseconds: 60_000,
+    ending: 'policy-changed',
+    sentAgain: 'connect',
+    webSocket: { received: 4, sent: 31, closeCode: 1008 },
+  },
+  {
+    kind: 'requests.ended',
+    attribution: attribution({ requestId: null, decisionId: null, policyId: null, snapshotVersion: null }),
+    surface: 'web:models',
+    operation: 'Contoso.Models/scores/read',
+    since: 1_770_000_000_000,
+    outcomes: [
+      {
+        decisionId: 'dec_01h455vb4pex5vsknk084sn02q',
+        status: 200,
+        requestBytes: 0,
+        responseBytes: 120,
+        durationMilliseconds: 3,
+      },
+      {
+        decisionId: 'dec_01h455vb4pex5vsknk084sn02r',
+        status: 200,
+        requestBytes: 0,
+        responseBytes: 80,
+        durationMilliseconds: 2,
+      },
+    ],
   },
   decidedFact({ allowed: false, reason: 'refused-at-edge', method: 'BREW', path: '', userAgent: null }),
   {

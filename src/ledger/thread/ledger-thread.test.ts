@@ -8,16 +8,20 @@ import { openConnection, type Turns } from '../../store/connection.ts';
 import { journalIn } from '../../store/journal.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
 import { systemClock } from '../../lib/clock.ts';
+import { createLog } from '../../lib/log.ts';
 import { endingAt, noFault } from '../faults.ts';
+import { Health } from '../health.ts';
 import { directorySource } from '../sources/directory-source.ts';
 import { openKeyHouse } from '../testing/key-house.ts';
 import { attribution, decidedFact, LedgerFixture, origin } from '../testing/ledger-fixture.ts';
+import { segmentWidth } from '../search/postings.ts';
 import { sampleChanges } from '../testing/sample-facts.ts';
 import { walkKeys } from '../verify/key-history.ts';
 import { verifyConsistency } from '../verify/verify-consistency.ts';
 import { verifyLog } from '../verify/verify-log.ts';
 import { verifyReceipt } from '../verify/verify-receipt.ts';
 import { Sequencer } from '../sequence/sequencer.ts';
+import { LedgerThread } from './ledger-thread.ts';
 
 let fixture: LedgerFixture;
 beforeEach(() => {
@@ -34,7 +38,7 @@ describe('a ledger that a thread publishes', () => {
   it('is published soon after an event by itself, at once when asked, and to its end when it is closed', async () => {
     const { ledger, store } = await fixture.open(inThread);
     await Promise.all(Array.from({ length: 300 }, () => ledger.record(decidedFact())));
-    await vi.waitUntil(() => ledger.checkpoint()?.split('\n')[1] === '300');
+    await vi.waitUntil(() => ledger.checkpoint()?.split('\n')[1] === '300', { timeout: 30_000 });
     const id = await ledger.record(decidedFact());
     expect(verifyReceipt(await ledger.receipt(id), null, ledger.verifierKey)).toMatchObject({ ok: true });
     const last = Array.from({ length: 700 }, () => ledger.record(decidedFact()));
@@ -98,17 +102,74 @@ describe('a ledger that a thread publishes', () => {
     await store.close();
   });
 
+  it('reads no further events for a search that is stopped', async () => {
+    const written = await fixture.open(inThread);
+    const count = 6_000;
+    const apart = 20;
+    await Promise.all(Array.from({ length: count }, () => written.ledger.record(decidedFact())));
+    await written.ledger.close();
+    // Of these rows the thread tells each time that it reads one: they are not what the log holds.
+    const spoil = `update ledger_events set entry = cast(replace(cast(entry as text), '"allowed":true', '"allowed":false') as blob) where sequence % ? = 0`;
+    written.store.raw.prepare(spoil).run(apart);
+    let read = 0;
+    let onRead: () => void = () => undefined;
+    const thread = new LedgerThread({
+      store: written.store,
+      directory: fixture.logDirectory,
+      origin,
+      signer: fixture.signer,
+      health: new Health(systemClock),
+      log: createLog('silent'),
+      checkpointPath: 'checkpoint',
+      onPublished: () => undefined,
+      onAltered: () => {
+        read += 1;
+        onRead();
+      },
+      onEnded: () => undefined,
+    });
+    await thread.open();
+    const all = { limit: 1_000_000 };
+    expect((await thread.search.find({}, all)).events).toHaveLength(count);
+    expect(read).toBeGreaterThanOrEqual(count / apart);
+
+    read = 0;
+    const stop = new AbortController();
+    const reason = new Error('gone');
+    onRead = () => {
+      if (read === 2) stop.abort(reason);
+    };
+    await expect(thread.search.find({}, { ...all, signal: stop.signal })).rejects.toBe(reason);
+    expect(read).toBeGreaterThanOrEqual(2);
+    expect(read).toBeLessThan(count / apart / 2);
+    // And it stays so, while the thread answers others.
+    const readUntilStopped = read;
+    expect((await thread.search.find({ person: 'nobody' }, all)).events).toEqual([]);
+    await thread.integrate();
+    expect(read).toBe(readUntilStopped);
+    await thread.leave();
+    await written.store.close();
+  });
+
   it('forgets in its index what has been pruned', async () => {
     const { ledger, store } = await fixture.open(inThread);
-    await Promise.all(Array.from({ length: 300 }, () => ledger.record(decidedFact())));
+    // The index is made, and forgotten, by so many events at a time.
+    await Promise.all(Array.from({ length: segmentWidth + 300 }, () => ledger.record(decidedFact())));
     await ledger.commit(attribution(), (_tx, record) => {
       record(sampleChanges['container.created']);
       return Promise.resolve();
     });
     await ledger.integrate();
-    expect(await ledger.prune(attribution(), Date.now() + 1)).toMatchObject({ rows: 256 });
+    await ledger.search({}, { limit: 1 });
+    const indexed = () =>
+      ['ledger_segments', 'ledger_postings'].map((table) =>
+        Number(store.raw.prepare(`select count(*) as n from ${table}`).get()?.['n']),
+      );
+    expect(indexed().every((count) => count > 0)).toBe(true);
+    expect(await ledger.prune(attribution(), Date.now() + 1)).toMatchObject({ rows: segmentWidth + 256 });
+    expect(indexed()).toEqual([0, 0]);
     const { events } = await ledger.search({}, { limit: 1_000 });
-    expect(events.at(-1)).toMatchObject({ sequence: 257 });
+    expect(events.at(-1)).toMatchObject({ sequence: segmentWidth + 257 });
     await ledger.close();
     await store.close();
   });
@@ -172,7 +233,7 @@ describe('a thread that ends', () => {
     const { ledger, store } = await fixture.open({ ...inThread, threadEnding });
     await ledger.record(decidedFact());
     await vi.waitUntil(() => ledger.checkpoint()?.split('\n')[1] === '1', { timeout: 30_000 });
-    await vi.waitUntil(() => ledger.health().state === 'ok');
+    await vi.waitUntil(() => ledger.health().state === 'ok', { timeout: 30_000 });
     await ledger.close();
     await store.close();
     expect(await verified()).toMatchObject({ ok: true, size: 1 });
@@ -274,7 +335,7 @@ it('what another connection has written is not signed before a wait for the disk
     store.raw.exec('commit');
   });
   const published = sequencer.integrate();
-  await vi.waitUntil(() => isWaiting);
+  await vi.waitUntil(() => isWaiting, { timeout: 30_000 });
   for (let i = 0; i < 50; i++) await turn();
   expect(signed).toEqual([]);
   kept();

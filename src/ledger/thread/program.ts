@@ -9,6 +9,8 @@ import { journalIn } from '../../store/journal.ts';
 import { endingAt, noFault } from '../faults.ts';
 import { revisionOf } from '../keys/keys-revision.ts';
 import { LoggedEntries } from '../logged-entries.ts';
+import { SubjectKeys } from '../privacy/subject-keys.ts';
+import { Teller } from '../privacy/teller.ts';
 import { EventSearch } from '../search/event-search.ts';
 import { KeysExchanged, Sequencer, type CheckpointSigner } from '../sequence/sequencer.ts';
 import { directorySource } from '../sources/directory-source.ts';
@@ -76,6 +78,7 @@ const search = new EventSearch(
   store,
   { error: ({ err }, message) => ledger.tell('logged', { reason: messageOf(err), message }) },
   logged.of,
+  new Teller(store, new SubjectKeys(store)).rows,
 );
 /** Searches that run, by their calls. */
 const finding = new Map<number, AbortController>();

@@ -62,6 +62,22 @@ export class Frontier {
     return filled;
   }
 
+  /**
+   * Appends the hashes of up to 256 entries, of whose tile there is nothing yet; returns the tiles of hashes that it made
+   * full. Throws a RangeError where there is something already.
+   */
+  appendTile(hashes: Uint8Array): readonly TileContent[] {
+    const leaves = this.#level(0);
+    const width = hashes.length / hashBytes;
+    if (leaves.width !== 0 || !Number.isInteger(width) || width > tileWidth)
+      throw new RangeError(`no tile of ${width} hashes fits where ${leaves.width} are`);
+    leaves.hashes.set(hashes);
+    leaves.width = width;
+    const filled = width === tileWidth ? this.#fill() : none;
+    this.#size += width;
+    return filled;
+  }
+
   /** Carries the roots of full tiles up. */
   #fill(): TileContent[] {
     const filled: TileContent[] = [];

@@ -87,6 +87,29 @@ describe('the Merkle tree', () => {
     expect(hex(resumed.root())).toBe(hex(plainRoot(all)));
     expect(() => Frontier.at(301, [[]])).toThrow(RangeError);
   });
+
+  it('grows a tile at a time as it does entry by entry, and fills the same tiles', () => {
+    const all = entries(0, 70_000);
+    const [one, other] = [new Frontier(), new Frontier()];
+    for (let start = 0; start < all.length; start += 256) {
+      const tile = all.slice(start, start + 256);
+      const filled = tile.flatMap((entry) => one.append(entry));
+      expect(other.appendTile(Buffer.concat(tile.map(leafHash)))).toEqual(filled);
+    }
+    expect(other.size).toBe(70_000);
+    expect(other.partials()).toEqual(one.partials());
+    expect(hex(other.root())).toBe(hex(one.root()));
+  });
+
+  it('takes no tile where there is one already, and none that is not made of hashes', () => {
+    const frontier = new Frontier();
+    for (const length of [31, 33, 257 * 32]) {
+      expect(() => frontier.appendTile(Buffer.alloc(length))).toThrow(RangeError);
+    }
+    frontier.appendTile(Buffer.alloc(64));
+    expect(() => frontier.appendTile(Buffer.alloc(32))).toThrow(RangeError);
+    expect(frontier.size).toBe(2);
+  });
 });
 
 describe('proofs', () => {

@@ -5,7 +5,14 @@ import { splitTile, tileAt, tilePath, tileWidth, type Tile } from '../tlog/tile.
 import type { TileSource } from './tile-source.ts';
 
 /** A tile that is missing or not in form; `message` names it. */
-export class TileProblem extends Error {}
+export class TileProblem extends Error {
+  readonly isMissing: boolean;
+
+  constructor(message: string, isMissing = false) {
+    super(message);
+    this.isMissing = isMissing;
+  }
+}
 
 /**
  * The hashes of a tile, or the entries of a bundle. A partial one that is gone is cut from the full one.
@@ -16,7 +23,7 @@ export async function readTile(source: TileSource, tile: Tile): Promise<Uint8Arr
   if (own !== null) return split(own, tile, tile.width);
   const full = { ...tile, width: tileWidth };
   const whole = tile.width < tileWidth ? await source.read(tilePath(full)) : null;
-  if (whole === null) throw new TileProblem(`${tilePath(tile)} is missing`);
+  if (whole === null) throw new TileProblem(`${tilePath(tile)} is missing`, true);
   return split(whole, full, tileWidth).slice(0, tile.width);
 }
 

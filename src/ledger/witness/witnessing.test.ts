@@ -220,7 +220,7 @@ describe('a log with witnesses', () => {
     await ledger.receipt(await ledger.record(decidedFact()));
     lose = true;
     const lost = await ledger.record(decidedFact());
-    await vi.waitFor(() => expect(ledger.witnessing()?.witnesses[0]?.problem).toContain('502'), 3_000);
+    await vi.waitFor(() => expect(ledger.witnessing()?.witnesses[0]?.problem).toContain('502'), 15_000);
     await ledger.record(decidedFact());
     await ledger.integrate();
     lose = false;
@@ -270,7 +270,7 @@ describe('a log with witnesses', () => {
     await plain.ledger.close();
     await plain.store.close();
     const witnessed = await open(policy);
-    await vi.waitFor(() => expect(checkpoint()).toContain('witness.test/ada'), 3_000);
+    await vi.waitFor(() => expect(checkpoint()).toContain('witness.test/ada'), 15_000);
     await ada.stop();
     await witnessed.ledger.record(decidedFact());
     await witnessed.close();

@@ -30,7 +30,8 @@ export function compileCondition(
   return { kind: 'ok', condition };
 }
 
-function* attributesIn(node: ConditionNode): Generator<AttributeOperand> {
+/** Every attribute that a condition names, in the order in which it does. */
+export function* attributesIn(node: ConditionNode): Generator<AttributeOperand> {
   switch (node.kind) {
     case 'and':
     case 'or':

@@ -1,5 +1,6 @@
 import type { AttributeValue } from '../../store/changes.ts';
 import { compileActionPattern } from '../action-pattern.ts';
+import { actionMatcher, type AskedAction } from './action-matches.ts';
 import { operators, type Operator, type ValueType } from './operators.ts';
 import type { AttributeSource, ConditionNode, Operand, Scalar } from './syntax.ts';
 import { valueOf } from './values.ts';
@@ -10,10 +11,14 @@ import { valueOf } from './values.ts';
  */
 export type Truth = 'true' | 'false' | 'error';
 
+/**
+ * An attribute of which it is not known whether there is one, nor which: `Exists` cannot be told of it, and no operator can
+ * compare it, since it is of no type.
+ */
+export const unknowable: AttributeValue = Object.freeze([Number.NaN]);
+
 /** What a condition may ask. */
-export interface ConditionContext {
-  /** In lower case. */
-  readonly action: string;
+export interface ConditionContext extends AskedAction {
   readonly subOperation: string | null;
   /** The name as in AttributeOperand. */
   attribute(source: AttributeSource, name: string): AttributeValue | undefined;
@@ -58,8 +63,8 @@ function within(node: ConditionNode, work: Work): Evaluate {
       return (context) => opposite(part(context));
     }
     case 'action-matches': {
-      const pattern = compileActionPattern(node.pattern);
-      return (context) => (pattern.matches(context.action) ? 'true' : 'false');
+      const matches = actionMatcher(node.pattern);
+      return (context) => (matches(context) ? 'true' : 'false');
     }
     case 'sub-operation-matches': {
       const pattern = compileActionPattern(node.name);
@@ -68,7 +73,10 @@ function within(node: ConditionNode, work: Work): Evaluate {
     }
     case 'exists': {
       const { source, name } = node.attribute;
-      return (context) => (isPresent(context.attribute(source, name)) ? 'true' : 'false');
+      return (context) => {
+        const value = context.attribute(source, name);
+        return value === unknowable ? 'error' : isPresent(value) ? 'true' : 'false';
+      };
     }
     case 'compare': {
       const operator = operators.get(node.operator.toLowerCase());

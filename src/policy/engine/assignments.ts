@@ -38,6 +38,8 @@ export class Assignments {
   next = new Int32Array(64);
   /** The first 52 bits of the id, in which ids are ordered; see `before`. */
   #order = new Float64Array(64);
+  /** Counts what was denied, and is no longer. */
+  denialChanges = 0;
   readonly #records: (RoleAssignment | DenialEntry | null)[] = [];
   readonly #free: number[] = [];
   readonly #grants = new SlotIds((slot) => this.#id(slot));
@@ -69,6 +71,11 @@ export class Assignments {
 
   *denials(): Generator<DenyAssignment> {
     for (const { assignment } of this.#denials.values()) yield assignment;
+  }
+
+  /** The scopes, by number, at which something is denied; one may come more than once. */
+  *scopesOfDenials(): Generator<number> {
+    for (const { slots } of this.#denials.values()) for (const slot of slots) yield this.scopes[slot] ?? 0;
   }
 
   grantAt(slot: number): RoleAssignment {
@@ -184,12 +191,14 @@ export class Assignments {
       slots.push(this.#insert(assignment, { node, column, flags, gate, record: entry }));
     }
     this.#denials.set(assignment.id, entry);
+    this.denialChanges++;
   }
 
   deleteDenial(id: string): void {
     const entry = this.#denials.get(id);
     if (!entry) return;
     this.#denials.delete(id);
+    this.denialChanges++;
     for (const slot of entry.slots) {
       const column = (this.words[slot] ?? 0) >>> flagBits;
       this.#remove(slot);

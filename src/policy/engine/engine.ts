@@ -4,7 +4,8 @@ import { Assignments } from './assignments.ts';
 import { ConditionAttributes } from './condition-attributes.ts';
 import { DecisionCache, none } from './decision-cache.ts';
 import { Memberships } from './memberships.ts';
-import { disabledPrincipal, notAScope, unknownPrincipal } from './outcomes.ts';
+import { DenialsBeneath } from './denials-beneath.ts';
+import { deniedBase, disabledPrincipal, notAScope, unknownPrincipal } from './outcomes.ts';
 import { disabledState, Principals, unknownState } from './principals.ts';
 import { ResourceTags } from './resource-tags.ts';
 import { MaskTier, untold, yes } from './mask-tier.ts';
@@ -44,6 +45,7 @@ export class Engine {
   readonly #rights: RightsTier;
   readonly #masks: MaskTier;
   readonly #cache: DecisionCache;
+  readonly #beneath: DenialsBeneath;
   /** Counts changes; cached outcomes are dated by it. */
   #now = 1;
   /** Outcomes from before it no longer count. */
@@ -77,10 +79,9 @@ export class Engine {
     const granted = this.#granted;
     const denied = this.#denied;
     this.attributes = new ConditionAttributes(principals, this.tags);
-    this.#rights = new RightsTier(
-      { ...within, roles, actions: this.actions, granted, denied, attributes: this.attributes },
-      { bytes: options.rightsBytes, compileAfter },
-    );
+    const parts = { ...within, roles, actions: this.actions, granted, denied, attributes: this.attributes };
+    this.#rights = new RightsTier(parts, { bytes: options.rightsBytes, compileAfter });
+    this.#beneath = new DenialsBeneath(parts);
     this.#masks = new MaskTier(within, granted, denied, {
       bytes: options.maskBytes,
       compileAfter,
@@ -149,7 +150,9 @@ export class Engine {
     const principal = this.principals.found();
     if (principal < 0) return false;
     const action = this.actions.found(access.action, access.dataAction);
-    return this.allows(principal, action, this.#placeOf(access.scope), access);
+    const place = this.#placeOf(access.scope);
+    if (!this.allows(principal, action, place, access)) return false;
+    return access.subtree !== true || this.#denialBeneath(principal, action, place, access) < 0;
   }
 
   /** `decide` for names. */
@@ -158,7 +161,16 @@ export class Engine {
     const principal = this.principals.found();
     if (principal < 0) return unknownPrincipal;
     const action = this.actions.found(access.action, access.dataAction);
-    return this.decide(principal, action, this.#placeOf(access.scope), access);
+    const place = this.#placeOf(access.scope);
+    const outcome = this.decide(principal, action, place, access);
+    if (access.subtree !== true || outcome < 0) return outcome;
+    const denial = this.#denialBeneath(principal, action, place, access);
+    return denial < 0 ? outcome : deniedBase - denial;
+  }
+
+  /** Beneath a scope that is not known nothing is assigned. */
+  #denialBeneath(principal: number, action: number, place: number, access: Access): number {
+    return (place & 1) === 1 ? this.#beneath.find(principal, action, place >> 1, access) : -1;
   }
 
   /** Reads all three before any of them is looked for, so that the ways to memory overlap; the longest way first. */

@@ -58,7 +58,7 @@ export class GuidIndex {
       this.#others.set(id, value);
       return;
     }
-    if (++this.#count * width * 3 > this.#entries.length * 2) this.#grow();
+    if (++this.#count * width * 4 > this.#entries.length * 3) this.#grow();
     this.#put(this.#find(), value + 1);
   }
 

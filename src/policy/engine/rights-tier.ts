@@ -266,10 +266,14 @@ export class RightsTier {
   /** Of the search at hand. */
   #contextOf(attributes: ConditionAttributes): ConditionContext {
     const action = (): string => this.#actions.name(this.#action);
+    const kept = (): number => (this.#action < this.#actions.kept ? this.#action : -1);
     const subOperation = (): string | null => this.#access?.subOperation ?? null;
     return {
       get action() {
         return action();
+      },
+      get actionNumber() {
+        return kept();
       },
       get subOperation() {
         return subOperation();

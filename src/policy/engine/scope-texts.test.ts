@@ -50,6 +50,16 @@ describe('texts of scopes', () => {
     for (let i = 0; i < 3_000; i++) expect(find(texts, `${named(i)}/again`)).toBe(i % 2 === 0 ? i : -1);
   });
 
+  test('may have numbers far beyond how many they are', () => {
+    const texts = new ScopeTexts();
+    for (const entry of [70_000, 3, 1_000_000]) texts.add(`/${entry}`, entry);
+    for (const entry of [70_000, 3, 1_000_000]) expect(find(texts, `/${entry}`)).toBe(entry);
+    texts.remove(70_000);
+    expect(['/70000', '/3', '/1000000', '/4'].map((each) => find(texts, each))).toEqual([
+      -1, 3, 1_000_000, -1,
+    ]);
+  });
+
   test('have slashes, the last one before a place', () => {
     const texts = new ScopeTexts();
     texts.read('/ab/c');

@@ -13,10 +13,9 @@ export class ScopeTexts {
   #read = 0;
   #whole = 0;
   #first = 0;
-  /** Pairs of hash and entry + 1 (0: empty). */
-  #table = new Int32Array(128);
+  /** Each place holds entry + 1 (0: empty) in its lower bits, as many as number the places, and above them what is left of the hash. */
+  #table = new Int32Array(64);
   #mask = 63;
-  #count = 0;
   #texts: (string | null)[] = [];
   #hashes = new Int32Array(64);
 
@@ -30,21 +29,23 @@ export class ScopeTexts {
    */
   read(text: string): void {
     const length = this.#bytes.write(text, 'latin1');
-    const words = length >> 2;
+    const count = length >> 2;
+    const words = this.#words;
+    const before = this.#before;
     // Two hashes, of every other word each, so that one need not wait for the other.
     let even = 0;
     let odd = 0;
-    for (let i = 0; i < words; i += 2) {
-      even = Math.imul(even ^ (this.#words[i] ?? 0), 0x9e37_79b1);
+    for (let i = 0; i < count; i += 2) {
+      even = Math.imul(even ^ (words[i] ?? 0), 0x9e37_79b1);
       even ^= even >>> 15;
-      this.#before[i + 1] = even ^ Math.imul(odd, 0x27d4_eb2f);
-      odd = Math.imul(odd ^ (this.#words[i + 1] ?? 0), 0x85eb_ca6b);
+      before[i + 1] = even ^ Math.imul(odd, 0x27d4_eb2f);
+      odd = Math.imul(odd ^ (words[i + 1] ?? 0), 0x85eb_ca6b);
       odd ^= odd >>> 13;
-      this.#before[i + 2] = even ^ Math.imul(odd, 0x27d4_eb2f);
+      before[i + 2] = even ^ Math.imul(odd, 0x27d4_eb2f);
     }
     this.#read = length;
     this.#whole = this.#hash(length);
-    this.#first = this.#table[(this.#whole & this.#mask) * 2 + 1] ?? 0;
+    this.#first = this.#table[this.#whole & this.#mask] ?? 0;
   }
 
   /** The entry of the first `length` characters of the text that was read, or -1. */
@@ -52,14 +53,12 @@ export class ScopeTexts {
     const whole = length === this.#read;
     const hash = whole ? this.#whole : this.#hash(length);
     const table = this.#table;
-    let i = hash & this.#mask;
-    for (
-      let entry = whole ? this.#first : (table[i * 2 + 1] ?? 0);
-      entry !== 0;
-      entry = table[i * 2 + 1] ?? 0
-    ) {
-      if (table[i * 2] === hash && this.#is(entry - 1, text, length)) return entry - 1;
-      i = (i + 1) & this.#mask;
+    const mask = this.#mask;
+    let i = hash & mask;
+    for (let place = whole ? this.#first : (table[i] ?? 0); place !== 0; place = table[i] ?? 0) {
+      const entry = (place & mask) - 1;
+      if (((place ^ hash) & ~mask) === 0 && this.#is(entry, text, length)) return entry;
+      i = (i + 1) & mask;
     }
     return -1;
   }
@@ -78,7 +77,8 @@ export class ScopeTexts {
     this.#texts[entry] = text;
     this.#hashes = grown(this.#hashes, entry + 1);
     this.#hashes[entry] = this.#hash(text.length);
-    if (++this.#count * 2 > this.#mask + 1) this.#grow();
+    // Entries are numbered from 0, so that at most two places of three are taken and the lower bits of one tell every entry.
+    if ((entry + 1) * 3 > (this.#mask + 1) * 2) this.#grow(entry + 1);
     else this.#put(entry);
   }
 
@@ -86,20 +86,19 @@ export class ScopeTexts {
     const table = this.#table;
     const mask = this.#mask;
     let gap = (this.#hashes[entry] ?? 0) & mask;
-    while (table[gap * 2 + 1] !== entry + 1) {
-      if (table[gap * 2 + 1] === 0) return;
+    while (((table[gap] ?? 0) & mask) !== entry + 1) {
+      if (table[gap] === 0) return;
       gap = (gap + 1) & mask;
     }
-    this.#count--;
     this.#texts[entry] = null;
-    for (let i = (gap + 1) & mask; table[i * 2 + 1] !== 0; i = (i + 1) & mask) {
-      const at = (table[i * 2] ?? 0) & mask;
+    for (let i = (gap + 1) & mask; table[i] !== 0; i = (i + 1) & mask) {
+      const place = table[i] ?? 0;
+      const at = (this.#hashes[(place & mask) - 1] ?? 0) & mask;
       if (((i - at) & mask) < ((i - gap) & mask)) continue;
-      table[gap * 2] = table[i * 2] ?? 0;
-      table[gap * 2 + 1] = table[i * 2 + 1] ?? 0;
+      table[gap] = place;
       gap = i;
     }
-    table[gap * 2 + 1] = 0;
+    table[gap] = 0;
   }
 
   #hash(length: number): number {
@@ -118,15 +117,15 @@ export class ScopeTexts {
 
   #put(entry: number): void {
     const hash = this.#hashes[entry] ?? 0;
-    let i = hash & this.#mask;
-    while (this.#table[i * 2 + 1] !== 0) i = (i + 1) & this.#mask;
-    this.#table[i * 2] = hash;
-    this.#table[i * 2 + 1] = entry + 1;
+    const mask = this.#mask;
+    let i = hash & mask;
+    while (this.#table[i] !== 0) i = (i + 1) & mask;
+    this.#table[i] = (hash & ~mask) | (entry + 1);
   }
 
-  #grow(): void {
-    this.#mask = this.#mask * 2 + 1;
-    this.#table = new Int32Array((this.#mask + 1) * 2);
+  #grow(needed: number): void {
+    while (needed * 3 > (this.#mask + 1) * 2) this.#mask = this.#mask * 2 + 1;
+    this.#table = new Int32Array(this.#mask + 1);
     for (let entry = 0; entry < this.#texts.length; entry++) {
       if (this.#texts[entry] !== null && this.#texts[entry] !== undefined) this.#put(entry);
     }

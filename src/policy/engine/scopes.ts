@@ -38,6 +38,8 @@ export class Scopes {
   #stamps = new Uint8Array(64);
   /** Another one whenever a scope begins or ceases to be one at which something is assigned, or is moved; 1 to 255. */
   #shape = 1;
+  /** Counts how often something was hung elsewhere. */
+  moves = 0;
   readonly #texts = new ScopeTexts();
   readonly #free: number[] = [];
   #count = 0;
@@ -240,6 +242,7 @@ export class Scopes {
     const old = this.parent(scope);
     this.#children[target] = (this.#children[target] ?? 0) + 1;
     this.#parents[scope] = target;
+    this.moves++;
     this.#reshape();
     this.#children[old] = (this.#children[old] ?? 0) - 1;
     this.#prune(old);

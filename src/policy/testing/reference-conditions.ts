@@ -11,6 +11,8 @@ export interface ReferenceContext {
   readonly subOperation: string | null;
   /** The name as it stands in the text. */
   attribute(source: string, name: string): AttributeValue | undefined;
+  /** Whether it is unknown what attributes of this source there are. */
+  isUnknown?(source: string): boolean;
 }
 
 type Scalar = string | number | boolean;
@@ -18,6 +20,7 @@ interface Operand {
   readonly values: readonly Scalar[];
   readonly isList: boolean;
   readonly isLiteral: boolean;
+  readonly isUnknown: boolean;
 }
 
 /** What cannot be read is an error. */
@@ -82,7 +85,10 @@ function term(tokens: string[], context: ReferenceContext): ReferenceTruth {
     const pattern = fold(braced(tokens));
     return asTruth(context.subOperation !== null && like(fold(context.subOperation), pattern, /[^]/g));
   }
-  if (is(token, 'Exists')) return asTruth(attribute(tokens.shift() ?? '', context).values.length > 0);
+  if (is(token, 'Exists')) {
+    const { values, isUnknown } = attribute(tokens.shift() ?? '', context);
+    return isUnknown ? 'error' : asTruth(values.length > 0);
+  }
   tokens.unshift(token);
   return comparison(tokens, context);
 }
@@ -125,11 +131,11 @@ function comparison(tokens: string[], context: ReferenceContext): ReferenceTruth
 function operand(tokens: string[], context: ReferenceContext): Operand {
   const token = tokens.shift() ?? '';
   if (token.startsWith('@')) return attribute(token, context);
-  if (token !== '{') return { values: [literal(token)], isList: false, isLiteral: true };
+  if (token !== '{') return { values: [literal(token)], isList: false, isLiteral: true, isUnknown: false };
   const values = [literal(tokens.shift() ?? '')];
   while (is(tokens[0], ',')) values.push(literal(tokens.splice(0, 2)[1] ?? ''));
   expect(tokens, '}');
-  return { values, isList: true, isLiteral: true };
+  return { values, isList: true, isLiteral: true, isUnknown: false };
 }
 
 function literal(token: string): Scalar {
@@ -153,9 +159,10 @@ function attribute(token: string, context: ReferenceContext): Operand {
   const [, source = '', name = ''] =
     /^@(request|resource|principal|environment)\[([^]+)\]$/i.exec(token) ?? [];
   if (name.trim() === '') throw new SyntaxError(token);
-  const value = context.attribute(fold(source), name.trim());
+  const isUnknown = context.isUnknown?.(fold(source)) === true;
+  const value = isUnknown ? undefined : context.attribute(fold(source), name.trim());
   const isList = Array.isArray(value);
-  return { values: value === undefined ? [] : [value].flat(), isList, isLiteral: false };
+  return { values: value === undefined ? [] : [value].flat(), isList, isLiteral: false, isUnknown };
 }
 
 type Kind = 'string' | 'number' | 'boolean' | 'date' | 'guid';

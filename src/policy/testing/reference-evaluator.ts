@@ -51,8 +51,36 @@ export function referenceDecide(rows: PolicyRows, id: PrincipalId, asked: Access
     );
   });
   const grant = nearestThenLowest(grants, chain);
+  const beneath = grant && asked.subtree ? referenceDenialBeneath(rows, principal, access) : undefined;
+  if (beneath) return { allowed: false, reason: 'deny-assignment', policyId: beneath };
   if (grant) return { allowed: true, reason: 'role-assignment', policyId: grant.id };
   return { allowed: false, reason: 'missing-grant', policyId: null };
+}
+
+/** The denial that an operation on all beneath a scope meets there first: fewest steps down, then the lowest id. */
+function referenceDenialBeneath(
+  rows: PolicyRows,
+  principal: PrincipalRecord,
+  access: Access,
+): string | undefined {
+  const context = { ...contextOf(rows, principal, access), isUnknown: isOfWhatLiesBeneath };
+  const grantIdentities = identities(rows, principal, false);
+  const denyIdentities = identities(rows, principal, true);
+  const stepsDown = (deny: DenyAssignment): number =>
+    scopeChain(rows, deny.scope.toLowerCase()).indexOf(access.scope);
+  const denies = rows.denyAssignments.filter(
+    (deny) =>
+      stepsDown(deny) > 0 &&
+      deny.principals.some((named) => named === everyoneId || denyIdentities.includes(named)) &&
+      !deny.excludePrincipals.some((it) => it !== everyoneId && grantIdentities.includes(it)) &&
+      truth(deny.condition, context) !== 'false' &&
+      permits(deny.permissions, access, (condition) => truth(condition, context) !== 'false'),
+  );
+  return denies.sort((a, b) => stepsDown(a) - stepsDown(b) || (a.id < b.id ? -1 : 1))[0]?.id;
+}
+
+function isOfWhatLiesBeneath(source: string): boolean {
+  return source === 'resource' || source === 'request';
 }
 
 /** The principal and its groups, transitively; a disabled group passes denies on, but neither grants nor exclusions. */

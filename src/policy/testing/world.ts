@@ -59,9 +59,14 @@ export const accesses: fc.Arbitrary<Access> = fc
     dataAction: weighted(3, false, 1, true),
     scope: weighted(12, fc.constantFrom(...askedScopes), 1, fc.constantFrom(...askedScopes.map(loud))),
     subOperation: fc.constantFrom('List', 'read'),
+    subtree: fc.constantFrom(true, false, false),
     attributes: fc.record({ request: attributeSets, resource: attributeSets, environment: attributeSets }),
   })
-  .map(({ subOperation, ...access }) => (subOperation === 'read' ? access : { ...access, subOperation }));
+  .map(({ subOperation, subtree, ...access }) => ({
+    ...access,
+    ...(subOperation === 'read' ? {} : { subOperation }),
+    ...(subtree ? { subtree } : {}),
+  }));
 
 const anyGroup = fc.constantFrom(...groups);
 const anyPrincipal = fc.constantFrom(...users, ...groups, ...strangers);

@@ -1,6 +1,7 @@
 // Checks a log directory with the code that the Go toolchain itself trusts: golang.org/x/mod/sumdb/{note,tlog}.
 // Usage: tlog VERIFIER_KEY DIRECTORY [RECEIPT]
 // Exits 0 and prints the size, or 1 with what is wrong.
+// Or: tlog VERIFIER_KEY pruned DIRECTORY: a log that was pruned, under its statement; prints the first entry kept and the size.
 // With - for the directory, one is read from each line of standard input, and "ok" or "refused: …" is said to each.
 package main
 
@@ -33,6 +34,11 @@ func main() {
 			fmt.Println(verdict(lines.Text(), verifier))
 		}
 		check(lines.Err())
+		return
+	}
+	if os.Args[2] == "pruned" && len(os.Args) == 4 {
+		kept, size := checkPruned(os.Args[3], verifier)
+		fmt.Println(kept, size)
 		return
 	}
 	if len(os.Args) > 3 {
@@ -186,6 +192,72 @@ func readBundle(directory string, index int64, width int) [][]byte {
 	}
 	bundleCache[index] = entries
 	return entries
+}
+
+// checkPruned does what can be done without the beginning, from the description of the statement in the auditor's guide:
+// the statement is signed and of this tree; every entry from there on, and every hash of every tile that reaches beyond it,
+// leads to the signed root; nothing before it is asked for.
+func checkPruned(directory string, verifier note.Verifier) (kept, size int64) {
+	signed, err := os.ReadFile(filepath.Join(directory, "checkpoint"))
+	check(err)
+	tree := openTree(signed, verifier)
+	reader := tlog.TileHashReader(tree, &directoryTiles{directory, map[string]bool{}})
+	kept = checkStatement(directory, verifier, tree, reader)
+	for start := kept; start < tree.N; start += 256 {
+		width := int(min(256, tree.N-start))
+		hashes := readLevel(reader, 0, start, width)
+		for i, entry := range readBundle(directory, start/256, width) {
+			if tlog.RecordHash(entry) != hashes[i] {
+				fail("entry %d does not have the hash of the log", start+int64(i))
+			}
+		}
+	}
+	span := int64(256)
+	for level := 1; tree.N/span > 0; level++ {
+		hashesAtLevel := tree.N / span
+		for first := kept / (span * 256) * 256; first < hashesAtLevel; first += 256 {
+			readLevel(reader, level, first, int(min(256, hashesAtLevel-first)))
+		}
+		span *= 256
+	}
+	return kept, tree.N
+}
+
+// readLevel reads the hashes of one tile; the reader refuses what does not lead to the root.
+func readLevel(reader tlog.HashReader, level int, first int64, width int) []tlog.Hash {
+	indexes := make([]int64, width)
+	for i := range indexes {
+		indexes[i] = tlog.StoredHashIndex(level*tileHeight, first+int64(i))
+	}
+	hashes, err := reader.ReadHashes(indexes)
+	check(err)
+	return hashes
+}
+
+func checkStatement(directory string, verifier note.Verifier, tree tlog.Tree, reader tlog.HashReader) int64 {
+	signed, err := os.ReadFile(filepath.Join(directory, "retention"))
+	check(err)
+	opened, err := note.Open(signed, note.VerifierList(verifier))
+	check(err)
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) != 8 || lines[0] != "lockstep retention v1" || lines[1] != verifier.Name() {
+		fail("the note is not a retention statement of %s", verifier.Name())
+	}
+	kept, err := strconv.ParseInt(lines[2], 10, 64)
+	check(err)
+	size, err := strconv.ParseInt(lines[3], 10, 64)
+	check(err)
+	root, err := tlog.ParseHash(lines[4])
+	check(err)
+	if kept%256 != 0 || kept > size || size > tree.N {
+		fail("the retention statement is not of a log of %d entries", tree.N)
+	}
+	own, err := tlog.TreeHash(size, reader)
+	check(err)
+	if own != root {
+		fail("the retention statement is not of this log")
+	}
+	return kept
 }
 
 func checkReceipt(text string, verifier note.Verifier) int64 {

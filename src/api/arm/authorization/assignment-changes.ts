@@ -4,6 +4,7 @@ import {
   parseRoleAssignment,
   putRoleAssignment,
 } from '../../../store/role-assignments.ts';
+import { answerAccessRequests } from '../../access-requests/access-requests.ts';
 import { refusal } from './refusals.ts';
 
 type Record = (change: Change) => void;
@@ -61,6 +62,7 @@ export async function createAssignment(
     );
   }
   await putRoleAssignment(tx, record, assignment);
+  await answerAccessRequests(tx, record, assignment);
   return { created: true, stored: assignment };
 }
 

@@ -831,7 +831,10 @@ async function send(
     signal: new AbortController().signal,
     decideAlso: async (also) => decisionOn(also),
     decideEach: async (accesses) => accesses.map(decisionOn),
+    trailers: () => ({}),
+    hint: () => undefined,
     conclude: () => undefined,
+    sentAgain: () => undefined,
   });
   return { status: reply.status, body: typeof reply.body === 'string' ? JSON.parse(reply.body) : undefined };
 }
@@ -865,6 +868,8 @@ function head(method: string, url: string): RequestHead {
     headers: {},
     remoteAddress: '127.0.0.1',
     origin: 'https://localhost:8443',
+    upgrade: null,
+    hasBody: false,
   };
 }
 

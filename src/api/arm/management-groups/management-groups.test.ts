@@ -597,3 +597,41 @@ describe('rights', () => {
     body.destroy();
   });
 });
+
+test('the hierarchy settings say what always holds, and take nothing else', async () => {
+  const settings = azure.hierarchySettingsOperations;
+  const holds = {
+    id: `${idOf(tenantId)}/settings/default`,
+    name: 'default',
+    tenantId,
+    requireAuthorizationForGroupCreation: true,
+    defaultManagementGroup: idOf(tenantId),
+  };
+  expect(await settings.get(tenantId)).toMatchObject(holds);
+  expect((await settings.list(tenantId)).value).toMatchObject([holds]);
+  const same = { requireAuthorizationForGroupCreation: true, defaultManagementGroup: idOf(tenantId) };
+  expect(await settings.createOrUpdate(tenantId, same)).toMatchObject(holds);
+  expect(await settings.update(tenantId, {})).toMatchObject(holds);
+  await create(name('elsewhere'));
+  for (const other of [
+    () => settings.createOrUpdate(tenantId, { requireAuthorizationForGroupCreation: false }),
+    () => settings.update(tenantId, { defaultManagementGroup: idOf(name('elsewhere')) }),
+    () => settings.delete(tenantId),
+  ])
+    expect(await refused(other())).toMatchObject({ status: 400, code: 'HierarchySettingsNotSupported' });
+  expect(await refused(settings.get(name('elsewhere')))).toMatchObject({ status: 400 });
+  expect(await refused(settings.get(name('nowhere')))).toMatchObject({ status: 404 });
+  expect(await settings.get(tenantId)).toMatchObject(holds);
+
+  const reader = await house.room.person('Rita');
+  await house.grant(reader, 'reader', idOf(tenantId).toLowerCase());
+  const stranger = await house.room.person('Sam');
+  expect(await clientOf(reader).hierarchySettingsOperations.get(tenantId)).toMatchObject(holds);
+  for (const answer of [
+    () => clientOf(reader).hierarchySettingsOperations.createOrUpdate(tenantId, same),
+    () => clientOf(stranger).hierarchySettingsOperations.get(tenantId),
+  ])
+    expect(await refused(answer())).toMatchObject({ status: 403 });
+  // What they say of making groups is so.
+  expect(await refused(create(name('unasked'), undefined, clientOf(reader)))).toMatchObject({ status: 403 });
+});

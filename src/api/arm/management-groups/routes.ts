@@ -1,6 +1,7 @@
 import type { Route } from '../../../gateway/routes.ts';
 import { groupRoutes } from './group-routes.ts';
 import type { ManagementGroupParts } from './parts.ts';
+import { settingsRoutes } from './settings-routes.ts';
 import { groupSubscriptionRoutes } from './subscription-routes.ts';
 import { tenantRoutes } from './tenant-routes.ts';
 
@@ -9,5 +10,10 @@ import { tenantRoutes } from './tenant-routes.ts';
  * the answer goes out, so no answer sends the client to wait for an operation.
  */
 export function managementGroupRoutes(parts: ManagementGroupParts): Route[] {
-  return [...tenantRoutes(parts), ...groupSubscriptionRoutes(parts), ...groupRoutes(parts)];
+  return [
+    ...tenantRoutes(parts),
+    ...groupSubscriptionRoutes(parts),
+    ...groupRoutes(parts),
+    ...settingsRoutes(parts),
+  ];
 }

@@ -56,7 +56,12 @@ export async function openMlHouse(
   let pipeline: Pipeline | null = null;
   const late = Object.assign(
     ((request, response) => pipeline?.(request, response)) satisfies (...args: Parameters<Pipeline>) => void,
-    { unparsed: (...args: Parameters<Pipeline['unparsed']>) => pipeline?.unparsed(...args) },
+    {
+      upgrade: (...args: Parameters<Pipeline['upgrade']>) => pipeline?.upgrade(...args),
+      unparsed: (...args: Parameters<Pipeline['unparsed']>) => pipeline?.unparsed(...args),
+      stream: (...args: Parameters<Pipeline['stream']>) => pipeline?.stream(...args),
+      unframed: (...args: Parameters<Pipeline['unframed']>) => pipeline?.unframed(...args),
+    },
   );
   const listener = await listenTls({ host: '127.0.0.1', port: 0, key, cert, pipeline: late });
   const publicUrl = `https://localhost:${listener.address.port}`;

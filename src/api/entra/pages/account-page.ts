@@ -64,6 +64,7 @@ export function accountPage(view: AccountView): Reply {
             }
           </dd>
         </dl>
+        <p class="after"><a href="/account/requests">What you have asked for</a></p>
       </section>
       ${view.roles === null ? null : rolesSection(view.roles)}
       <section class="card" aria-labelledby="sessions">

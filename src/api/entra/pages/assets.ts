@@ -6,7 +6,8 @@ export interface Asset {
   readonly text: string;
 }
 
-const css = `
+/** The style of every page. */
+export const css = `
 :root {
   color-scheme: light dark;
   --ground: #f4f5f7; --card: #ffffff; --ink: #16181d; --soft: #5b6270; --line: #dfe2e8; --field: #ffffff;
@@ -76,6 +77,17 @@ code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mo
 .chips li, .chip { padding: .18rem .6rem; background: var(--chip); border-radius: 999px; font-size: .9rem; }
 .head { display: flex; align-items: center; justify-content: space-between; gap: 1rem; margin-bottom: 1.25rem; }
 .head .brand { margin: 0; }
+.actions { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0; }
+.actions .quiet { color: var(--ink); background: transparent; border-color: var(--line); }
+.actions .quiet:hover { background: var(--chip); }
+.plain { list-style: none; margin: 0; padding: 0; }
+textarea {
+  width: 100%; min-height: 5.5rem; margin: 0 0 .35rem; padding: .68rem .8rem; font: inherit; color: inherit;
+  background: var(--field); border: 1px solid #8a91a0; border-radius: 9px; resize: vertical;
+}
+textarea:focus-visible { outline-offset: 0; border-color: var(--accent); }
+pre { margin: 0; padding: .7rem .85rem; background: var(--chip); border-radius: 9px; white-space: pre-wrap; overflow-wrap: anywhere; }
+.hint { margin: 0; color: var(--soft); font-size: .92rem; } .after { margin-top: 1.1rem; }
 .row { display: flex; align-items: center; gap: 1rem; }
 .avatar {
   flex: none; display: grid; place-items: center; width: 3.25rem; height: 3.25rem; border-radius: 50%; font-weight: 650;

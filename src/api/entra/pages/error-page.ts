@@ -7,6 +7,8 @@ export interface ErrorView {
   readonly error_description: string;
   /** The request's, under which the ledger has it. */
   readonly requestId: string;
+  /** On a host where nothing else of ours is. */
+  readonly alone?: boolean;
 }
 
 /** Shown when there is no trustworthy place to send the browser back to. */
@@ -15,6 +17,7 @@ export function errorPage(status: number, view: ErrorView): Reply {
   return page({
     title: 'That did not work',
     status,
+    alone: view.alone ?? false,
     body: html`<main>
       ${brand}
       <section class="card">

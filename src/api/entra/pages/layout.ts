@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Reply } from '../../../gateway/types.ts';
-import { stylesheet } from './assets.ts';
+import { css, stylesheet } from './assets.ts';
 import { Html, html } from './html.ts';
 
 export interface Page {
@@ -13,7 +14,12 @@ export interface Page {
   /** Path of a script of ours; pages have none otherwise. */
   readonly script?: string;
   readonly setCookies?: readonly string[];
+  /** Asks for nothing further, not even its style: for a host that is somebody else's, or when little works. */
+  readonly alone?: boolean;
 }
+
+const inlineStyle = new Html(`<style>${css}</style>`);
+const inlineStyleSource = `'sha256-${createHash('sha256').update(css).digest('base64')}'`;
 
 /**
  * A whole page. Nothing inline runs, nothing frames it, nothing is stored, nothing is loaded from elsewhere.
@@ -21,9 +27,10 @@ export interface Page {
  */
 export function page(content: Page): Reply {
   const { title, body, status = 200, wide = false, formAction = null, script, setCookies = [] } = content;
+  const { alone = false } = content;
   const policy = [
     "default-src 'none'",
-    "style-src 'self'",
+    `style-src ${alone ? inlineStyleSource : "'self'"}`,
     script === undefined ? "script-src 'none'" : "script-src 'self'",
     `form-action 'self'${formAction === null ? '' : ` ${formAction}`}`,
     "frame-ancestors 'none'",
@@ -36,7 +43,7 @@ export function page(content: Page): Reply {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${title} · Lockstep</title>
-<link rel="stylesheet" href="${stylesheet.path}">
+${alone ? inlineStyle : html`<link rel="stylesheet" href="${stylesheet.path}" />`}
 ${script === undefined ? null : html`<script src="${script}" defer></script>`}
 </head>
 <body${wide ? new Html(' class="wide"') : null}>

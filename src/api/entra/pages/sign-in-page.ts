@@ -17,6 +17,11 @@ export interface SignInView {
   readonly setCookies: readonly string[];
 }
 
+/**
+ * The form says no `action`, so that it is sent to the page's own address, with what stands behind `#` there: that never
+ * leaves the browser, and goes with it through the redirects to the page that was wanted. Where those lead is said by
+ * `continuePath` alone. https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#form-submission-algorithm
+ */
 export function signInPage(view: SignInView): Reply {
   const { trouble } = view;
   const invalid = trouble?.kind === 'wrong' ? 'true' : 'false';
@@ -35,7 +40,7 @@ export function signInPage(view: SignInView): Reply {
           ${view.clientName === null ? 'With your Lockstep account.' : html`To continue to <strong>${view.clientName}</strong>.`}
         </p>
         ${trouble === null ? null : html`<div class="notice bad" id="trouble" role="alert">${sentenceOf(trouble)}</div>`}
-        <form method="post" action="/signin">
+        <form method="post">
           <input type="hidden" name="continue" value="${view.continuePath}" />
           <input type="hidden" name="form_token" value="${view.formToken}" />
           <label for="name">User name</label>

@@ -8,6 +8,13 @@ export interface Answer {
   readonly location: string;
 }
 
+/** What a browser says of itself when it opens a page. */
+export const navigation = {
+  accept: 'text/html',
+  'sec-fetch-mode': 'navigate',
+  'sec-fetch-dest': 'document',
+};
+
 /** As much of a browser as forms and redirects need: a cookie jar, Origin on posts. Redirects are not followed. */
 export class Browser {
   readonly cookies = new Map<string, string>();
@@ -20,7 +27,7 @@ export class Browser {
   }
 
   get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
-    return this.#send('GET', path, { accept: 'text/html', ...headers });
+    return this.#send('GET', path, { ...navigation, ...headers });
   }
 
   post(path: string, form: Record<string, string>, headers: Record<string, string> = {}): Promise<Answer> {
@@ -28,7 +35,7 @@ export class Browser {
       'POST',
       path,
       {
-        accept: 'text/html',
+        ...navigation,
         origin: this.#origin,
         'sec-fetch-site': 'same-origin',
         'content-type': 'application/x-www-form-urlencoded',

@@ -15,6 +15,7 @@ import { SignInThrottle } from '../../../identity/signin/throttle.ts';
 import { TokenIssuer } from '../../../identity/tokens/issue.ts';
 import { defaultRotation } from '../../../identity/tokens/rotation.ts';
 import { SigningKeys } from '../../../identity/tokens/signing-keys.ts';
+import { tokenKeyKind } from '../../../identity/tokens/token-key-kind.ts';
 import { TokenVerifier } from '../../../identity/tokens/verify.ts';
 import { listenTls } from '../../../gateway/listener.ts';
 import { LiveSessions } from '../../../gateway/live-sessions.ts';
@@ -55,7 +56,12 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
     cert: authority.cert,
     pipeline: Object.assign(
       (request: IncomingMessage, response: ServerResponse) => pipeline?.(request, response),
-      { unparsed: (error: Error, socket: Duplex) => pipeline?.unparsed(error, socket) },
+      {
+        upgrade: (...args: Parameters<Pipeline['upgrade']>) => pipeline?.upgrade(...args),
+        unparsed: (error: Error, socket: Duplex) => pipeline?.unparsed(error, socket),
+        stream: (...args: Parameters<Pipeline['stream']>) => pipeline?.stream(...args),
+        unframed: (...args: Parameters<Pipeline['unframed']>) => pipeline?.unframed(...args),
+      },
     ),
   });
   const publicUrl = `https://localhost:${listener.address.port}`;
@@ -77,7 +83,7 @@ export async function openHouse(options: { accessTokenSeconds?: number; idleMinu
   const directory = new Directory(parts);
   const liveness = await Liveness.load(store, clock);
   ledger.follow(liveness.follower);
-  const signingKeys = await SigningKeys.open({ ...parts, rotation: defaultRotation });
+  const signingKeys = await SigningKeys.open({ ...parts, kind: tokenKeyKind, rotation: defaultRotation });
   const issuerUrl = `${publicUrl}/${tenantId}/v2.0`;
   const tokens = new TokenIssuer({ keys: signingKeys, issuer: issuerUrl, tenantId, clock });
   const verifier = new TokenVerifier({ keys: signingKeys, issuer: issuerUrl, tenantId, clock });

@@ -150,6 +150,8 @@ export function headOf({ method, path, headers, remoteAddress }: Wire): RequestH
     headers,
     remoteAddress,
     origin: 'https://localhost',
+    upgrade: null,
+    hasBody: false,
   };
 }
 
@@ -200,7 +202,10 @@ export function exchangeOf(head: RequestHead, bytes: Buffer): Exchange {
     signal: new AbortController().signal,
     decideAlso: never,
     decideEach: never,
+    trailers: () => ({}),
+    hint: () => undefined,
     conclude: never,
+    sentAgain: never,
   };
 }
 

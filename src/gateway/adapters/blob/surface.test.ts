@@ -429,6 +429,16 @@ describe('who may do what', () => {
     expect((await errorOf(blob.download())).message).toContain('The deny assignment no such data forbids');
   });
 
+  it('a container is not deleted with a blob that may not be', async () => {
+    const person = server.person('denied');
+    server.grant(person.id, roleIds.owner, accountScopes.alpha);
+    const theirs = server.client(person.token).getContainerClient(container.containerName);
+    const kept = `${accountScopes.alpha}/blobservices/default/containers/${container.containerName}/blobs/kept`;
+    server.forbid(person.id, '*', kept, 'management');
+    expect((await errorOf(theirs.delete())).message).toContain('The deny assignment no such data forbids');
+    expect(await container.exists()).toBe(true);
+  });
+
   it('a grant on one account says nothing of another', async () => {
     const beta = server.client(owner.token, 'beta');
     expect(await codeOf(beta.getContainerClient(container.containerName).create())).toBe(

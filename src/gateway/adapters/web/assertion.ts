@@ -1,13 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JsonObject } from '../../../lib/canonical-json.ts';
 import { epochSeconds, type Clock } from '../../../lib/clock.ts';
 import type { Caller } from '../../../identity/caller.ts';
+import { assertionSeconds } from '../../../identity/tokens/sign-assertion.ts';
 import type { Exchange } from '../../types.ts';
-
-/** How long an upstream may take it for true. */
-export const assertionSeconds = 60;
-/** The `typ` of its JOSE header (RFC 8725 §3.11); whoever signs the claims sets it. */
-export const assertionType = 'lockstep-assertion+jwt';
 
 export interface AssertedRequest {
   readonly issuer: string;
@@ -30,25 +26,49 @@ export function assertionClaims(
   request: AssertedRequest,
   clock: Clock,
 ): JsonObject {
-  const now = epochSeconds(clock);
   const act = actorsOf(caller);
   return {
-    iss: request.issuer,
-    aud: request.audience,
+    ...requestClaims(request, exchange.head.method, exchange.head.id, clock),
     sub: caller.subject.id,
     oid: caller.subject.id,
     tid: caller.tenantId,
     name: caller.subject.name,
-    iat: now,
-    nbf: now,
-    exp: now + assertionSeconds,
-    jti: exchange.head.id,
-    method: exchange.head.method,
-    host: request.host,
-    path_sha256: createHash('sha256').update(request.target, 'latin1').digest('base64url'),
     lockstep_decision: exchange.decision.id,
     lockstep_chain: caller.chain.map(({ kind, id, name }) => ({ kind, id, name })),
     ...(act === null ? {} : { act }),
+  };
+}
+
+/** Who the gateway itself is to an upstream that it asks something; no principal has such an id. */
+export const gatewaySubject = 'lockstep-gateway';
+
+/** The same statement for what the gateway asks of its own account, to decide on what somebody else wants. */
+export function gatewayClaims(
+  request: AssertedRequest,
+  method: string,
+  id: string,
+  clock: Clock,
+): JsonObject {
+  return {
+    ...requestClaims(request, method, id, clock),
+    sub: gatewaySubject,
+    name: 'Lockstep',
+    lockstep_chain: [],
+  };
+}
+
+function requestClaims(request: AssertedRequest, method: string, id: string, clock: Clock): JsonObject {
+  const now = epochSeconds(clock);
+  return {
+    iss: request.issuer,
+    aud: request.audience,
+    iat: now,
+    nbf: now,
+    exp: now + assertionSeconds,
+    jti: id,
+    method,
+    host: request.host,
+    path_sha256: hash('sha256', Buffer.from(request.target, 'latin1'), 'base64url'),
   };
 }
 

@@ -35,6 +35,8 @@ const dropped = new Set([
   'user-groups',
 ]);
 const droppedPrefixes = [
+  // Of each hop by itself (RFC 6455 §4); whoever opens the next one says its own.
+  'sec-websocket-',
   'x-lockstep',
   'x-forwarded',
   'x-original',
@@ -64,14 +66,17 @@ const droppedPrefixes = [
 ];
 
 export interface Injected {
-  /** The upstream's own credential; takes the place of any header of that name. */
-  readonly credential: { readonly header: string; readonly value: string } | null;
-  readonly assertion: string;
+  /** The connection's own: its credential, who calls. They take the place of any header of their names. */
+  readonly own: readonly (readonly [name: string, value: string])[];
+  /** Null for none. */
+  readonly assertion: string | null;
   /** Host of the upstream. */
   readonly authority: string;
   /** Public path under which the upstream is seen; empty on a host of its own. */
   readonly pathPrefix: string;
   readonly cookies: CookieRealm;
+  /** In place of the caller's Origin, which was found to be ours; undefined leaves it. */
+  readonly origin?: string;
 }
 
 /**
@@ -81,47 +86,50 @@ export interface Injected {
  */
 export function requestHeaders(head: RequestHead, injected: Injected): string[] {
   const named = connectionNames(head.headers.connection);
-  const credentialName = injected.credential === null ? null : canonical(injected.credential.header);
+  const ownNames = new Set(injected.own.map(([name]) => canonicalName(name)));
   const out: string[] = ['host', injected.authority];
   for (const [name, value] of Object.entries(head.headers)) {
     if (value === undefined) continue;
-    const spelling = canonical(name);
-    if (isDropped(spelling) || named.has(spelling) || spelling === credentialName) continue;
+    const spelling = canonicalName(name);
+    if (!isForUpstream(spelling) || named.has(spelling) || ownNames.has(spelling)) continue;
     // Only the true spelling frames the body.
     if (spelling === 'content-length' && name !== 'content-length') continue;
+    if (spelling === 'origin' && injected.origin !== undefined) continue;
     for (const one of typeof value === 'string' ? [value] : value) out.push(name, one);
   }
   if (head.headers.cookie !== undefined) {
     const cookies = cookiesForUpstream(head.headers.cookie, injected.cookies);
     if (cookies !== null) out.push('cookie', cookies);
   }
+  if (injected.origin !== undefined && head.headers.origin !== undefined) out.push('origin', injected.origin);
   out.push('x-forwarded-for', head.remoteAddress);
   out.push('x-forwarded-host', head.authority);
   out.push('x-forwarded-proto', 'https');
   if (injected.pathPrefix !== '') out.push('x-forwarded-prefix', injected.pathPrefix);
   out.push('x-request-id', head.id);
-  out.push('x-lockstep-assertion', injected.assertion);
-  if (injected.credential !== null) out.push(injected.credential.header, injected.credential.value);
+  if (injected.assertion !== null) out.push('x-lockstep-assertion', injected.assertion);
+  for (const [name, value] of injected.own) out.push(name, value);
   return out;
 }
 
 /** CGI, WSGI and others map a header's every other character to `_`: names that become one there are one here. */
-function canonical(name: string): string {
+export function canonicalName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-');
 }
 
-function isDropped(spelling: string): boolean {
+/** Whether a field of the caller's, by its canonical name, is the upstream's business at all. */
+export function isForUpstream(spelling: string): boolean {
   return (
-    dropped.has(spelling) ||
-    spelling === 'x-request-id' ||
-    droppedPrefixes.some((prefix) => spelling.startsWith(prefix))
+    !dropped.has(spelling) &&
+    spelling !== 'x-request-id' &&
+    !droppedPrefixes.some((prefix) => spelling.startsWith(prefix))
   );
 }
 
 /** What a Connection header names, except the framing of the body. */
 export function connectionNames(connection: string | undefined): ReadonlySet<string> {
   if (connection === undefined) return none;
-  const names = connection.split(',').map((token) => canonical(token.trim()));
+  const names = connection.split(',').map((token) => canonicalName(token.trim()));
   return new Set(names.filter((name) => name !== 'content-length' && name !== 'content-type'));
 }
 

@@ -1,11 +1,12 @@
-import type { UpstreamResponse } from '../../forward.ts';
-import type { UpstreamAddress } from '../../forward.ts';
+import type { UpstreamAddress } from '../../upstream/address.ts';
+import type { TransportResponse } from '../../upstream/transport.ts';
 import { cookieForBrowser, type CookieRealm } from './cookies.ts';
 import { connectionNames } from './request-headers.ts';
 
 /** Hop-by-hop, ours, and what reaches beyond the answer: other origins, other hosts, the browser's whole state. */
 const dropped = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authentication-info',
@@ -19,15 +20,11 @@ const dropped = new Set([
   'public-key-pins',
   'refresh',
   'x-request-id',
+  // A script that somebody put into one folder of the upstream would see the sign-in beneath `/.lockstep`.
+  'service-worker-allowed',
 ]);
 /** On the common host also these: there they would speak for other surfaces. */
-const droppedUnderPath = new Set([
-  'clear-site-data',
-  'service-worker-allowed',
-  'set-login',
-  'nel',
-  'report-to',
-]);
+const droppedUnderPath = new Set(['clear-site-data', 'set-login', 'nel', 'report-to']);
 
 export interface ResponseRealm {
   readonly address: UpstreamAddress;
@@ -40,15 +37,14 @@ export interface ResponseRealm {
 
 /** The upstream's response headers as the caller may see them. */
 export function responseHeaders(
-  upstream: UpstreamResponse['headers'],
+  upstream: TransportResponse['headers'],
   realm: ResponseRealm,
 ): Record<string, string | readonly string[]> {
   const underPath = realm.pathPrefix !== '';
   const named = connectionNames(firstOf(upstream['connection']));
   const out: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(upstream)) {
-    if (value === undefined || dropped.has(name) || named.has(name) || name.startsWith('x-lockstep'))
-      continue;
+    if (value === undefined || named.has(name) || !isForCaller(name)) continue;
     if (underPath && (droppedUnderPath.has(name) || name.startsWith('access-control-'))) continue;
     if (name === 'set-cookie') {
       const cookies = listOf(value)
@@ -64,6 +60,23 @@ export function responseHeaders(
     out['content-security-policy'] = [...listOf(out['content-security-policy']), 'sandbox'];
   }
   return out;
+}
+
+/** Whether a field of the upstream's, by its lower-case name, is the caller's business at all. */
+export function isForCaller(name: string): boolean {
+  return !dropped.has(name) && !name.startsWith('x-lockstep');
+}
+
+/** The same of the answer that opens a WebSocket: there is no document that the others could speak of. */
+export function handshakeHeaders(
+  upstream: TransportResponse['headers'],
+  realm: ResponseRealm,
+): Record<string, string | readonly string[]> {
+  return Object.fromEntries(
+    Object.entries(responseHeaders(upstream, realm)).filter(
+      ([name]) => name === 'set-cookie' || (name.startsWith('x-') && name !== 'x-request-id'),
+    ),
+  );
 }
 
 /** A place at the upstream's own origin, as it is seen from outside; any other place unchanged. */

@@ -7,19 +7,25 @@ export interface WebRule {
   readonly path: string;
   readonly action: string;
   readonly dataAction?: boolean;
+  /** Whether a GET may open a WebSocket here. Left out: no. */
+  readonly upgrade?: 'websocket' | undefined;
 }
 
-export type FindRule = (method: string, path: string) => WebRule | null;
+export type FindRule<Rule extends WebRule = WebRule> = (method: string, path: string) => Rule | null;
 
 /**
  * Throws for two rules that claim the same method and path, and for a pattern that is none. A path that an upstream
  * with looser habits would read as one of another operation is no path of any rule.
  */
-export function compileRules(rules: readonly WebRule[]): FindRule {
+export function compileRules<Rule extends WebRule>(rules: readonly Rule[]): FindRule<Rule> {
   const router = findMyWay({ caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 8192 });
-  const readings = looseReadings(rules);
+  // Of ten thousand connections, few are asked for anything.
+  let readings: ReturnType<typeof looseReadings> | null = null;
   for (const rule of rules) {
     if (/[()]/.test(rule.path)) throw new Error(`rule ${rule.path}: patterns have no expressions`);
+    if (rule.upgrade !== undefined && !rule.methods.includes('GET')) {
+      throw new Error(`rule ${rule.path}: a WebSocket is opened by GET, which the rule does not name`);
+    }
     for (const method of new Set(rule.methods)) router.on(method, rule.path, notCalled, rule);
   }
   return (method, path) => {
@@ -28,7 +34,8 @@ export function compileRules(rules: readonly WebRule[]): FindRule {
     // The router lets a value be empty; a segment never is. What a wildcard takes may be.
     const empty = Object.entries(found.params).some(([name, value]) => value === '' && name !== '*');
     if (empty) return null;
-    const rule = found.store as WebRule;
+    const rule = found.store as Rule;
+    readings ??= looseReadings(rules);
     return readings(method, path).every((other) => isSameOperation(rule, other)) ? rule : null;
   };
 }
@@ -63,7 +70,11 @@ function looseReadings(rules: readonly WebRule[]): (method: string, path: string
 }
 
 function isSameOperation(one: WebRule, other: WebRule): boolean {
-  return one.action === other.action && (one.dataAction ?? false) === (other.dataAction ?? false);
+  return (
+    one.action === other.action &&
+    (one.dataAction ?? false) === (other.dataAction ?? false) &&
+    one.upgrade === other.upgrade
+  );
 }
 
 function notCalled(): void {

@@ -1,13 +1,17 @@
+import { signedWith } from '../../testing/proxy-options.ts';
 import { createHash } from 'node:crypto';
-import { decodeProtectedHeader, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { decodeProtectedHeader, generateKeyPair, jwtVerify } from 'jose';
 import type { Response } from 'undici';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../lib/clock.ts';
 import type { PrincipalId } from '../../../lib/ids.ts';
 import { alice, allow, callerOf, TestGateway, until } from '../../testing/gateway.ts';
 import { EchoUpstream, parseEcho, received, type Echo } from '../../testing/upstream.ts';
-import { assertionType } from './assertion.ts';
-import { webSurface, type WebConnection, type WebSurface } from './surface.ts';
+import { assertionType } from '../../../identity/tokens/sign-assertion.ts';
+import { upstreamAddress } from '../../upstream/address.ts';
+import type { ProxiedSurface } from './proxied.ts';
+import { responseHeaders } from './response-headers.ts';
+import { webSurface, type WebConnection } from './surface.ts';
 
 const hosts = { names: ['localhost', '127.0.0.1'], baseDomain: 'localhost' };
 const jobId = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc' as PrincipalId;
@@ -34,11 +38,11 @@ const anyRule: WebConnection['rules'] = [
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 let upstream: EchoUpstream;
 let gateway: TestGateway;
-let surface: WebSurface;
+let surface: ProxiedSurface;
 const cleanUp: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
-  keys = await generateKeyPair('RS256');
+  keys = await generateKeyPair('ES256');
 });
 
 async function begin(connection: Partial<WebConnection> = {}): Promise<void> {
@@ -54,10 +58,13 @@ async function begin(connection: Partial<WebConnection> = {}): Promise<void> {
       hosts,
       issuer: 'https://localhost/t/v2.0',
       clock: systemClock,
-      sign: (claims) =>
-        new SignJWT({ ...claims })
-          .setProtectedHeader({ alg: 'RS256', typ: assertionType })
-          .sign(keys.privateKey),
+      identityOf: ({ subject }) => ({
+        id: subject.id,
+        userPrincipalName: 'alice@example.test',
+        displayName: 'Alice',
+        groups: [{ id: jobId, displayName: 'a,admins' }],
+      }),
+      sign: signedWith(keys.privateKey),
     },
   );
   gateway = await TestGateway.start({
@@ -217,7 +224,7 @@ describe('the identity that the upstream is told', () => {
       audience: 'tracker',
       issuer: 'https://localhost/t/v2.0',
       typ: assertionType,
-      algorithms: ['RS256'],
+      algorithms: ['ES256'],
     });
     expect(payload).toMatchObject({
       sub: alice,
@@ -229,7 +236,19 @@ describe('the identity that the upstream is told', () => {
     });
     expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(60);
     expect(payload['lockstep_decision']).toBe(gateway.facts[0]?.attribution.decisionId);
-    expect(decodeProtectedHeader(assertion)).toMatchObject({ alg: 'RS256', typ: assertionType });
+    expect(decodeProtectedHeader(assertion)).toMatchObject({ alg: 'ES256', typ: assertionType });
+  });
+
+  it('is left out where the connection says so, and cannot be put in by a caller', async () => {
+    await begin({ assertion: false });
+    const got = await rawEcho(
+      ['X-Lockstep-Assertion', 'x_lockstep_assertion', 'X.Lockstep.Assertion'].reduce(
+        (lines, name) => `${lines}\r\n${name}: forged`,
+        'GET /connections/tracker/x HTTP/1.1',
+      ),
+    );
+    expect(JSON.stringify(got.rawHeaders)).not.toMatch(/forged|assertion/i);
+    expect(received(got, 'x-request-id')).toHaveLength(1);
   });
 
   it('cannot be forged in any spelling', async () => {
@@ -320,6 +339,47 @@ describe('credentials', () => {
     expect(JSON.stringify(gateway.facts)).not.toContain('upstream-secret');
   });
 
+  it('may be many headers, each in the place of the caller’s in every spelling, trailers included', async () => {
+    await begin({
+      credential: { header: 'authorization', value: 'Bearer upstream' },
+      headers: [
+        { header: 'x-api-key', value: 'secret-key' },
+        { header: 'x-team', value: 'ml' },
+      ],
+    });
+    const answer = await gateway.raw(
+      'POST /connections/tracker/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n' +
+        'X-Team: a\r\nx-team: b\r\nX_TEAM: c\r\nX.Team: d\r\nConnection: x-team, X-Api-Key, close\r\nX-API_KEY: e\r\n' +
+        'Trailer: X-Team\r\nTransfer-Encoding: chunked\r\n\r\n' +
+        '1\r\na\r\n0\r\nX-Team: trailer\r\nX_Api_Key: trailer\r\n\r\n',
+    );
+    const got = parseEcho(JSON.parse(/\{.*\}/s.exec(answer)?.[0] ?? ''));
+    expect(received(got, 'x-team')).toEqual(['ml']);
+    expect(received(got, 'x-api-key')).toEqual(['secret-key']);
+    expect(received(got, 'authorization')).toEqual(['Bearer upstream']);
+    expect([received(got, 'trailer'), got.body]).toEqual([[], 'a']);
+    expect(JSON.stringify(gateway.facts)).not.toContain('secret-key');
+  });
+
+  it('tell who calls where the upstream takes that from headers, and nobody else can', async () => {
+    await begin({
+      identityHeaders: {
+        'x-webauth-user': 'userPrincipalName',
+        'my-groups': 'groupNames',
+        roles: 'groupIds',
+      },
+    });
+    const got = await rawEcho(
+      'GET /connections/tracker/x HTTP/1.1\r\n' +
+        'X-WEBAUTH-USER: root\r\nX_WebAuth_User: root\r\nMy-Groups: admins\r\nMY_GROUPS: admins\r\nmy.groups: admins\r\n' +
+        'Roles: admins\r\nroles: admins\r\nConnection: x-webauth-user, my-groups, roles',
+    );
+    expect(received(got, 'x-webauth-user')).toEqual(['alice@example.test']);
+    expect(received(got, 'my-groups')).toEqual(['a%2Cadmins']);
+    expect(received(got, 'roles')).toEqual([jobId]);
+    expect(JSON.stringify(got)).not.toMatch(/root|:"admins/);
+  });
+
   it('do not stand in the error when the upstream is away', async () => {
     await begin({
       upstream: 'http://127.0.0.1:1',
@@ -390,6 +450,18 @@ describe('the answer of the upstream', () => {
     expect(headers.get('x-kept')).toBe('yes');
     expect(headers.get('x-request-id')).toMatch(/^req_/);
     expect(headers.get('content-security-policy')).toBe("default-src 'self', sandbox");
+  });
+
+  it('does not let a service worker of one folder see the others, on its own host either', () => {
+    const realm = {
+      address: upstreamAddress(upstream.origin),
+      publicOrigin: 'https://tracker.localhost',
+      pathPrefix: '',
+      cookies: { namePrefix: '', path: null },
+    };
+    expect(responseHeaders({ 'service-worker-allowed': '/', 'x-kept': 'yes' }, realm)).toEqual({
+      'x-kept': 'yes',
+    });
   });
 
   it.each([

@@ -57,7 +57,7 @@ export const deleteContainer: ContainerOperation = {
   open({ target: { at }, head }) {
     const precondition = writePrecondition(parseConditions(head.headers));
     return {
-      access: containerAction('delete', at.scope),
+      access: { ...containerAction('delete', at.scope), subtree: true },
       serve: async (exchange, { store }) => {
         await store.deleteContainer(exchange.attribution, at, whileLive(exchange, precondition));
         return emptyReply(202);

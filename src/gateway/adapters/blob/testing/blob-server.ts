@@ -44,7 +44,7 @@ export interface BlobServer {
   person(name: string, options?: { audience?: string }): { readonly id: PrincipalId; readonly token: string };
   grant(principal: PrincipalId, roleId: string, scope: string): void;
   revoke(principal: PrincipalId): void;
-  forbid(principal: PrincipalId, dataAction: string, scope: string): void;
+  forbid(principal: PrincipalId, action: string, scope: string, plane?: 'data' | 'management'): void;
   /** Why the bearer of a token is no longer live. */
   end(token: string, error: LockstepError): void;
   /** The unmodified client, as the bearer of a token; each request is sent once. */
@@ -105,7 +105,8 @@ export async function startBlobServer(): Promise<BlobServer> {
   const certificate = await readFile(authority.caCertificatePath, 'utf8');
   const previous = getCACertificates('default');
   setDefaultCACertificates([...previous, certificate]);
-  const surfaces: Surface[] = [];
+  // What it says of itself holds the port, which is known once it listens.
+  const surface = {} as Surface;
   const listener = await listenTls({
     host: '127.0.0.1',
     port: 0,
@@ -114,7 +115,7 @@ export async function startBlobServer(): Promise<BlobServer> {
     sessions,
     pipeline: createPipeline({
       edge: { hosts: { names: ['localhost'], baseDomain } },
-      surfaces,
+      surfaces: [surface],
       recognise,
       decide: (authorities, access) => decideForAll(snapshot, authorities, access),
       snapshotVersion: () => snapshot.version,
@@ -131,7 +132,8 @@ export async function startBlobServer(): Promise<BlobServer> {
   });
   const { port } = listener.address;
   const origin = `https://localhost:${port}`;
-  surfaces.push(
+  Object.assign(
+    surface,
     blobSurface({
       accounts: Object.entries(accountScopes).map(([name, scope]) => ({ name, scope })),
       store: scratch.blobs,
@@ -190,13 +192,14 @@ export async function startBlobServer(): Promise<BlobServer> {
       grants = grants.filter((grant) => grant.principalId !== principalId);
       snapshot = load();
     },
-    forbid(principalId, dataAction, scope) {
+    forbid(principalId, action, scope, plane = 'data') {
+      const [actions, dataActions] = plane === 'data' ? [[], [action]] : [[action], []];
       denials.push({
         id: newGuid(),
         name: 'no such data',
         description: '',
         scope,
-        permissions: [{ actions: [], notActions: [], dataActions: [dataAction], notDataActions: [] }],
+        permissions: [{ actions, notActions: [], dataActions, notDataActions: [] }],
         doNotApplyToChildScopes: false,
         principals: [principalId],
         excludePrincipals: [],

@@ -1,0 +1,3 @@
+module lockstep.example/bench/http-load
+
+go 1.24.0

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ConfigProblem } from './load.ts';
+
+export type SecretReference = { readonly file: string } | { readonly env: string };
+
+/** Reads what settings refer to; what cannot be read is a problem of its setting, and empty. */
+export class References {
+  readonly #base: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #problems: ConfigProblem[];
+
+  /** Files are named from `base`; problems are added to those that are there. */
+  constructor(base: string, environment: NodeJS.ProcessEnv, problems: ConfigProblem[]) {
+    this.#base = base;
+    this.#environment = environment;
+    this.#problems = problems;
+  }
+
+  /** The secret, without the space around it. `path` is that of the setting. */
+  secret(reference: SecretReference, path: string): string {
+    if ('file' in reference) return this.file(reference.file, path)?.text.trim() ?? '';
+    const value = this.#environment[reference.env];
+    if (value) return value;
+    this.#problems.push({ path, message: `the environment variable ${reference.env} is not set.` });
+    return '';
+  }
+
+  /** Its absolute path, and what it holds; null where it cannot be read. */
+  file(named: string, path: string): { readonly file: string; readonly text: string } | null {
+    const file = resolve(this.#base, named);
+    try {
+      return { file, text: readFileSync(file, 'utf8') };
+    } catch (cause) {
+      const message = `the file ${named} cannot be read: ${(cause as Error).message}`;
+      this.#problems.push({ path, message });
+      return null;
+    }
+  }
+}

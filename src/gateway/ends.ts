@@ -1,0 +1,74 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+
+/**
+ * What the gateway makes use of in a request, whichever version of HTTP brought it: Node's own `IncomingMessage` is one,
+ * `Http2Request` the other. Its events are those of the body: `data`, `end`, `close`, `error`.
+ */
+export interface Incoming extends Emitting {
+  readonly httpVersion: string;
+  readonly method?: string | undefined;
+  /** The target as sent: path and query. */
+  readonly url?: string | undefined;
+  /** No pseudo-headers: what HTTP/2 says in `:authority` stands as `host`. */
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, each as often as it was sent. */
+  readonly rawHeaders: readonly string[];
+  /** Of HTTP/2: whether the head was all of it. HTTP/1.1 says so in the head itself. */
+  readonly endsWithHead?: boolean;
+  /** Fields behind the body, once that has ended. */
+  readonly trailers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Whether its body has arrived to the end. */
+  readonly complete: boolean;
+  /** The connection. */
+  readonly socket: Connection;
+  isPaused(): boolean;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+export interface Connection {
+  readonly remoteAddress?: string | undefined;
+  /** The name for which a TLS connection was opened. */
+  readonly servername?: unknown;
+}
+
+/** The answer to it: a `ServerResponse` or an `Http2Response`. Its events: `drain`, `finish`, `close`. */
+export interface Outgoing extends Emitting {
+  readonly statusCode: number;
+  readonly headersSent: boolean;
+  readonly destroyed: boolean;
+  readonly writableFinished: boolean;
+  readonly writableNeedDrain: boolean;
+  /** The connection, where it is this answer's alone and ends if the answer breaks off; null where others share it. */
+  readonly socket: { destroy(): unknown } | null;
+  writeContinue(): void;
+  /** A 103, before the answer itself. */
+  writeEarlyHints(hints: Record<string, string | string[]>): void;
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  flushHeaders(): void;
+  write(chunk: string | Uint8Array): boolean;
+  /** Says, before anything is written, that trailers may follow the body. HTTP/1.1 needs not know. */
+  awaitTrailers?(): void;
+  /** Before `end`; where the framing has no place for them they are left out. */
+  addTrailers(trailers: OutgoingHttpHeaders): void;
+  end(last?: Uint8Array): unknown;
+  /** Breaks it off with trailers that say why, in a protocol that has such; absent where they could not be told from a body. */
+  breakOff?(trailers: OutgoingHttpHeaders): void;
+  /** Breaks it off: whoever reads it must not take it for whole. */
+  destroy(): unknown;
+}
+
+interface Emitting {
+  // The parameters differ from event to event, as in Node's own declarations.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  on(event: string, listener: (...values: any[]) => void): this;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  once(event: string, listener: (...values: any[]) => void): this;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  off(event: string, listener: (...values: any[]) => void): this;
+}
+
+/** What HTTP/1.1 does with its connection (ends it, tells of that) means nothing where others share it. */
+export function ownsConnection(request: Incoming): boolean {
+  return !request.httpVersion.startsWith('2');
+}
