@@ -133,8 +133,9 @@ export async function staysAtWork(
   const base = `/user/${lab.alice.id}`;
   await page.getByRole('region', { name: 'Launcher' }).or(page.locator('.jp-Launcher')).first().waitFor();
   await page.locator('.jp-LauncherCard[data-category="Notebook"]').first().click();
-  const cell = page.locator('.jp-Notebook .jp-CodeCell .cm-content').last();
-  await cell.click();
+  // Before its kernel is there JupyterLab runs nothing, and does not say so.
+  await page.getByText('Python 3 (ipykernel) | Idle').waitFor({ timeout: 60_000 });
+  await page.locator('.jp-Notebook .jp-CodeCell .cm-content').last().click();
   await page.keyboard.type('remembered = 6 * 7; remembered');
   await page.keyboard.press('Shift+Enter');
   const output = page.locator('.jp-OutputArea-output');
