@@ -7,11 +7,11 @@ export interface GrowthPoint {
   readonly elapsed: Repeated;
 }
 
-const [width, height] = [720, 380];
-const margin = { left: 64, right: 24, top: 56, bottom: 56 };
+const [width, height] = [720, 400];
+const margin = { left: 64, right: 44, top: 76, bottom: 56 };
 const series = [
-  { key: 'elapsed', title: 'elapsed, 64 appenders', color: '#8a5a00' },
   { key: 'processor', title: 'processor time', color: '#0b5fa5' },
+  { key: 'elapsed', title: 'elapsed, 64 appenders', color: '#8a5a00' },
 ] as const;
 
 /** The plot as a document of SVG 1.1: size of the log (decades) across, cost of an event upwards, from zero. */
@@ -37,8 +37,11 @@ export function growthPlot(points: readonly GrowthPoint[], verdict: string): str
   for (const { events } of points) {
     lines.push(text(x(events), height - margin.bottom + 20, events.toLocaleString('en-US'), 'middle'));
   }
-  for (const { key, title, color } of series) {
-    const path = points.map((point, i) => `${i === 0 ? 'M' : 'L'}${x(point.events)} ${y(point[key].median)}`);
+  for (const [i, { key, title, color }] of series.entries()) {
+    lines.push(text(margin.left + i * 130, 58, `● ${title}`, 'start', color));
+    const path = points.map(
+      (point, at) => `${at === 0 ? 'M' : 'L'}${x(point.events)} ${y(point[key].median)}`,
+    );
     lines.push(`<path d="${path.join('')}" fill="none" stroke="${color}" stroke-width="2"/>`);
     for (const point of points) {
       const { lowest, highest, median } = point[key];
@@ -47,10 +50,6 @@ export function growthPlot(points: readonly GrowthPoint[], verdict: string): str
         `<circle cx="${x(point.events)}" cy="${y(median)}" r="4" fill="${color}">` +
           `<title>${title}: ${round(median)} µs (${spreadOf(point[key])})</title></circle>`,
       );
-    }
-    const last = points.at(-1);
-    if (last !== undefined) {
-      lines.push(text(width - margin.right, y(last[key].highest) - 10, title, 'end', color));
     }
   }
   return [
