@@ -111,6 +111,21 @@ describe('what is done to all beneath a scope', () => {
     expect(answer([red('Resource')], inBlue)).toMatchObject({ allowed: false });
   });
 
+  test('is denied by what is denied one step beneath: a subscription, to the management group above it', () => {
+    const [above = ''] = (firstWorld.placements ?? []).map(({ parent }) => parent ?? '');
+    const denied = denialOf('d1', { scope: '/subscriptions/s' });
+    const roleAssignments = [grantOf('g', above, ada)];
+    const snapshot = PolicySnapshot.from(
+      { ...firstWorld, roleAssignments, denyAssignments: [denied] },
+      small,
+    );
+    expect(decide(snapshot, ada, { ...readAll, scope: above })).toMatchObject({
+      allowed: false,
+      cause: { id: 'd1' },
+    });
+    expect(decide(snapshot, ada, { ...read, scope: above }).allowed).toBe(true);
+  });
+
   test('follows where a subscription was placed', () => {
     const top: Access = { ...readAll, scope: '/providers/microsoft.management/managementgroups/b' };
     const roleAssignments = [grantOf('g', top.scope, ada)];
