@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newRequestId } from '../lib/ids.ts';
+import { CheckedHead } from './checked-head.ts';
 import type { Incoming } from './ends.ts';
 import { hostOf, type HostRule } from './host-rule.ts';
 import { http2HeadOffence } from './http2/head-offence.ts';
@@ -51,23 +52,19 @@ export function admit(request: Incoming, options: EdgeOptions, clock: Clock, byt
   const rawQuery = question === -1 ? '' : target.slice(question + 1);
   const authority = (request.headers.host ?? '').toLowerCase();
   const host = hostOf(authority, options.hosts);
-  let query: URLSearchParams | null = null;
-  const head: RequestHead = {
+  const head = new CheckedHead({
     id: newRequestId(clock.now()),
     method: request.method ?? '',
     host: host ?? '',
     authority: host === null ? '' : authority,
     path,
     rawQuery,
-    get query() {
-      return (query ??= new URLSearchParams(rawQuery));
-    },
     headers: request.headers,
     remoteAddress: request.socket.remoteAddress ?? '',
     origin: host === null ? '' : `https://${authority}`,
     upgrade: asksUpgrade(request) ? 'websocket' : null,
     hasBody: bodyFollows(request),
-  };
+  });
   const error =
     methodOffence(head.method) ??
     (request instanceof Http2Request ? http2HeadOffence(request) : null) ??

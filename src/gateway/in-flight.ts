@@ -1,26 +1,21 @@
-import type { ZodType } from 'zod';
-import type { Caller } from '../identity/caller.ts';
 import type { RecordFact, RequestFact } from '../ledger/events.ts';
 import { asLockstepError, LockstepError } from '../lib/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { Access, Decision } from '../policy/types.ts';
-import type { Attribution } from '../store/changes.ts';
 import { cutError } from './denial.ts';
 import type { Admission } from './edge.ts';
 import type { Incoming, Outgoing } from './ends.ts';
 import { ExchangeRecord } from './exchange-record.ts';
-import { attributionOf, decidedFact, listedFact } from './facts.ts';
 import { genericSurface } from './generic-surface.ts';
 import { grpcTrailers, isGrpc } from './grpc.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import { logFailure } from './log-failure.ts';
-import { parseForm, parseJson } from './parse-body.ts';
 import { calm, discard } from './reply-body.ts';
 import { RequestBody, type BodyRead } from './request-body.ts';
 import { respond, withErrorHeaders } from './respond.ts';
 import { boundedText } from './bounded-text.ts';
-import type { BodyRule, Described, Exchange, Reply, RequestHead, Surface } from './types.ts';
+import { mustLive, ServedExchange, type Allowed } from './served-exchange.ts';
+import type { BodyRule, Reply, RequestHead, Surface } from './types.ts';
 import { closingsOfCut } from './web-socket/closing.ts';
 import type { UpstreamWebSocket } from './web-socket/dial.ts';
 import type { Joint, JointEnd } from './web-socket/join.ts';
@@ -41,25 +36,6 @@ export interface Connected {
   readonly response: Outgoing;
   /** The connection, where Node has handed it over for an upgrade. */
   readonly waiting: WaitingSocket | null;
-}
-
-/** An exchange that policy has allowed. */
-export interface Allowed {
-  readonly described: Described;
-  /** Why the body cannot be served, where that is known before the decision. */
-  readonly bodyFault: LockstepError | null;
-  readonly caller: Caller | null;
-  readonly decision: Decision;
-  readonly attribution: Attribution;
-  readonly fact: RequestFact;
-  decideAlso(access: Access): Decision;
-}
-
-/** What an exchange is given of its request. */
-interface Prepared {
-  readonly body: RequestBody;
-  readonly bytes: Buffer;
-  readonly durable: Promise<void>;
 }
 
 /** One request on its way: carries out what was decided, and sees to it that its record and its end are kept. */
@@ -178,10 +154,21 @@ export class InFlight {
   ): Promise<Reply> {
     const bytes = this.#read?.kind === 'read' ? this.#read.bytes : await body.buffered();
     if (allowed.described.effect === 'change') await durable;
-    this.#mustLive(session);
-    const preparing = allowed.described
-      .serve(this.#exchange(allowed, session, { body, bytes, durable }))
-      .then(calm);
+    const { signal } = this.#abort;
+    mustLive(session, signal);
+    const exchange = new ServedExchange({
+      head: this.head,
+      allowed,
+      session,
+      surface: this.surface.name,
+      request: this.#request,
+      body,
+      bytes,
+      record: this.#record,
+      signal,
+      hint: (hints) => void this.#hint(hints, durable),
+    });
+    const preparing = allowed.described.serve(exchange).then(calm);
     // It may fail while the record is still on its way to the disk; the failure is taken up below.
     preparing.catch(() => undefined);
     try {
@@ -193,61 +180,8 @@ export class InFlight {
     }
     const reply = await preparing;
     if (this.#answered || session.cutReason !== null) discard(reply);
-    this.#mustLive(session);
+    mustLive(session, signal);
     return reply;
-  }
-
-  #exchange(allowed: Allowed, session: LiveSession, { body, bytes, durable }: Prepared): Exchange {
-    return {
-      head: this.head,
-      caller: allowed.caller,
-      decision: allowed.decision,
-      attribution: allowed.attribution,
-      bytes,
-      get stream() {
-        return body.stream();
-      },
-      json: <T>(schema: ZodType<T>): T => parseJson(bytes, schema),
-      form: () => parseForm(bytes),
-      trailers: () => this.#request.trailers,
-      hint: (hints) => void this.#hint(hints, durable),
-      signal: this.#abort.signal,
-      conclude: () => session.conclude(),
-      sentAgain: (why) => {
-        session.sentAgain = why;
-      },
-      decideAlso: async (access) => {
-        const decision = allowed.decideAlso(access);
-        if (decision.allowed) session.alsoDecided(decision);
-        const { head } = this;
-        const attribution = attributionOf(allowed.attribution.tenantId, head, allowed.caller, decision);
-        const surface = this.surface.name;
-        const { effect } = allowed.described;
-        await this.#record.write(
-          decidedFact(head, { attribution, surface, operation: access.action, effect, decision }),
-        );
-        this.#mustLive(session);
-        return decision;
-      },
-      decideEach: async (accesses) => {
-        if (accesses.length === 0) return [];
-        const decisions = accesses.map((access) => allowed.decideAlso(access));
-        for (const decision of decisions) if (decision.allowed) session.alsoDecided(decision);
-        const { attribution, described } = allowed;
-        const { operation } = described;
-        const { scope } = allowed.decision.access;
-        await this.#record.write(
-          listedFact({ attribution, surface: this.surface.name, operation, scope, decisions }),
-        );
-        this.#mustLive(session);
-        return decisions;
-      },
-    };
-  }
-
-  #mustLive(session: LiveSession): void {
-    if (session.cutReason !== null) throw cutError(session.cutReason);
-    this.#abort.signal.throwIfAborted();
   }
 
   /** Called by the registry, within the tick of the cut. */

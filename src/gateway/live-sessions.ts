@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { epochSeconds } from '../lib/clock.ts';
 import type { PrincipalId, RequestId } from '../lib/ids.ts';
 import type { Access, Decision } from '../policy/types.ts';
+import { Slots } from '../lib/slots.ts';
 import { PacedTasks } from './paced-tasks.ts';
 
 /** What opens an entry: one exchange that was allowed. */
@@ -44,6 +45,9 @@ export class LiveSession {
   cutReason: string | null = null;
   /** Whether time alone may end it, as its latest review found. */
   restsOnTime: boolean;
+  /** Where it stands among all, and among those whose credential lapses with its own. */
+  slot = -1;
+  lapsingSlot = -1;
   readonly #also: Access[] = [];
   #concluded = false;
   #later: (() => void) | null = null;
@@ -112,9 +116,9 @@ export interface LiveSessionView {
  */
 export class LiveSessions {
   readonly #clock: Clock;
-  readonly #live = new Map<RequestId, LiveSession>();
-  /** Sessions by the second in which their credential lapses. */
-  readonly #lapsing = new Map<number, Set<LiveSession>>();
+  readonly #live = new Slots<LiveSession>();
+  /** Sessions by the second in which their credential lapses; kept until then, even without any. */
+  readonly #lapsing = new Map<number, Slots<LiveSession>>();
   readonly #watch: NodeJS.Timeout;
   /** What is left to do of cuts: of a thousand at once the last is told of hers a little later, but cut she is. */
   readonly #telling = new PacedTasks();
@@ -131,36 +135,36 @@ export class LiveSessions {
 
   open(exchange: LiveExchange): LiveSession {
     const session = new LiveSession(exchange, this.#clock.now());
-    this.#live.set(exchange.id, session);
+    session.slot = this.#live.add(session);
     const lapses = lapseOf(exchange.caller);
     if (lapses !== null) {
-      const others = this.#lapsing.get(lapses);
-      if (others === undefined) this.#lapsing.set(lapses, new Set([session]));
-      else others.add(session);
+      let others = this.#lapsing.get(lapses);
+      if (others === undefined) this.#lapsing.set(lapses, (others = new Slots()));
+      session.lapsingSlot = others.add(session);
     }
     return session;
   }
 
   close(session: LiveSession): void {
-    this.#live.delete(session.exchange.id);
+    this.#live.remove(session.slot, session);
     const lapses = lapseOf(session.exchange.caller);
-    if (lapses === null) return;
-    const others = this.#lapsing.get(lapses);
-    others?.delete(session);
-    if (others?.size === 0) this.#lapsing.delete(lapses);
+    if (lapses !== null) this.#lapsing.get(lapses)?.remove(session.lapsingSlot, session);
   }
 
+  /** The oldest first. */
   list(): LiveSessionView[] {
-    return [...this.#live.values()].map(view);
+    return [...this.#live].sort((a, b) => a.startedAt - b.startedAt).map(view);
   }
 
   /** Ends one session within this tick. False when there is none of that id. */
   cut(id: RequestId, reason: string): boolean {
-    const session = this.#live.get(id);
-    if (session === undefined) return false;
-    this.#end(session, reason);
-    this.#telling.run();
-    return true;
+    for (const session of this.#live) {
+      if (session.exchange.id !== id) continue;
+      this.#end(session, reason);
+      this.#telling.run();
+      return true;
+    }
+    return false;
   }
 
   cutAll(reason: string): number {
@@ -185,7 +189,7 @@ export class LiveSessions {
     isMeant: (session: LiveSession) => boolean,
   ): number {
     let ended = 0;
-    for (const session of this.#live.values()) {
+    for (const session of this.#live) {
       if (!isMeant(session)) continue;
       let reason: string | null;
       try {
@@ -218,6 +222,7 @@ export class LiveSessions {
     for (const [second, sessions] of this.#lapsing) {
       if (second > now) continue;
       for (const session of sessions) this.#end(session, 'credential-expired');
+      this.#lapsing.delete(second);
     }
     this.#telling.run();
   }

@@ -1,4 +1,5 @@
 import { routeTable } from '../../gateway/route-table.ts';
+import { headWith } from '../../gateway/checked-head.ts';
 import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
@@ -76,5 +77,5 @@ export function armSurface(options: ArmSurfaceOptions): Surface {
 }
 
 function withoutEmptySegments(head: RequestHead): RequestHead {
-  return head.path.includes('//') ? { ...head, path: head.path.replaceAll(/\/{2,}/g, '/') } : head;
+  return head.path.includes('//') ? headWith(head, { path: head.path.replaceAll(/\/{2,}/g, '/') }) : head;
 }

@@ -1,5 +1,6 @@
 import { failure } from '../../../lib/errors.ts';
 import { hasEncodedSlash } from '../../path-form.ts';
+import { headWith } from '../../checked-head.ts';
 import type { Described, Exchange, Reply, RequestHead } from '../../types.ts';
 import { queryWithoutTokens } from '../web/carried-tokens.ts';
 import type { Place, Proxied, Substitute } from '../web/proxied.ts';
@@ -88,7 +89,7 @@ async function forward(
   const { head } = exchange;
   const reply = await server.proxied.serve(exchange, place, {
     rawQuery: queryWithoutTokens(
-      substitute.rawQuery === undefined ? head : { ...head, rawQuery: substitute.rawQuery },
+      substitute.rawQuery === undefined ? head : headWith(head, { rawQuery: substitute.rawQuery }),
     ),
     ...(substitute.body && { body: substitute.body }),
     // A cookie of the server's would be a second identity; a compressed page could not be read.

@@ -8,6 +8,7 @@ import { newRequestId } from '../../../lib/ids.ts';
 import { normalizeScope } from '../../../policy/scope.ts';
 import type { HostRule } from '../../host-rule.ts';
 import { onlyPersonReads } from '../../page-visit.ts';
+import { headWith } from '../../checked-head.ts';
 import type { Exchange, Reply, RequestHead, Surface } from '../../types.ts';
 import { upstreamAddress, type UpstreamAddress } from '../../upstream/address.ts';
 import type { EndpointView } from '../../upstream/endpoint.ts';
@@ -299,7 +300,7 @@ export class Proxied {
         subprotocols: subprotocolsWithoutTokens(offered, head.headers.authorization),
         signal,
       });
-    const again = exchange.sentAgain.bind(exchange);
+    const again = (kind: string) => exchange.sentAgain(kind);
     const caller = exchange.caller?.subject.id ?? null;
     const { opened: dialed, address, over } = await this.#upstream.open({ signal, again, caller }, dial);
     const realm = this.#realmOf(head, place, address);
@@ -413,11 +414,10 @@ function withSubstitute(head: RequestHead, { rawQuery, body, headers = {} }: Sub
   const connection = {
     connection: named.filter((name) => !replaced.has(canonicalName(name.trim()))).join(','),
   };
-  return {
-    ...head,
+  return headWith(head, {
     rawQuery: rawQuery ?? head.rawQuery,
     headers: { ...Object.fromEntries(kept), ...connection, ...framing, ...headers },
-  };
+  });
 }
 
 function withQuery(path: string, rawQuery: string): string {
