@@ -61,6 +61,7 @@ const ledger = await openLedger({
   clock,
   log,
   productVersion: 'bench',
+  inThread: true,
   tenantId,
 });
 const { commit } = ledger;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { epochSeconds, type Clock } from '../../lib/clock.ts';
 import { LockstepError } from '../../lib/errors.ts';
 import type { LeaseId, PrincipalId, SessionId, TenantId } from '../../lib/ids.ts';
+import { RecentlyUsed } from '../../lib/recently-used.ts';
 import type { ActorRef } from '../../store/changes.ts';
 import type { Caller } from '../caller.ts';
 import { accessTokenClaims, type AccessTokenClaims } from './claims.ts';
@@ -48,12 +49,11 @@ interface Remembered {
  */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
-  readonly #capacity: number;
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #remembered: RecentlyUsed<string, Remembered>;
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
-    this.#capacity = options.remembered ?? 4096;
+    this.#remembered = new RecentlyUsed(options.remembered ?? 4096);
   }
 
   /** `audiences` are exact strings. Throws `invalid_token` or `expired_token`; the token is never in the error. */
@@ -80,7 +80,7 @@ export class TokenVerifier {
       throw refused('it was issued in the future');
     requireAudience(claims.aud, audiences);
     const caller = callerOf(claims, this.#options.tenantId);
-    this.#remember(token, { caller, audience: claims.aud, kid, notBefore: claims.nbf });
+    this.#remembered.set(token, { caller, audience: claims.aud, kid, notBefore: claims.nbf });
     return caller;
   }
 
@@ -103,19 +103,11 @@ export class TokenVerifier {
   #recall(token: string): Remembered | null {
     const found = this.#remembered.get(token);
     if (found === undefined) return null;
-    this.#remembered.delete(token);
-    if (this.#options.keys.verificationKey(found.kid) === null)
-      throw refused('its signing key is not known here, or no longer');
-    if (found.caller.credential.expiresAt > epochSeconds(this.#options.clock))
-      this.#remembered.set(token, found);
+    const isKnown = this.#options.keys.verificationKey(found.kid) !== null;
+    if (!isKnown || found.caller.credential.expiresAt <= epochSeconds(this.#options.clock))
+      this.#remembered.delete(token);
+    if (!isKnown) throw refused('its signing key is not known here, or no longer');
     return found;
-  }
-
-  #remember(token: string, entry: Remembered): void {
-    this.#remembered.set(token, entry);
-    if (this.#remembered.size <= this.#capacity) return;
-    const [oldest] = this.#remembered.keys();
-    if (oldest !== undefined) this.#remembered.delete(oldest);
   }
 }
 

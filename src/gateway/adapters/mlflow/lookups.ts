@@ -1,5 +1,6 @@
 import { z, type ZodType } from 'zod';
 import { failure, LockstepError } from '../../../lib/errors.ts';
+import { RecentlyUsed } from '../../../lib/recently-used.ts';
 import type { Asker, Proxied } from '../web/proxied.ts';
 import { parseJson } from '../../parse-body.ts';
 import { drainBody } from '../../upstream/drain-body.ts';
@@ -43,7 +44,7 @@ export const mostTraces = 500;
 export class Lookups {
   readonly #proxied: Proxied;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #remembered = new Map<string, Located>();
+  readonly #remembered = new RecentlyUsed<string, Located>(mostRemembered);
 
   constructor(proxied: Proxied, headers: Readonly<Record<string, string>>) {
     this.#proxied = proxied;
@@ -99,22 +100,10 @@ export class Lookups {
 
   async #remember(key: string, ask: () => Promise<Located | null>): Promise<Located | null> {
     const known = this.#remembered.get(key);
-    if (known !== undefined) {
-      // What was asked for last is forgotten last.
-      this.#remembered.delete(key);
-      this.#remembered.set(key, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const found = await ask();
-    if (found !== null) this.#keep(key, found);
+    if (found !== null) this.#remembered.set(key, found);
     return found;
-  }
-
-  #keep(key: string, found: Located): void {
-    this.#remembered.set(key, found);
-    if (this.#remembered.size <= mostRemembered) return;
-    const oldest = this.#remembered.keys().next();
-    if (oldest.done !== true) this.#remembered.delete(oldest.value);
   }
 
   /** Null for what MLflow does not know. */
