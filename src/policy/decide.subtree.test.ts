@@ -96,6 +96,79 @@ describe('what is done to all beneath a scope', () => {
     expect(answer([far], readAll)).toMatchObject({ policyId: 'a' });
   });
 
+  test('looks at each of those at one scope, in whatever order they came, and at what came before all else', () => {
+    const other = {
+      permissions: [{ actions: ['N/t/write'], notActions: [], dataActions: [], notDataActions: [] }],
+    };
+    for (const denials of [
+      [denialOf('b'), denialOf('c'), denialOf('a', other)],
+      [denialOf('a', other), denialOf('c'), denialOf('b')],
+      [denialOf('c'), denialOf('a', other), denialOf('b')],
+    ]) {
+      expect(answer(denials, readAll)).toMatchObject({ policyId: 'b' });
+      const ungranted = { ...firstWorld, denyAssignments: denials };
+      const snapshot = PolicySnapshot.from(ungranted, small);
+      const assignment = grantOf('g', '/subscriptions/s', ada);
+      snapshot.apply({ sequence: 1, previous: 0, change: { kind: 'role-assignment.put', assignment } });
+      expect(decided(snapshot, ada, readAll)).toMatchObject({ policyId: 'b' });
+    }
+  });
+
+  test('may be all that there is', () => {
+    const everything: Access = { ...readAll, scope: '/' };
+    const rows = { ...worldWith([denialOf('d1')]), roleAssignments: [grantOf('g', '/', ada)] };
+    const snapshot = PolicySnapshot.from(rows, small);
+    expect(decided(snapshot, ada, everything)).toMatchObject({ policyId: 'd1' });
+    expect(decided(snapshot, ben, everything)).toMatchObject({ allowed: false, reason: 'missing-grant' });
+  });
+
+  test('is not denied by what its own scope is denied under a condition that is false there', () => {
+    const own = denialOf('d1', { scope: group, condition: "@Resource[n:kind] StringEquals 'red'" });
+    const beneath = denialOf('d2', { principals: [ben] });
+    const kind = (of: string): Access => ({ ...readAll, attributes: { resource: { 'n:kind': of } } });
+    expect(answer([own, beneath], kind('blue'))).toMatchObject({ allowed: true });
+    expect(answer([own, beneath], kind('red'))).toMatchObject({ policyId: 'd1' });
+  });
+
+  test('counts a denial of which one permission is conditional unless that is false whatever lies there', () => {
+    const permission = { actions: ['N/t/read'], notActions: [], dataActions: [], notDataActions: [] };
+    const inBlue = { ...readAll, attributes: { environment: { 'n:kind': 'blue' } } };
+    const when = (...conditions: (string | null)[]) =>
+      answer(
+        [denialOf('d1', { permissions: conditions.map((condition) => ({ ...permission, condition })) })],
+        inBlue,
+      ).allowed;
+    const elsewhere = "@Environment[n:kind] StringEquals 'red'";
+    expect(when(elsewhere)).toBe(true);
+    expect(when(elsewhere, "@Resource[n:kind] StringEquals 'red'")).toBe(false);
+    expect(when(elsewhere, 'Exists')).toBe(false);
+    expect(when(elsewhere, null)).toBe(false);
+  });
+
+  test('counts a denial whose condition cannot be read', () => {
+    expect(answer([denialOf('d1', { condition: 'Exists' })], readAll)).toMatchObject({ policyId: 'd1' });
+  });
+
+  test('asks of the caller and of the sub-operation what a condition asks of them', () => {
+    const team = "@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:a_team] StringEquals 'red'";
+    const principals = firstWorld.principals.map((one) => ({
+      ...one,
+      securityAttributes: { a_team: one.id === ada ? 'red' : 'blue' },
+    }));
+    const of = (who: PrincipalId) => {
+      const rows = {
+        ...worldWith([denialOf('d1', { principals: [ada, ben], condition: team })]),
+        principals,
+      };
+      return decided(PolicySnapshot.from(rows, small), who, readAll);
+    };
+    expect(of(ada)).toMatchObject({ policyId: 'd1' });
+    expect(of(ben)).toMatchObject({ allowed: true });
+    const part = [denialOf('d1', { condition: "SubOperationMatches{'Blob.List'}" })];
+    expect(answer(part, { ...readAll, subOperation: 'Blob.List' })).toMatchObject({ policyId: 'd1' });
+    expect(answer(part, { ...readAll, subOperation: 'Blob.Read' })).toMatchObject({ allowed: true });
+  });
+
   test('counts a conditional denial unless it is false whatever lies there', () => {
     const when = (condition: string) => answer([denialOf('d1', { condition })], readAll).allowed;
     expect(when("@Resource[n:kind] StringEquals 'red'")).toBe(false);

@@ -31,6 +31,7 @@ import '../../src/policy/decide.test.ts';
 import '../../src/policy/snapshot.test.ts';
 import '../../src/policy/snapshot.faults.test.ts';
 import '../../src/policy/decide.precedence.test.ts';
+import '../../src/policy/decide.subtree.test.ts';
 import '../../src/policy/engine/exclusions.test.ts';
 import '../../src/policy/engine/remembered.test.ts';
 import '../../src/policy/engine/engine.test.ts';

@@ -14,6 +14,7 @@ export const denyPrecedence: Readonly<Record<string, readonly string[]>> = {
   'src/policy/engine/assignments.ts': ['excludes', 'putDenial', 'deleteDenial'],
   'src/policy/engine/rights-tier.ts': ['#searchTable', '#searchOwn', '#better', '#applies', '#passes'],
   'src/policy/engine/mask-tier.ts': ['#unlessDenied'],
+  'src/policy/engine/denials-beneath.ts': ['#lookThrough', '#stepsDown', '#contextOf'],
   'src/policy/engine/reach.ts': ['find', '#onlyEnabled', '#climb'],
 };
 
