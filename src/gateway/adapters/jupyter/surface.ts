@@ -1,5 +1,5 @@
 import type { PrincipalId } from '../../../lib/ids.ts';
-import type { Described, Exchange } from '../../types.ts';
+import type { Exchange } from '../../types.ts';
 import { Proxied, type ProxiedConnection, type ProxiedSurface, type ProxyOptions } from '../web/proxied.ts';
 import { renderJupyterError } from './render-error.ts';
 import { describeAtServer, type JupyterServer } from './server.ts';
@@ -35,23 +35,13 @@ export function jupyterSurface(connection: JupyterConnection, options: JupyterOp
     // What does not run gives no answer.
     mustRun: () => undefined,
   };
-  return {
-    name: `jupyter:${connection.name}`,
-    matches: (head) => proxied.placeOf(head) !== null,
-    at: proxied.at,
-    audiences: proxied.audiences,
-    acceptsSessionCookie: false,
-    cookieConnection: proxied.cookieConnection,
+  return proxied.surface({
+    kind: 'jupyter',
     bearerSchemes: ['token'],
     admitsEncodedSlash: true,
-    describe: (head): Described | null => {
-      const place = proxied.placeOf(head);
-      return place === null ? null : describeAtServer(server, head, place, place.path);
-    },
-    renderError: proxied.rendering(renderJupyterError),
-    upstreamView: () => proxied.upstreamView,
-    close: () => proxied.close(),
-  };
+    describe: (head, place) => describeAtServer(server, head, place, place.path),
+    renderError: renderJupyterError,
+  });
 }
 
 /** Whether the caller of an exchange holds a role at a scope or beneath it. */

@@ -49,18 +49,12 @@ export function jupyterHubSurface(connection: ProxiedConnection, options: Jupyte
       return { ...described, serve };
     });
 
-  return {
-    name: `jupyterhub:${name}`,
-    matches: (head) => proxied.placeOf(head) !== null,
-    at: proxied.at,
-    audiences: proxied.audiences,
-    acceptsSessionCookie: false,
-    cookieConnection: proxied.cookieConnection,
+  return proxied.surface({
+    kind: 'jupyterhub',
     bearerSchemes: ['token'],
     admitsEncodedSlash: true,
-    describe: (head): Described | null => {
-      const place = proxied.placeOf(head);
-      if (place === null || place.pathPrefix !== '') return null;
+    describe: (head, place) => {
+      if (place.pathPrefix !== '') return null;
       const { path } = place;
       const addressed = addressedServer(path);
       if (addressed !== null) return atServer(head, place, addressed);
@@ -69,10 +63,8 @@ export function jupyterHubSurface(connection: ProxiedConnection, options: Jupyte
       }
       return describeAtHub(proxied, head, place);
     },
-    renderError: proxied.rendering(renderJupyterError),
-    upstreamView: () => proxied.upstreamView,
-    close: () => proxied.close(),
-  };
+    renderError: renderJupyterError,
+  });
 }
 
 interface Addressed {

@@ -48,27 +48,19 @@ export function mlflowSurface(connection: MlflowConnection, options: ProxyOption
   const { workspace } = connection;
   const lookups = new Lookups(proxied, workspace === null ? {} : { [workspaceHeader]: workspace });
 
-  return {
-    name: `mlflow:${connection.name}`,
-    matches: (head) => proxied.placeOf(head) !== null,
-    at: proxied.at,
-    audiences: proxied.audiences,
-    acceptsSessionCookie: false,
-    cookieConnection: proxied.cookieConnection,
-    describe(head): Described | null {
-      const place = proxied.placeOf(head);
-      const found = place === null ? null : findMlflowRoute(head.method, place.path);
-      if (place === null || found === null) return null;
+  return proxied.surface({
+    kind: 'mlflow',
+    describe: (head, place) => {
+      const found = findMlflowRoute(head.method, place.path);
+      if (found === null) return null;
       checkQuery(head, found.route);
       return new MlflowRequest({ head, place, ...found, proxied, lookups, workspace }).describe();
     },
-    renderError: proxied.rendering((error, head) => {
+    renderError: (error, head) => {
       const place = proxied.placeOf(head);
       return renderMlflowError(error, head, place === null ? null : deniedRoute(head.method, place.path));
-    }),
-    upstreamView: () => proxied.upstreamView,
-    close: () => proxied.close(),
-  };
+    },
+  });
 }
 
 interface Parts {

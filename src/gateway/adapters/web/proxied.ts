@@ -9,7 +9,7 @@ import { normalizeScope } from '../../../policy/scope.ts';
 import type { HostRule } from '../../host-rule.ts';
 import { onlyPersonReads } from '../../page-visit.ts';
 import { headWith } from '../../checked-head.ts';
-import type { Exchange, Reply, RequestHead, Surface } from '../../types.ts';
+import type { Described, Exchange, Reply, RequestHead, Surface } from '../../types.ts';
 import { upstreamAddress, type UpstreamAddress } from '../../upstream/address.ts';
 import type { EndpointView } from '../../upstream/endpoint.ts';
 import { drainBody } from '../../upstream/drain-body.ts';
@@ -78,6 +78,16 @@ export interface ProxiedSurface extends Surface {
   close(): Promise<void>;
 }
 
+/** What an adapter says of its protocol: all else of its surface is alike in front of every upstream. */
+export interface Dialect extends Pick<Surface, 'bearerSchemes' | 'admitsEncodedSlash'> {
+  /** As connections name it: `web`, `mlflow`. */
+  readonly kind: string;
+  /** As a surface does, of a request that is the connection's. */
+  readonly describe: (head: RequestHead, place: Place) => Described | null;
+  /** As a surface does; the browser that opens a page may be answered otherwise. */
+  readonly renderError: Surface['renderError'];
+}
+
 /** How the request addresses the connection; `path` is what is decided on and, byte for byte, what is forwarded. */
 export interface Place {
   readonly path: string;
@@ -126,7 +136,6 @@ export interface OwnQuestion extends Asker {
  * Throws at once for a name, address or scope that is not well formed.
  */
 export class Proxied {
-  readonly audiences: readonly string[];
   /** Normalized. */
   readonly scope: string;
   readonly maxBodyBytes: number;
@@ -170,12 +179,28 @@ export class Proxied {
     this.#ownHost = `${name}.${options.hosts.baseDomain}`;
     this.#prefix = `/connections/${name}`;
     this.scope = scope;
-    this.audiences = [`api://lockstep/connections/${name}`, ...(options.audiences ?? [])];
     this.maxBodyBytes = options.maxBodyBytes ?? 5_497_558_138_880;
   }
 
-  get at(): { readonly host: string; readonly pathPrefix: string } {
-    return { host: this.#ownHost, pathPrefix: this.#prefix };
+  /** The whole surface of an adapter that speaks the dialect. */
+  surface({ kind, describe, renderError, ...more }: Dialect): ProxiedSurface {
+    const { name } = this.#connection;
+    return {
+      ...more,
+      name: `${kind}:${name}`,
+      matches: (head) => this.placeOf(head) !== null,
+      at: { host: this.#ownHost, pathPrefix: this.#prefix },
+      audiences: [`api://lockstep/connections/${name}`, ...(this.#options.audiences ?? [])],
+      acceptsSessionCookie: false,
+      cookieConnection: (head) => this.#cookieConnection(head),
+      describe: (head) => {
+        const place = this.placeOf(head);
+        return place === null ? null : describe(head, place);
+      },
+      renderError: this.#rendering(renderError),
+      upstreamView: () => this.#upstream.view,
+      close: () => this.close(),
+    };
   }
 
   /** Null for a request that is not this connection's. */
@@ -187,11 +212,13 @@ export class Proxied {
   }
 
   /** On its own host a connection has a sign-in of its own; under a path of ours its pages could use everybody's. */
-  readonly cookieConnection = (head: RequestHead): string | null =>
-    this.#options.signInAddress !== undefined && head.host === this.#ownHost ? this.#connection.name : null;
+  #cookieConnection(head: RequestHead): string | null {
+    const { signInAddress } = this.#options;
+    return signInAddress !== undefined && head.host === this.#ownHost ? this.#connection.name : null;
+  }
 
   /** Errors as the adapter renders them, but for the browser that opens a page: it is sent to sign in, or shown one. */
-  rendering(render: Surface['renderError']): Surface['renderError'] {
+  #rendering(render: Surface['renderError']): Surface['renderError'] {
     const { signInAddress, refusalPage } = this.#options;
     const { name } = this.#connection;
     return (error, head) => {
@@ -315,10 +342,6 @@ export class Proxied {
       headers: responseHeaders(response.headers, realm),
       body: response,
     };
-  }
-
-  get upstreamView(): UpstreamView {
-    return this.#upstream.view;
   }
 
   close(): Promise<void> {

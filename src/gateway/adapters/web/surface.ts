@@ -1,6 +1,5 @@
 import { renderJsonError } from '../../generic-surface.ts';
 import { isGrpc } from '../../grpc.ts';
-import type { Described } from '../../types.ts';
 import { Proxied, type ProxiedConnection, type ProxiedSurface, type ProxyOptions } from './proxied.ts';
 import { compileRules, type WebRule } from './rules.ts';
 
@@ -15,17 +14,11 @@ export interface WebConnection extends ProxiedConnection {
 export function webSurface(connection: WebConnection, options: ProxyOptions): ProxiedSurface {
   const proxied = new Proxied(connection, options);
   const findRule = compileRules(connection.rules);
-  return {
-    name: `web:${connection.name}`,
-    matches: (head) => proxied.placeOf(head) !== null,
-    at: proxied.at,
-    audiences: proxied.audiences,
-    acceptsSessionCookie: false,
-    cookieConnection: proxied.cookieConnection,
-    describe: (head): Described | null => {
-      const place = proxied.placeOf(head);
-      const rule = place === null ? null : findRule(head.method, place.path);
-      if (place === null || rule === null) return null;
+  return proxied.surface({
+    kind: 'web',
+    describe: (head, place) => {
+      const rule = findRule(head.method, place.path);
+      if (rule === null) return null;
       const upgrade = head.upgrade !== null && rule.upgrade === head.upgrade ? { upgrade: head.upgrade } : {};
       const reads = head.method === 'GET' || head.method === 'HEAD' || head.method === 'OPTIONS';
       return {
@@ -43,8 +36,6 @@ export function webSurface(connection: WebConnection, options: ProxyOptions): Pr
         serve: (exchange) => proxied.serve(exchange, place),
       };
     },
-    renderError: proxied.rendering(renderJsonError),
-    upstreamView: () => proxied.upstreamView,
-    close: () => proxied.close(),
-  };
+    renderError: renderJsonError,
+  });
 }
