@@ -1,10 +1,5 @@
 import { Readable } from 'node:stream';
-import type { ConnectionHeader, ConnectionTls, IdentityFact } from '../../../config/connections.ts';
-import type { Caller } from '../../../identity/caller.ts';
-import type { JsonObject } from '../../../lib/canonical-json.ts';
-import type { Clock } from '../../../lib/clock.ts';
-import { failure } from '../../../lib/errors.ts';
-import { newRequestId } from '../../../lib/ids.ts';
+import type { ConnectionTls } from '../../../config/connections.ts';
 import { normalizeScope } from '../../../policy/scope.ts';
 import type { HostRule } from '../../host-rule.ts';
 import { onlyPersonReads } from '../../page-visit.ts';
@@ -18,30 +13,25 @@ import type { UpstreamProtocol } from '../../upstream/transport.ts';
 import { Upstream, type UpstreamAnswer as Answered, type UpstreamView } from '../../upstream/upstream.ts';
 import { dialWebSocket } from '../../web-socket/dial.ts';
 import { subprotocols } from '../../web-socket/handshake.ts';
-import { assertionClaims, gatewayClaims, type AssertedRequest } from './assertion.ts';
 import { leadToSignIn, type SignInAddress } from './browser-sign-in.ts';
 import type { RefusalPage } from './refusal-page.ts';
 import type { CookieRealm } from './cookies.ts';
-import { identityHeaders, type IdentityFacts } from './identity-headers.ts';
-import { canonicalName, requestHeaders } from './request-headers.ts';
+import { canonicalName } from './request-headers.ts';
 import { handshakeHeaders, responseHeaders, type ResponseRealm } from './response-headers.ts';
 import { announcedTrailers, hintHeaders, requestTrailers, responseTrailers } from './trailers.ts';
 import { queryWithoutTokens, subprotocolsWithoutTokens } from './carried-tokens.ts';
+import {
+  UpstreamHeaders,
+  type ConnectionHeaders,
+  type SentOn,
+  type StatementOptions,
+} from './upstream-headers.ts';
 
 /** A protected upstream, its secret already read. */
-export interface ProxiedConnection {
-  /** A DNS label. */
-  readonly name: string;
+export interface ProxiedConnection extends ConnectionHeaders {
   /** One address, or several that do the same. */
   readonly upstream: string | readonly string[];
   readonly scope: string;
-  readonly credential?: ConnectionHeader;
-  /** Of every request besides. */
-  readonly headers?: readonly ConnectionHeader[];
-  /** What tells the upstream who calls, by name: only for one that nobody else can reach. */
-  readonly identityHeaders?: Readonly<Record<string, IdentityFact>>;
-  /** Whether each request carries a signed statement of who calls. Default true. */
-  readonly assertion?: boolean | undefined;
   /** Of an https upstream. */
   readonly tls?: ConnectionTls;
   readonly protocol?: UpstreamProtocol;
@@ -49,18 +39,11 @@ export interface ProxiedConnection {
   readonly settings?: Omit<UpstreamSettings, 'tls' | 'protocol'>;
 }
 
-export interface ProxyOptions {
+export interface ProxyOptions extends StatementOptions {
   /** On these names the connection is at `/connections/{name}/…`; beneath the base domain it has a host of its own. */
   readonly hosts: HostRule;
   /** Token audiences besides `api://lockstep/connections/{name}`. */
   readonly audiences?: readonly string[];
-  /** Issuer of the identity assertion. */
-  readonly issuer: string;
-  /** Signs the claims of an assertion as a compact JWS with `typ` `lockstep-assertion+jwt`. */
-  sign(claims: JsonObject): Promise<string>;
-  readonly clock: Clock;
-  /** For connections with identity headers. */
-  readonly identityOf?: (caller: Caller) => IdentityFacts;
   /** Told when an address of the connection is no longer used, or used again. */
   upstreamChanged?(connection: string, view: EndpointView): void;
   /** Where a browser is sent that has not signed in at a connection's own host; absent: nowhere. */
@@ -141,12 +124,10 @@ export class Proxied {
   readonly maxBodyBytes: number;
   readonly #connection: ProxiedConnection;
   readonly #options: ProxyOptions;
+  readonly #headers: UpstreamHeaders;
   readonly #upstream: Upstream;
   readonly #ownHost: string;
   readonly #prefix: string;
-  /** What no caller may say, by canonical names. */
-  readonly #ownNames: ReadonlySet<string>;
-  readonly #ownPairs: readonly (readonly [name: string, value: string])[];
 
   constructor(connection: ProxiedConnection, options: ProxyOptions) {
     const { name } = connection;
@@ -156,15 +137,7 @@ export class Proxied {
     if (scope === null) throw new Error(`connection ${name}: ${connection.scope} is not a scope`);
     this.#connection = connection;
     this.#options = options;
-    const { credential, headers = [] } = connection;
-    this.#ownPairs = [...(credential === undefined ? [] : [credential]), ...headers].map(
-      ({ header, value }) => [header, value],
-    );
-    this.#ownNames = new Set(
-      [...this.#ownPairs.map(([header]) => header), ...Object.keys(connection.identityHeaders ?? {})].map(
-        canonicalName,
-      ),
-    );
+    this.#headers = new UpstreamHeaders(connection, options);
     this.#upstream = new Upstream({
       addresses: [connection.upstream].flat().map(upstreamAddress),
       settings: {
@@ -173,7 +146,7 @@ export class Proxied {
         tls: connection.tls,
       },
       clock: options.clock,
-      healthHeaders: (address) => this.#ownHeaders(address),
+      healthHeaders: (address) => this.#headers.own(address),
       changed: (view) => options.upstreamChanged?.(name, view),
     });
     this.#ownHost = `${name}.${options.hosts.baseDomain}`;
@@ -249,18 +222,19 @@ export class Proxied {
   async send(exchange: Exchange, place: Place, substitute: Substitute = {}): Promise<UpstreamAnswer> {
     const head = withSubstitute(exchange.head, substitute);
     const target = withQuery(place.path, head.rawQuery);
+    const sent = this.#sentOn(head, place, target);
     const streamed = exchange.head.hasBody ? exchange.stream : null;
     // Its sender waits to be told that it is wanted, which the upstream is to say.
     const expectsContinue =
       streamed !== null && substitute.body === undefined && exchange.head.headers.expect !== undefined;
     const isChunked =
       streamed !== null && substitute.body === undefined && head.headers['content-length'] === undefined;
-    const announced = isChunked ? announcedTrailers(head.headers.trailer, this.#ownNames) : null;
+    const announced = isChunked ? announcedTrailers(head.headers.trailer, this.#headers.ownNames) : null;
     const answer = await this.#upstream.request({
       method: head.method,
       path: target,
       headersFor: async (address) => {
-        const headers = await this.#headersFor(exchange, head, place, target, address);
+        const headers = await this.#headers.of(exchange, sent, address);
         return announced === null ? headers : [...headers, 'trailer', announced];
       },
       body: substitute.body ?? streamed,
@@ -283,7 +257,7 @@ export class Proxied {
   }
 
   #trailersOf(exchange: Exchange): string[] {
-    return requestTrailers(exchange.trailers(), this.#ownNames);
+    return requestTrailers(exchange.trailers(), this.#headers.ownNames);
   }
 
   /** Asks the upstream something as the gateway, with JSON. Throws as `Upstream` does. */
@@ -294,12 +268,14 @@ export class Proxied {
       method,
       path: target,
       headersFor: async (address) => [
-        ...this.#ownHeaders(address),
+        ...this.#headers.own(address),
         'accept',
         'application/json',
         ...(body === null ? [] : ['content-type', 'application/json', 'content-length', String(body.length)]),
         ...Object.entries(headers).flat(),
-        ...(asserted ? ['x-lockstep-assertion', await this.#ownAssertion(method, target, address)] : []),
+        ...(asserted
+          ? ['x-lockstep-assertion', await this.#headers.ownAssertion(method, target, address)]
+          : []),
       ],
       body,
       signal,
@@ -307,23 +283,19 @@ export class Proxied {
     });
   }
 
-  /** Of what is asked for no caller. */
-  #ownHeaders({ authority }: UpstreamAddress): string[] {
-    return ['host', authority, ...this.#ownPairs.flat()];
-  }
-
   /** Opens a WebSocket at the upstream. An upstream that will not have one answers as to any other request. */
   async #open(exchange: Exchange, place: Place, substitute: Substitute): Promise<Reply> {
     const { signal } = exchange;
     const head = withSubstitute(exchange.head, substitute);
     const target = withQuery(place.path, queryWithoutTokens(head));
+    const sent = this.#sentOn(head, place, target);
     const offered = subprotocols(head.headers['sec-websocket-protocol']);
     const dial = async (address: UpstreamAddress) =>
       dialWebSocket({
         address,
         tls: this.#connection.tls,
         target,
-        headers: await this.#headersFor(exchange, head, place, target, address),
+        headers: await this.#headers.of(exchange, sent, address),
         subprotocols: subprotocolsWithoutTokens(offered, head.headers.authorization),
         signal,
       });
@@ -348,60 +320,8 @@ export class Proxied {
     return this.#upstream.close();
   }
 
-  /** The header list for the upstream, `target` being path and query as it will receive them. */
-  async #headersFor(
-    exchange: Exchange,
-    head: RequestHead,
-    place: Place,
-    target: string,
-    address: UpstreamAddress,
-  ): Promise<string[]> {
-    const { caller } = exchange;
-    if (caller === null) throw failure('authentication_required', 'Sign in, or send a bearer token.');
-    return requestHeaders(head, {
-      own: [...this.#ownPairs, ...this.#identityPairs(caller)],
-      assertion: await this.#assertion(exchange, caller, target, address),
-      authority: address.authority,
-      pathPrefix: place.pathPrefix,
-      cookies: this.#cookiesOf(place),
-      // The upstream knows itself by another name, and would take ours for a foreign one.
-      ...(head.upgrade === null ? {} : { origin: address.origin }),
-    });
-  }
-
-  async #assertion(
-    exchange: Exchange,
-    caller: Caller,
-    target: string,
-    address: UpstreamAddress,
-  ): Promise<string | null> {
-    if (this.#connection.assertion === false) return null;
-    const asserted = this.#asserted(target, address);
-    return this.#options.sign(assertionClaims(exchange, caller, asserted, this.#options.clock));
-  }
-
-  #ownAssertion(method: string, target: string, address: UpstreamAddress): Promise<string> {
-    const { clock } = this.#options;
-    const id = newRequestId(clock.now());
-    return this.#options.sign(gatewayClaims(this.#asserted(target, address), method, id, clock));
-  }
-
-  /** `target` being path and query as the upstream will receive them, without its base path. */
-  #asserted(target: string, address: UpstreamAddress): AssertedRequest {
-    return {
-      issuer: this.#options.issuer,
-      audience: this.#connection.name,
-      host: address.authority,
-      target: address.basePath + target,
-    };
-  }
-
-  #identityPairs(caller: Caller): [name: string, value: string][] {
-    const { identityHeaders: wanted } = this.#connection;
-    if (wanted === undefined) return [];
-    const { identityOf } = this.#options;
-    if (identityOf === undefined) throw new Error('who calls cannot be told here');
-    return identityHeaders(wanted, identityOf(caller));
+  #sentOn(head: RequestHead, place: Place, target: string): SentOn {
+    return { head, target, pathPrefix: place.pathPrefix, cookies: this.#cookiesOf(place) };
   }
 
   #realmOf(head: RequestHead, place: Place, address: UpstreamAddress): ResponseRealm {
