@@ -7,9 +7,9 @@ import type { Page } from 'playwright-core';
 import { WebSocket } from 'ws';
 import { onThisMachine, parsed } from '../jupyter/ask.ts';
 import type { Expect } from '../jupyter/known.ts';
+import { closed, execute } from '../jupyter/page.ts';
 import type { PersonBrowser } from '../person-browser.ts';
 import type { HubLaboratory } from './laboratory.ts';
-import { closed, execute } from './page.ts';
 
 const run = promisify(execFile);
 
