@@ -31,7 +31,7 @@ export class EndsTogether {
   readonly #record: RecordFact;
   readonly #clock: Clock;
   /** By what they have in common. */
-  readonly #waiting = new Map<string, Group>();
+  #waiting = new Map<string, Group>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(record: RecordFact, clock: Clock) {
@@ -52,9 +52,9 @@ export class EndsTogether {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const groups = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const group of groups) this.#end(group);
+    const groups = this.#waiting;
+    this.#waiting = new Map();
+    for (const group of groups.values()) this.#end(group);
   }
 
   #wait(waiting: Waiting): void {
