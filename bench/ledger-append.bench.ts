@@ -10,6 +10,7 @@ import { lone, type BenchRow } from './row.ts';
 /** Requests that wait for their event at once: what one busy gateway holds; and a few, whose transactions are small. */
 const appenders = 256;
 const fewAppenders = 64;
+const wantedPerSecond = 10_000;
 const repetitions = 3;
 const windowMilliseconds = 2_000;
 /** Long enough that nothing which follows the append can be put off until it is over. */
@@ -43,12 +44,9 @@ async function measure(home: string): Promise<BenchRow[]> {
   const floor = median(floors);
   const sustained = await appendFor(ledger, appenders, sustainedMilliseconds);
   await ledger.integrate();
-  const paced: { p50: number; p99: number }[] = [];
-  for (let i = 0; i < repetitions; i++) {
-    const latencies = await pacedLatencies(ledger, sustained / 2, windowMilliseconds);
-    paced.push({ p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) });
-    await ledger.integrate();
-  }
+  const [asked, half] = [wantedPerSecond / 2, sustained / 2];
+  const paced = await pacedQuantiles(ledger, asked);
+  const pacedHalf = await pacedQuantiles(ledger, half);
   const delays = await checkpointDelays(ledger, directory, 8);
   await ledger.integrate();
 
@@ -64,7 +62,7 @@ async function measure(home: string): Promise<BenchRow[]> {
       peerValue: floor,
       ratio: rate / floor,
       target: '≥ 10,000 events/s',
-      met: rate >= 10_000,
+      met: rate >= wantedPerSecond,
       spread: spreadOf(rates),
     },
     {
@@ -76,10 +74,16 @@ async function measure(home: string): Promise<BenchRow[]> {
       sustained,
       'events/s',
       '≥ 10,000 events/s',
-      sustained >= 10_000,
+      sustained >= wantedPerSecond,
     ),
-    quantileRow('p50', paced),
-    { ...quantileRow('p99', paced), target: '≤ 20 ms', met: median(paced.map(({ p99 }) => p99)) <= 20 },
+    quantileRow('p50', asked, paced),
+    {
+      ...quantileRow('p99', asked, paced),
+      target: '≤ 20 ms',
+      met: median(paced.map(({ p99 }) => p99)) <= 20,
+    },
+    quantileRow('p50', half, pacedHalf),
+    quantileRow('p99', half, pacedHalf),
     lone('ledger: event to signed checkpoint, p50', quantile(delays, 0.5), 'ms'),
     lone(
       'ledger: event to signed checkpoint, worst',
@@ -91,13 +95,16 @@ async function measure(home: string): Promise<BenchRow[]> {
   ];
 }
 
-function quantileRow(
-  of: 'p50' | 'p99',
-  paced: readonly { readonly p50: number; readonly p99: number }[],
-): BenchRow {
+interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+function quantileRow(of: keyof Quantiles, perSecond: number, paced: readonly Quantiles[]): BenchRow {
   const values = paced.map((one) => one[of]);
+  const load = Math.round(perSecond).toLocaleString('en-US');
   return {
-    ...lone(`ledger: acknowledgement at half load, ${of}`, median(values), 'ms'),
+    ...lone(`ledger: acknowledgement at ${load} events/s, ${of}`, median(values), 'ms'),
     spread: `${Math.min(...values).toFixed(1)}–${Math.max(...values).toFixed(1)}`,
   };
 }
@@ -135,6 +142,16 @@ function bareSqlite(path: string, entry: Uint8Array, milliseconds: number): numb
   }
   database.close();
   return (count * 1_000) / (performance.now() - started);
+}
+
+async function pacedQuantiles(ledger: Ledger, perSecond: number): Promise<Quantiles[]> {
+  const paced: Quantiles[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    const latencies = await pacedLatencies(ledger, perSecond, windowMilliseconds);
+    paced.push({ p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) });
+    await ledger.integrate();
+  }
+  return paced;
 }
 
 /** Latency in milliseconds of arrivals that do not wait for one another. */
