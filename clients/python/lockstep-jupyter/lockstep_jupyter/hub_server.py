@@ -7,11 +7,10 @@ from typing import Any
 from jupyterhub.singleuser.extension import JupyterHubIdentityProvider
 from tornado import web
 
-from .believing import Believing
-from .identity import user_of
+from .server import BelievingServer
 
 
-class LockstepHubIdentityProvider(Believing, JupyterHubIdentityProvider):
+class LockstepHubIdentityProvider(BelievingServer, JupyterHubIdentityProvider):
     """
     Lets in whoever comes with a statement of Lockstep's gateway that holds for the request, and nobody else: the hub
     and its tokens have no part in it. Who may enter whose server has been decided when there is a statement.
@@ -22,21 +21,6 @@ class LockstepHubIdentityProvider(Believing, JupyterHubIdentityProvider):
     def token(self) -> str:
         # The server's token at the hub opens nothing here.
         return ""
-
-    @property
-    def auth_enabled(self) -> bool:
-        return True
-
-    @property
-    def login_available(self) -> bool:
-        return False
-
-    @property
-    def logout_available(self) -> bool:
-        return False
-
-    def get_user(self, handler: web.RequestHandler) -> Any:
-        return user_of(self, handler)
 
     def get_handlers(self) -> list[Any]:
         # Neither OAuth with the hub nor a way to sign out of it.
