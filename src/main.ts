@@ -187,12 +187,10 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     by: systemAttribution(tenantId, 'retention'),
     clock,
   });
-  const { key, cert } = certificate;
   const listener = await listenTls({
+    ...certificate,
     host: config.listen.host,
     port,
-    key,
-    cert,
     pipeline,
     sessions: live,
   }).catch((error: unknown) => {

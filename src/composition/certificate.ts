@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/load.ts';
+import type { ListenerCertificate } from '../gateway/listener.ts';
 import { ensureLocalAuthority } from '../gateway/local-authority.ts';
 
-export interface ServerCertificate {
-  /** PEM. */
-  readonly key: string;
-  readonly cert: string;
+export interface ServerCertificate extends ListenerCertificate {
   /** What clients have to trust; null when the certificate is the operator's own. */
   readonly certificateAuthorityFile: string | null;
   /** When to ask again for a fresh one, in milliseconds since the epoch; never for the operator's own. */
@@ -33,8 +31,8 @@ export async function serverCertificate(
   const wildcards = [`*.${baseDomain}`, `*.blob.${baseDomain}`];
   const names = [hostname, ...wildcards, ...listedHosts(config), storageHost];
   const local = await ensureLocalAuthority(join(config.home, 'tls'), names);
-  const { key, cert, renewAt } = local;
-  return { key, cert, certificateAuthorityFile: local.caCertificatePath, renewAt };
+  const { key, cert, named, renewAt } = local;
+  return { key, cert, named, certificateAuthorityFile: local.caCertificatePath, renewAt };
 }
 
 /** Clients give up a handshake whose certificate is larger than some ten kilobytes; this is well beneath. */

@@ -1,8 +1,8 @@
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { failure } from '../lib/errors.ts';
 import { Http2Sessions } from './http2/sessions.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -22,13 +22,18 @@ export interface ListenerLimits {
   readonly handshakeMilliseconds?: number;
 }
 
-export interface ListenerOptions {
+/** In PEM. */
+export interface ListenerCertificate {
+  readonly key: string;
+  readonly cert: string;
+  /** In place of these for whoever names a host in the handshake. */
+  readonly named?: { readonly key: string; readonly cert: string };
+}
+
+export interface ListenerOptions extends ListenerCertificate {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
-  /** PEM. */
-  readonly key: string;
-  readonly cert: string;
   readonly pipeline: Pipeline;
   /** Exchanges still in flight when the grace of a drain is over are cut here, so that their end is recorded. */
   readonly sessions?: LiveSessions;
@@ -38,7 +43,7 @@ export interface ListenerOptions {
 export interface Listener {
   readonly address: AddressInfo;
   /** From now on handshakes use this certificate; connections that stand are not touched. */
-  replaceCertificate(pem: { readonly key: string; readonly cert: string }): void;
+  replaceCertificate(certificate: ListenerCertificate): void;
   /**
    * Stops accepting, lets what is in flight end within the grace, then cuts the rest (`draining`). A WebSocket has no
    * end of its own to wait for: it is closed at once (1012), so that its client can come back, here or elsewhere.
@@ -50,16 +55,21 @@ export interface Listener {
 /** Upgraded connections have so long for their closing handshake once they are cut. */
 const upgradedMilliseconds = 1000;
 
+const minVersion = 'TLSv1.2';
+
 /** HTTPS with HTTP/2 and HTTP/1.1 (by ALPN) and TLS 1.2 or newer. Rejects when the address cannot be listened on. */
 export async function listenTls(options: ListenerOptions): Promise<Listener> {
   const { pipeline, limits = {} } = options;
   const headerBytes = limits.headerBytes ?? 32_768;
   const headMilliseconds = limits.headMilliseconds ?? 20_000;
   const keepAliveMilliseconds = limits.keepAliveMilliseconds ?? 65_000;
+  let named = contextOf(options);
   const server = createServer({
     key: options.key,
     cert: options.cert,
-    minVersion: 'TLSv1.2',
+    minVersion,
+    // Some clients name an address here, which RFC 6066 §3 has no place for.
+    SNICallback: (name, done) => done(null, isIP(name) === 0 ? named : undefined),
     ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: limits.handshakeMilliseconds ?? 10_000,
     insecureHTTPParser: false,
@@ -133,7 +143,11 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
   };
   return {
     address,
-    replaceCertificate: (pem) => server.setSecureContext({ ...pem, minVersion: 'TLSv1.2' }),
+    replaceCertificate: (certificate) => {
+      const { key, cert } = certificate;
+      server.setSecureContext({ key, cert, minVersion });
+      named = contextOf(certificate);
+    },
     drain: async (graceMilliseconds) => {
       const ended = stopAccepting();
       options.sessions?.review(({ messages }) => (messages === null ? null : 'draining'));
@@ -151,6 +165,10 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
       await ended;
     },
   };
+}
+
+function contextOf({ named }: ListenerCertificate): SecureContext | undefined {
+  return named === undefined ? undefined : createSecureContext({ ...named, minVersion });
 }
 
 /** What is negotiated as HTTP/2 goes there; for all else the server stays what it is. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ async function serving<T>(certificate: LocalCertificate, use: (port: number) => 
   }
 }
 
-function leafOf(certificate: LocalCertificate): X509Certificate {
+function leafOf(certificate: Pick<LocalCertificate, 'cert'>): X509Certificate {
   return new X509Certificate(certificate.cert);
 }
 
@@ -67,10 +67,25 @@ describe('ensureLocalAuthority', () => {
     expect(leaf.checkHost('example.com')).toBeUndefined();
   });
 
+  it('makes one without addresses beside it, for clients that know no constraints on addresses', async () => {
+    const { named } = await ensureLocalAuthority(await directory(), ['x.localhost', '127.0.0.2']);
+    expect(leafOf(named).subjectAltName).toBe('DNS:localhost, DNS:*.localhost, DNS:x.localhost');
+    expect(leafOf(named).checkPrivateKey(createPrivateKey(named.key))).toBe(true);
+  });
+
+  it('makes it where an earlier version made only the other', async () => {
+    const where = await directory();
+    const first = await ensureLocalAuthority(where, []);
+    await rm(join(where, 'server-named.pem'));
+    const later = await ensureLocalAuthority(where, []);
+    expect(later.cert).toBe(first.cert);
+    expect(leafOf(later.named).checkHost('localhost')).toBe('localhost');
+  });
+
   it('cannot vouch for a host elsewhere, even with its key in the wrong hands', async () => {
     const where = await directory();
     const certificate = await ensureLocalAuthority(where, []);
-    const { createPrivateKey, createPublicKey } = await import('node:crypto');
+    const { createPublicKey } = await import('node:crypto');
     const { readFile } = await import('node:fs/promises');
     const issuerKey = createPrivateKey(await readFile(join(where, 'authority-key.pem')));
     const authority = new X509Certificate(await readFile(certificate.caCertificatePath));
@@ -116,8 +131,13 @@ describe('ensureLocalAuthority', () => {
   it('writes keys that nobody else may read, and leaves no half-written file', async () => {
     const where = await directory();
     await ensureLocalAuthority(where, []);
-    expect((await readdir(where)).sort()).toEqual(['authority-key.pem', 'authority.pem', 'server.pem']);
-    for (const name of ['authority-key.pem', 'server.pem']) {
+    expect((await readdir(where)).sort()).toEqual([
+      'authority-key.pem',
+      'authority.pem',
+      'server-named.pem',
+      'server.pem',
+    ]);
+    for (const name of ['authority-key.pem', 'server.pem', 'server-named.pem']) {
       expect((await stat(join(where, name))).mode & 0o777).toBe(0o600);
     }
     expect((await stat(where)).mode & 0o777).toBe(0o700);
@@ -128,13 +148,17 @@ describe('ensureLocalAuthority', () => {
     const clock = new ManualClock(Date.now());
     const first = await ensureLocalAuthority(where, [], clock);
     clock.advance(50 * day);
-    expect((await ensureLocalAuthority(where, [], clock)).cert).toBe(first.cert);
+    const again = await ensureLocalAuthority(where, [], clock);
+    expect([again.cert, again.named.cert]).toEqual([first.cert, first.named.cert]);
     const more = await ensureLocalAuthority(where, ['x.localhost'], clock);
-    expect(leafOf(more).checkHost('x.localhost')).toBe('x.localhost');
+    for (const leaf of [more, more.named].map(leafOf)) {
+      expect(leaf.checkHost('x.localhost')).toBe('x.localhost');
+    }
     clock.advance(70 * day);
     expect(more.renewAt).toBeLessThan(clock.now());
     const renewed = await ensureLocalAuthority(where, ['x.localhost'], clock);
     expect(leafOf(renewed).serialNumber).not.toBe(leafOf(more).serialNumber);
+    expect(leafOf(renewed.named).serialNumber).not.toBe(leafOf(more.named).serialNumber);
     expect(renewed.renewAt).toBeGreaterThan(clock.now());
     expect(renewed.cert.split('-----END CERTIFICATE-----')[1]).toBe(
       first.cert.split('-----END CERTIFICATE-----')[1],

@@ -12,13 +12,21 @@ import { join } from 'node:path';
 import { systemClock, type Clock } from '../lib/clock.ts';
 import { permittedDnsTree, signCertificate } from './certificates/certificate.ts';
 
-export interface LocalCertificate {
+export interface KeyAndCertificate {
+  /** PEM. */
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface LocalCertificate extends KeyAndCertificate {
   /** PEM file of the authority: what `NODE_EXTRA_CA_CERTS` and `REQUESTS_CA_BUNDLE` point at. */
   readonly caCertificatePath: string;
   /** PEM of the leaf's private key. */
   readonly key: string;
   /** PEM of the leaf and, after it, of the authority. */
   readonly cert: string;
+  /** The same for clients that name a host, without addresses. */
+  readonly named: KeyAndCertificate;
   /** When to call again for a fresh leaf; milliseconds since the epoch. */
   readonly renewAt: number;
 }
@@ -33,6 +41,8 @@ const always = ['localhost', '*.localhost', '127.0.0.1', '::1'];
  * The certificate of this machine's HTTPS listener, from an authority of its own that is made on the first call and can
  * vouch for nothing but loopback and the given host names (name constraints, RFC 5280 §4.2.1.10). The leaf lives 90
  * days and is made anew when 30 remain or the names change. Keys are files with mode 0600, written atomically.
+ * There are two: BoringSSL, which gRPC's C core and Envoy verify with, knows constraints on names alone, and refuses a
+ * leaf that holds an address beneath any others.
  * Throws when the authority cannot vouch for a name, or its key is gone: it never replaces what people trust already.
  */
 export async function ensureLocalAuthority(
@@ -44,7 +54,6 @@ export async function ensureLocalAuthority(
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const caCertificatePath = join(directory, 'authority.pem');
   const keyPath = join(directory, 'authority-key.pem');
-  const leafPath = join(directory, 'server.pem');
 
   let authorityPem = await readIfThere(caCertificatePath);
   if (authorityPem === null) {
@@ -54,10 +63,56 @@ export async function ensureLocalAuthority(
     authorityPem = made.cert;
   }
   const authority = new X509Certificate(authorityPem);
-  const leaf = await readIfThere(leafPath);
-  if (leaf !== null && isFit(leaf, authority, names, clock)) {
-    return certificateOf(leaf, authorityPem, caCertificatePath);
-  }
+  const keyOf = () => signingKey(authority, { directory, keyPath, names, clock });
+  const whole = await ensureLeaf(join(directory, 'server.pem'), authority, { names, keyOf, clock });
+  const hosts = names.filter((name) => isIP(name) === 0);
+  const named = await ensureLeaf(join(directory, 'server-named.pem'), authority, {
+    names: hosts,
+    keyOf,
+    clock,
+  });
+  return {
+    caCertificatePath,
+    ...keyAndCertificate(whole, authorityPem),
+    named: keyAndCertificate(named, authorityPem),
+    renewAt: Math.min(...[whole, named].map(endOf)) - renewDays * day,
+  };
+}
+
+interface LeafOptions {
+  readonly names: readonly string[];
+  /** Throws when the authority can make none. */
+  keyOf(): Promise<KeyObject>;
+  readonly clock: Clock;
+}
+
+/** PEM of the key and the certificate in that file, which is made where there is none that is fit. */
+async function ensureLeaf(
+  path: string,
+  authority: X509Certificate,
+  { names, keyOf, clock }: LeafOptions,
+): Promise<string> {
+  const leaf = await readIfThere(path);
+  if (leaf !== null && isFit(leaf, authority, names, clock)) return leaf;
+  const fresh = makeLeaf(authority, await keyOf(), names, clock);
+  await writeAtomically(path, fresh, 0o600);
+  return fresh;
+}
+
+async function signingKey(
+  authority: X509Certificate,
+  {
+    directory,
+    keyPath,
+    names,
+    clock,
+  }: {
+    readonly directory: string;
+    readonly keyPath: string;
+    readonly names: readonly string[];
+    readonly clock: Clock;
+  },
+): Promise<KeyObject> {
   const remedy = `Remove ${directory} for a new authority; every client must then be told to trust that one.`;
   const foreign = permittedTrees(names).filter((name) => !permits(authority, name));
   if (foreign.length > 0) {
@@ -68,9 +123,7 @@ export async function ensureLocalAuthority(
   }
   const keyPem = await readIfThere(keyPath);
   if (keyPem === null) throw new Error(`${keyPath} is missing, so no certificate can be made. ${remedy}`);
-  const fresh = makeLeaf(authority, createPrivateKey(keyPem), names, clock);
-  await writeAtomically(leafPath, fresh, 0o600);
-  return certificateOf(fresh, authorityPem, caCertificatePath);
+  return createPrivateKey(keyPem);
 }
 
 function makeAuthority(permitted: readonly string[], clock: Clock): { key: string; cert: string } {
@@ -143,15 +196,13 @@ function commonNameOf(certificate: X509Certificate): string {
   return /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? '';
 }
 
-function certificateOf(leaf: string, authorityPem: string, caCertificatePath: string): LocalCertificate {
+function keyAndCertificate(leaf: string, authorityPem: string): KeyAndCertificate {
   const cert = certificatePart(leaf);
-  const renewAt = new X509Certificate(cert).validToDate.getTime() - renewDays * day;
-  return {
-    caCertificatePath,
-    key: leaf.slice(0, leaf.length - cert.length),
-    cert: `${cert}${authorityPem}`,
-    renewAt,
-  };
+  return { key: leaf.slice(0, leaf.length - cert.length), cert: `${cert}${authorityPem}` };
+}
+
+function endOf(leaf: string): number {
+  return new X509Certificate(certificatePart(leaf)).validToDate.getTime();
 }
 
 function certificatePart(text: string): string {

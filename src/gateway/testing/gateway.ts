@@ -108,10 +108,9 @@ export class TestGateway {
       log: parts.log ?? createLog('silent'),
     });
     const listener = await listenTls({
+      ...certificate,
       host: '127.0.0.1',
       port: 0,
-      key: certificate.key,
-      cert: certificate.cert,
       pipeline,
       sessions,
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
