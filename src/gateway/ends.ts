@@ -19,6 +19,8 @@ export interface Incoming extends Emitting {
   readonly trailers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Whether its body has arrived to the end. */
   readonly complete: boolean;
+  /** Whether `end` was said: of an empty body Node may say it before anybody asks. */
+  readonly readableEnded: boolean;
   /** The connection. */
   readonly socket: Connection;
   isPaused(): boolean;

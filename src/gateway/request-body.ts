@@ -93,6 +93,7 @@ export class RequestBody {
               else stream.destroy(this.#fail(tooSlow()));
             }, idleMilliseconds);
           request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError);
+          if (request.readableEnded) return onEnd();
         }
         request.resume();
       },

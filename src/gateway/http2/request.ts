@@ -54,6 +54,10 @@ export class Http2Request implements Incoming {
     return this.endsWithHead || (this.#isWhole && !this.#isDismissed);
   }
 
+  get readableEnded(): boolean {
+    return this.#stream.readableEnded;
+  }
+
   /** Its answer is out, and nobody is left to read the rest: RFC 9113 §8.1. */
   dismiss(): void {
     if (this.#stream.readableEnded || this.#stream.destroyed) return;
