@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders as Http1Headers } from 'node:http';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Connection, Incoming } from '../ends.ts';
+import { isGrpc } from '../grpc.ts';
+import { fieldsOfCall } from './call-fields.ts';
 
 /** The pseudo-headers of a request besides those that have a place of their own. RFC 9113 §8.3.1. */
 export interface PseudoHeaders {
@@ -46,7 +48,8 @@ export class Http2Request implements Incoming {
     this.method = headers[':method'];
     this.url = headers[':path'];
     this.pseudo = { scheme: headers[':scheme'], authority: headers[':authority'] };
-    this.headers = withoutPseudo(headers);
+    const plain = withoutPseudo(headers);
+    this.headers = isGrpc({ headers: plain }) ? fieldsOfCall(plain, rawHeaders) : plain;
     this.headers.host ??= headers[':authority'];
   }
 

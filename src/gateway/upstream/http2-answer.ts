@@ -8,6 +8,8 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { Readable } from 'node:stream';
+import { isGrpc } from '../grpc.ts';
+import { fieldsOfCall } from '../http2/call-fields.ts';
 import {
   TransportFault,
   type TransportRequest,
@@ -40,6 +42,7 @@ export class Http2Answer {
   readonly #abort = new AbortController();
   readonly #resolve: (response: TransportResponse) => void;
   readonly #reject: (reason: unknown) => void;
+  readonly #isCall: boolean;
   readonly #headMilliseconds: number;
   readonly #idleMilliseconds: number;
   #timer: NodeJS.Timeout | undefined;
@@ -57,10 +60,10 @@ export class Http2Answer {
     const { body, signal, trailers } = request;
     const headers = headersFor(request, session);
     const [contentType = ''] = [headers['content-type']].flat().map(String);
+    this.#isCall = isGrpc({ headers: { 'content-type': contentType } });
     // A call says itself how long it may take, and may have nothing to say for hours.
-    const isCall = /^application\/grpc(?:$|[+;\s])/i.test(contentType);
-    this.#headMilliseconds = isCall ? 0 : timeouts.headMilliseconds;
-    this.#idleMilliseconds = isCall ? 0 : (request.idleMilliseconds ?? timeouts.idleMilliseconds);
+    this.#headMilliseconds = this.#isCall ? 0 : timeouts.headMilliseconds;
+    this.#idleMilliseconds = this.#isCall ? 0 : (request.idleMilliseconds ?? timeouts.idleMilliseconds);
     this.stream = session.request(headers, {
       endStream: body === null,
       waitForTrailers: body !== null && trailers !== undefined,
@@ -90,7 +93,7 @@ export class Http2Answer {
   #listen(): void {
     const { stream } = this;
     stream.on('headers', (headers) => this.#inform(headers));
-    stream.once('response', (headers, flags) => this.#answer(headers, flags));
+    stream.once('response', (headers, flags, raw) => this.#answer(this.#apart(headers, raw), flags));
     stream.once('finish', () => this.#waitForHead());
     stream.once('wantTrailers', () => {
       if (stream.destroyed) return;
@@ -148,7 +151,9 @@ export class Http2Answer {
     });
     this.#body = body;
     let trailers: PlainHeaders = {};
-    this.stream.once('trailers', (fields) => (trailers = plainHeaders(fields)));
+    this.stream.once('trailers', (fields: IncomingHttpHeaders, _flags: number, raw: string[]) => {
+      trailers = plainHeaders(this.#apart(fields, raw));
+    });
     this.#resolve({
       statusCode,
       headers: plainHeaders(headers),
@@ -157,6 +162,10 @@ export class Http2Answer {
       endsWithHead: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
       trailers: () => trailers,
     });
+  }
+
+  #apart(headers: IncomingHttpHeaders, raw: readonly string[]): IncomingHttpHeaders {
+    return this.#isCall ? fieldsOfCall(headers, raw) : headers;
   }
 
   #waitForHead(): void {

@@ -14,6 +14,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import { once } from 'node:events';
+import { connect as connectHttp2, createServer } from 'node:http2';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mkdtempSync } from 'node:fs';
@@ -195,6 +196,12 @@ function calls(): void {
     expect(await promise).toBe('abc');
   });
 
+  it('carries a stream of the client in which nothing is', async () => {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    call('Collect')(metadata(), (_error, answer) => resolve(answer?.toString('utf8'))).end();
+    expect(await promise).toBe('');
+  });
+
   it('carries a stream of the server', async () => {
     const stream = call('Repeat')(Buffer.from('x'), metadata());
     const end = statusOf(stream);
@@ -289,6 +296,52 @@ describe('over TLS', () => {
     expect(upstream.seen).toEqual([]);
   });
 });
+
+describe('metadata of one name', () => {
+  // What stands apart is seen in the frames: the client and server of `@grpc/grpc-js` join it themselves.
+  it('keep their values apart, each way and at the end', async () => {
+    const seen: (readonly string[])[] = [];
+    const own = { 'x-two-bin': ['b25l', 'dHdv'], 'x-two': ['a, b', 'c'] };
+    const server = createServer();
+    server.on('stream', (stream, _headers, _flags, raw) => {
+      seen.push(raw);
+      stream.respond({ 'content-type': 'application/grpc', ...own }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', ...own }));
+      stream.end('answer');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    await close();
+    await open({ upstream: `http://127.0.0.1:${port}`, protocol: 'h2c' });
+    const session = connectHttp2(`https://127.0.0.1:${gateway.port}`, {
+      ca: gateway.ca,
+      servername: 'echo.localhost',
+    });
+    const call = session.request({
+      ':method': 'POST',
+      ':path': '/contoso.Echo/Unary',
+      ':authority': 'echo.localhost',
+      'content-type': 'application/grpc',
+      authorization: 'Bearer good',
+      ...own,
+    });
+    call.end('question');
+    for (const event of ['response', 'trailers']) {
+      call.once(event, (_headers, _flags, raw: readonly string[]) => seen.push(raw));
+    }
+    call.resume();
+    await once(call, 'close');
+    session.close();
+    server.close();
+    expect(seen.map((raw) => valuesOf(raw, 'x-two-bin'))).toEqual(Array(3).fill(own['x-two-bin']));
+    expect(seen.map((raw) => valuesOf(raw, 'x-two'))).toEqual(Array(3).fill(own['x-two']));
+  });
+});
+
+function valuesOf(raw: readonly string[], name: string): string[] {
+  return raw.filter((_text, i) => i % 2 === 1 && raw[i - 1] === name);
+}
 
 describe('who is refused', () => {
   it('is told so in gRPC’s words: no token, a wrong one, no rule, no grant', async () => {
