@@ -35,6 +35,7 @@ const day = 86_400_000;
 const authorityDays = 3650;
 const leafDays = 90;
 const renewDays = 30;
+const keyName = 'authority-key.pem';
 const always = ['localhost', '*.localhost', '127.0.0.1', '::1'];
 
 /**
@@ -53,17 +54,16 @@ export async function ensureLocalAuthority(
   const names = [...new Set([...always, ...hostnames.map((name) => name.toLowerCase())])];
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const caCertificatePath = join(directory, 'authority.pem');
-  const keyPath = join(directory, 'authority-key.pem');
 
   let authorityPem = await readIfThere(caCertificatePath);
   if (authorityPem === null) {
     const made = makeAuthority(permittedTrees(names), clock);
-    await writeAtomically(keyPath, made.key, 0o600);
+    await writeAtomically(join(directory, keyName), made.key, 0o600);
     await writeAtomically(caCertificatePath, made.cert, 0o644);
     authorityPem = made.cert;
   }
   const authority = new X509Certificate(authorityPem);
-  const keyOf = () => signingKey(authority, { directory, keyPath, names, clock });
+  const keyOf = () => signingKey(directory, authority, names, clock);
   const whole = await ensureLeaf(join(directory, 'server.pem'), authority, { names, keyOf, clock });
   const hosts = names.filter((name) => isIP(name) === 0);
   const named = await ensureLeaf(join(directory, 'server-named.pem'), authority, {
@@ -82,7 +82,7 @@ export async function ensureLocalAuthority(
 interface LeafOptions {
   readonly names: readonly string[];
   /** Throws when the authority can make none. */
-  keyOf(): Promise<KeyObject>;
+  readonly keyOf: () => Promise<KeyObject>;
   readonly clock: Clock;
 }
 
@@ -99,20 +99,14 @@ async function ensureLeaf(
   return fresh;
 }
 
+/** The authority's key, if it may still vouch for these names. */
 async function signingKey(
+  directory: string,
   authority: X509Certificate,
-  {
-    directory,
-    keyPath,
-    names,
-    clock,
-  }: {
-    readonly directory: string;
-    readonly keyPath: string;
-    readonly names: readonly string[];
-    readonly clock: Clock;
-  },
+  names: readonly string[],
+  clock: Clock,
 ): Promise<KeyObject> {
+  const keyPath = join(directory, keyName);
   const remedy = `Remove ${directory} for a new authority; every client must then be told to trust that one.`;
   const foreign = permittedTrees(names).filter((name) => !permits(authority, name));
   if (foreign.length > 0) {

@@ -77,6 +77,7 @@ async function runPython(
       child.stdin.write(`${said.do}\n`);
     }
   }
-  const [code] = await exited;
+  await exited;
+  const code = child.exitCode;
   if (code !== 0) expectThat(`${program} runs to its end`, false, errors.slice(-3000));
 }
