@@ -269,6 +269,23 @@ def _():
     watch.cancel()
 
 
+@check(CLEARLY + "a client that watches its server’s health by itself, and calls none that is not well")
+def _():
+    set_health = past.unary_unary(path("SetHealth"))
+    health = {"serviceName": "interop.Calls"}
+    config = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": health}
+    options = [("grpc.service_config", json.dumps(config))]
+    try:
+        set_health(b"NOT_SERVING", timeout=ENOUGH)
+        with channel("alice", CONNECTION, options) as watching:
+            one = watching.unary_unary(path("Unary"))
+            refused(lambda: one(b"hello", timeout=ENOUGH), grpc.StatusCode.UNAVAILABLE, "backend unhealthy")
+            set_health(b"SERVING", timeout=ENOUGH)
+            expect(one(b"hello", wait_for_ready=True, timeout=ENOUGH) == b"hello")
+    finally:
+        set_health(b"SERVING", timeout=ENOUGH)
+
+
 @check(CLEARLY + "pings of a client that wants to know whether its idle call stands")
 def _():
     options = [("grpc.keepalive_time_ms", 200), ("grpc.keepalive_timeout_ms", 1000), ("grpc.http2.max_pings_without_data", 0)]
