@@ -1,5 +1,8 @@
 import { failure } from '../../lib/errors.ts';
 
+/** Beyond so many callers, those that have nothing are forgotten: to forget each at once would change the table with every request. */
+const mostRemembered = 1024;
+
 /** How much of one upstream each caller has, of requests or of WebSockets: no more than a share, so that others find room. */
 export class CallerShares {
   readonly #most: number;
@@ -23,13 +26,16 @@ export class CallerShares {
         { retryAfterSeconds: 1 },
       );
     }
+    if (taken === 0 && this.#taken.size >= mostRemembered) this.#forget();
     this.#taken.set(caller, taken + 1);
   }
 
   give(caller: string | null): void {
     if (caller === null) return;
-    const taken = this.#taken.get(caller) ?? 0;
-    if (taken > 1) this.#taken.set(caller, taken - 1);
-    else this.#taken.delete(caller);
+    this.#taken.set(caller, Math.max(0, (this.#taken.get(caller) ?? 0) - 1));
+  }
+
+  #forget(): void {
+    for (const [caller, taken] of this.#taken) if (taken === 0) this.#taken.delete(caller);
   }
 }

@@ -23,8 +23,8 @@ export class Http1Transport implements Transport {
   readonly #connections = new Set<Connection>();
   /** The last one to be free is the first to be used: the others may come to their end. */
   readonly #idle: Connection[] = [];
-  /** Whose answers were whole just now: what is behind them may not have been read yet. */
-  readonly #resting = new Set<Connection>();
+  /** How many have answers that were whole just now: what is behind them may not have been read yet. */
+  #resting = 0;
   /** Who may have one of those. */
   readonly #waiting: (() => void)[] = [];
   readonly #closing = new AbortController();
@@ -45,7 +45,7 @@ export class Http1Transport implements Transport {
     }
     const free = this.#takeIdle();
     if (free !== null) return free.request(request, head);
-    return this.#resting.size > this.#waiting.length
+    return this.#resting > this.#waiting.length
       ? this.#waitForOne(request, head)
       : this.#connect(request, head);
   }
@@ -78,7 +78,8 @@ export class Http1Transport implements Transport {
 
   readonly #watch = {
     rests: (connection: Connection): void => {
-      this.#resting.add(connection);
+      connection.rests = true;
+      this.#resting += 1;
     },
     isFree: (connection: Connection): void => {
       this.#rested(connection);
@@ -94,7 +95,10 @@ export class Http1Transport implements Transport {
   };
 
   #rested(connection: Connection): void {
-    if (this.#resting.delete(connection)) this.#waiting.shift()?.();
+    if (!connection.rests) return;
+    connection.rests = false;
+    this.#resting -= 1;
+    this.#waiting.shift()?.();
   }
 
   #takeIdle(): Connection | null {

@@ -40,7 +40,6 @@ class Answered implements UpstreamAnswer {
   readonly headers: IncomingHttpHeaders;
   readonly whole: Buffer | null;
   readonly endsWithHead: boolean;
-  readonly trailers: () => IncomingHttpHeaders;
   readonly #response: TransportResponse;
 
   constructor(response: TransportResponse, address: UpstreamAddress) {
@@ -49,12 +48,15 @@ class Answered implements UpstreamAnswer {
     this.headers = response.headers;
     this.whole = response.whole;
     this.endsWithHead = response.endsWithHead;
-    this.trailers = () => response.trailers();
     this.#response = response;
   }
 
   get body(): Readable {
     return this.#response.body;
+  }
+
+  trailers(): IncomingHttpHeaders {
+    return this.#response.trailers();
   }
 }
 

@@ -23,6 +23,8 @@ export class Connection implements Wire {
   readonly timeouts: TransportTimeouts;
   readonly parser = new HeadParser();
   readonly deadline = new Deadline(() => this.#exchange?.isLate());
+  /** Whether its answer was whole, and it is not known yet whether anything came behind it. */
+  rests = false;
   readonly #keepAlive = new Deadline(() => this.#unlessBusy());
   readonly #watch: ConnectionWatch;
   #exchange: Exchange | null = null;
