@@ -1,5 +1,5 @@
 import type { Access, AttributeSet } from '../policy/types.ts';
-import type { ActorRef, AttributeValue } from '../store/changes.ts';
+import type { ActorRef } from '../store/changes.ts';
 import { inAccess } from './attribute-names.ts';
 
 const utcNow = inAccess('@Environment[UtcNow]');
@@ -29,36 +29,18 @@ export interface TimedQuestion {
   readonly asked: () => boolean;
 }
 
-/** An environment that notices when it is asked what time it is. */
-class TimedEnvironment {
-  readonly [name: string]: AttributeValue;
-  readonly #now: number;
-  #asked = false;
-
-  constructor(now: number, others: AttributeSet) {
-    this.#now = now;
-    for (const [name, value] of Object.entries(others))
-      if (name !== utcNow) Object.defineProperty(this, name, { value, enumerable: true });
-  }
-
-  get [utcNow](): string {
-    this.#asked = true;
-    return new Date(this.#now).toISOString();
-  }
-
-  static wasAsked(environment: TimedEnvironment): boolean {
-    return environment.#asked;
-  }
-}
-
 /** The access as it would be asked at `now` (milliseconds since the epoch), whatever time it was first asked at. */
 export function questionAt(access: Access, now: number): TimedQuestion {
+  let asked = false;
   const { attributes } = access;
-  const environment = new TimedEnvironment(now, attributes?.environment ?? {});
-  return {
-    access: { ...access, attributes: { ...attributes, environment } },
-    asked: () => TimedEnvironment.wasAsked(environment),
-  };
+  const environment = Object.defineProperty({ ...attributes?.environment }, utcNow, {
+    enumerable: true,
+    get: () => {
+      asked = true;
+      return new Date(now).toISOString();
+    },
+  });
+  return { access: { ...access, attributes: { ...attributes, environment } }, asked: () => asked };
 }
 
 /** The access in that environment, whatever it says of one itself. */
