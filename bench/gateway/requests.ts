@@ -3,7 +3,8 @@ import { ratiosOf, repeated, spreadOf } from '../measure.ts';
 import type { BenchRow } from '../row.ts';
 import { connections, load, ours, rounds, withToken, type House } from './house.ts';
 
-const roundSeconds = 1;
+/** Shorter ones find a process that has just been idle for the rounds of the others. */
+const roundSeconds = 3;
 /** What is compiled while it runs goes on getting faster for so long. */
 const warmUpSeconds = 15;
 
