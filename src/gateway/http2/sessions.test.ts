@@ -222,7 +222,8 @@ describe('requests over HTTP/2', () => {
       { kind: 'request.decided', allowed: true },
       { kind: 'request.ended', status: 200, ending: 'completed' },
     ]);
-    expect(headers['x-request-id']).toBeDefined();
+    const ids = gateway.facts.slice(before).map(({ attribution }) => attribution.requestId);
+    expect(ids).toEqual([headers['x-request-id'], headers['x-request-id']]);
   });
 
   it('answers a HEAD, and what has no body, with a head alone', async () => {
