@@ -2,11 +2,10 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { alice, allow, callerOf, TestGateway, until } from '../testing/gateway.ts';
+import { type TestGateway, until } from '../testing/gateway.ts';
 import { errorCodes, flags, frame, FrameConnection, frameTypes, uint32 } from '../testing/http2-frames.ts';
-import { proxyOptions } from '../testing/proxy-options.ts';
+import { webGateway } from '../testing/web-gateway.ts';
 import type { ProxiedSurface } from '../adapters/web/proxied.ts';
-import { webSurface } from '../adapters/web/surface.ts';
 
 let gateway: TestGateway;
 let surface: ProxiedSurface;
@@ -39,21 +38,13 @@ describe.each(['http1', 'h2c'] as const)('an upload to an upstream of %s', (prot
       socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-    surface = webSurface(
-      {
-        name: 'web',
-        upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-        protocol,
-        scope: '/connections/web',
-        rules: [{ methods: ['POST'], path: '/*', action: 'Contoso.Web/all/action' }],
-      },
-      proxyOptions,
-    );
-    gateway = await TestGateway.start({
-      surfaces: [surface],
-      tokens: new Map([['good', callerOf(alice)]]),
-      decide: allow,
-    });
+    ({ gateway, surface } = await webGateway({
+      name: 'web',
+      upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      protocol,
+      scope: '/connections/web',
+      rules: [{ methods: ['POST'], path: '/*', action: 'Contoso.Web/all/action' }],
+    }));
   });
   afterEach(async () => {
     await gateway.close();

@@ -120,8 +120,7 @@ test('a token that would outlive the publication of its key is never issued', as
     idType: 'user',
   } as const;
   await expect(room.tokens.issue({ ...request, lifetimeSeconds: 7201 })).rejects.toThrow(RangeError);
-  await expect(room.tokens.issue({ ...request, lifetimeSeconds: 7200 })).resolves.toMatchObject({
-    token: expect.stringMatching(/^eyJ/),
-  });
+  const { token } = await room.tokens.issue({ ...request, lifetimeSeconds: 7200 });
+  expect(token).toMatch(/^eyJ/);
   expect(by.chain).toHaveLength(1);
 });

@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startWatch } from '../../../lib/testing/processor-time.ts';
-import { alice, allow, callerOf, TestGateway, until } from '../../testing/gateway.ts';
-import { proxyOptions } from '../../testing/proxy-options.ts';
+import { type TestGateway, until } from '../../testing/gateway.ts';
+import { webGateway } from '../../testing/web-gateway.ts';
 import { EchoUpstream } from '../../testing/upstream.ts';
 import type { ProxiedSurface } from './proxied.ts';
-import { webSurface } from './surface.ts';
 
 let upstream: EchoUpstream;
 let surface: ProxiedSurface;
@@ -13,20 +12,12 @@ const headers = { authorization: 'Bearer good', accept: 'text/event-stream' };
 
 beforeEach(async () => {
   upstream = await EchoUpstream.start();
-  surface = webSurface(
-    {
-      name: 'feed',
-      upstream: upstream.origin,
-      scope: '/connections/feed',
-      rules: [{ methods: ['GET'], path: '/*', action: 'Contoso.Feed/read' }],
-    },
-    proxyOptions,
-  );
-  gateway = await TestGateway.start({
-    surfaces: [surface],
-    tokens: new Map([['good', callerOf(alice)]]),
-    decide: allow,
-  });
+  ({ gateway, surface } = await webGateway({
+    name: 'feed',
+    upstream: upstream.origin,
+    scope: '/connections/feed',
+    rules: [{ methods: ['GET'], path: '/*', action: 'Contoso.Feed/read' }],
+  }));
 });
 afterEach(async () => {
   await gateway.close();

@@ -1,11 +1,10 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { alice, allow, callerOf, TestGateway, until } from '../../testing/gateway.ts';
-import { proxyOptions } from '../../testing/proxy-options.ts';
+import { type TestGateway, until } from '../../testing/gateway.ts';
+import { webGateway } from '../../testing/web-gateway.ts';
 import { RawUpstream } from '../../testing/raw-upstream.ts';
 import type { ProxiedSurface } from './proxied.ts';
-import { webSurface } from './surface.ts';
 
 // A client that waits to be told that its body is wanted, an upstream that says so or not, and us between them.
 
@@ -20,20 +19,12 @@ async function open(answer: Parameters<typeof RawUpstream.start>[0]): Promise<vo
     heads.push(head);
     answer(socket, head);
   });
-  surface = webSurface(
-    {
-      name: 'store',
-      upstream: upstream.origin,
-      scope: '/connections/store',
-      rules: [{ methods: ['PUT'], path: '/*', action: 'Contoso.Store/write' }],
-    },
-    proxyOptions,
-  );
-  gateway = await TestGateway.start({
-    surfaces: [surface],
-    tokens: new Map([['good', callerOf(alice)]]),
-    decide: allow,
-  });
+  ({ gateway, surface } = await webGateway({
+    name: 'store',
+    upstream: upstream.origin,
+    scope: '/connections/store',
+    rules: [{ methods: ['PUT'], path: '/*', action: 'Contoso.Store/write' }],
+  }));
 }
 afterEach(async () => {
   await gateway.close();
