@@ -77,7 +77,7 @@ export class ExchangeRecord {
       ...(session.sentAgain === null ? {} : { sentAgain: session.sentAgain }),
       ...(joined === null || session.messages === null
         ? {}
-        : { webSocket: { ...session.messages, closeCode: joined.closeCode } }),
+        : { webSocket: { ...countsOf(session.messages), closeCode: joined.closeCode } }),
     }).catch((thrown: unknown) => {
       log.error({ err: thrown, request: this.#request }, 'gateway: the end of an exchange was not recorded');
     });
@@ -95,4 +95,8 @@ export class ExchangeRecord {
       cause: thrown,
     });
   }
+}
+
+function countsOf({ received, sent, withheld }: NonNullable<LiveSession['messages']>) {
+  return { received, sent, ...(withheld > 0 && { withheld }) };
 }

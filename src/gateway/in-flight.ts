@@ -311,7 +311,8 @@ export class InFlight {
       return;
     }
     const headers = { ...reply.headers, 'x-request-id': this.head.id };
-    this.#joint = switchProtocols({ request: waiting.request, socket, upstream, headers }, session);
+    const { admit = null } = reply;
+    this.#joint = switchProtocols({ request: waiting.request, socket, upstream, headers, admit }, session);
     this.#answered = true;
   }
 

@@ -35,8 +35,8 @@ export class LiveSession {
   readonly startedAt: number;
   requestBytes = 0;
   responseBytes = 0;
-  /** Messages each way, once it is a WebSocket. */
-  messages: { received: number; sent: number } | null = null;
+  /** Messages each way, and those that the upstream never got, once it is a WebSocket. */
+  messages: { received: number; sent: number; withheld: number } | null = null;
   /** Why its upstream was asked a second time; null where it was not. */
   sentAgain: string | null = null;
   /** What of policy no longer allows it, for whoever is cut off; null where no policy is to blame. */

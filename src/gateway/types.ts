@@ -6,6 +6,7 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { RequestId } from '../lib/ids.ts';
 import type { Access, Decision } from '../policy/types.ts';
 import type { Attribution } from '../store/changes.ts';
+import type { Admit } from './web-socket/admit.ts';
 import type { UpstreamWebSocket } from './web-socket/dial.ts';
 
 /** The head of a request after the edge has checked it; `path` is byte for byte what would be forwarded. */
@@ -128,6 +129,8 @@ export interface Reply {
   readonly trailers?: () => Readonly<Record<string, string | readonly string[]>>;
   /** In answer to an upgrade, with status 101 and without a body: the client is joined to it. */
   readonly upstream?: UpstreamWebSocket;
+  /** With `upstream`: which messages of the client it gets. Absent: all of them. */
+  readonly admit?: Admit;
 }
 
 /**

@@ -64,8 +64,13 @@ export type RequestFact =
       readonly ending: string;
       /** Why the upstream was asked a second time: `connect`, `connect-timeout`, `closed`. */
       readonly sentAgain?: string;
-      /** Of a WebSocket: messages each way, and the code that closed it (RFC 6455 §7.4). */
-      readonly webSocket?: { readonly received: number; readonly sent: number; readonly closeCode: number };
+      /** Of a WebSocket: messages each way, those of the client that were withheld, and the code that closed it (RFC 6455 §7.4). */
+      readonly webSocket?: {
+        readonly received: number;
+        readonly sent: number;
+        readonly withheld?: number;
+        readonly closeCode: number;
+      };
     }
   /** The same of many reads of one caller that came to their end within a moment. The ledger makes it; nobody else does. */
   | {

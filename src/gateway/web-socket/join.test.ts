@@ -127,6 +127,31 @@ it('reads a sender no further than thousands of frames wait for a slow receiver,
   await until(() => people.opened[0]?.messages.length === count);
 });
 
+it('reads a sender no further either while the answers to what is withheld wait', async () => {
+  const [people, lab] = [await server(), await server()];
+  const ends = { client: await open(people.origin), upstream: await open(lab.origin) };
+  let withheld = 0;
+  ends.client.webSocket.resume();
+  joinWebSockets({
+    ...ends,
+    received: ignore,
+    sent: ignore,
+    admit: () => ({ answer: Buffer.of(7) }),
+    withheld: () => (withheld += 1),
+  });
+  people.echoes = false;
+  await until(() => people.opened.length === 1);
+  ends.client.socket.cork();
+  const count = 100_000;
+  for (let i = 0; i < count; i++) people.opened[0]?.webSocket.send('');
+  await until(() => ends.client.webSocket.isPaused);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(withheld).toBeLessThan(40_000);
+  ends.client.socket.uncork();
+  await until(() => people.opened[0]?.messages.length === count);
+  expect(lab.opened[0]?.messages).toEqual([]);
+});
+
 it('gives up an upstream that takes the connection and never answers', async () => {
   const silent = createServer((socket) => socket.on('error', ignore));
   silent.listen(0, '127.0.0.1');

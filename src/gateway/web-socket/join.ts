@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
+import type { Admit } from './admit.ts';
 import { webSocketBounds } from './bounds.ts';
 import type { Closing } from './closing.ts';
 
@@ -15,6 +16,10 @@ export interface Joining {
   readonly upstream: End;
   /** Told of every message of the client that is passed on. */
   readonly received: (bytes: number) => void;
+  /** Asked of every message of the client, which is passed on where it is absent. */
+  readonly admit?: Admit | null;
+  /** Told of every message of the client that is not. */
+  readonly withheld?: () => void;
   /** Told of every message of the upstream that is passed on. */
   readonly sent: (bytes: number) => void;
   /** How often the ends are asked whether they are there. */
@@ -72,7 +77,7 @@ export function joinWebSockets(joining: Joining): Joint {
     }, milliseconds);
   };
 
-  const passOn = (from: Side, to: Side, count: (bytes: number) => void): void => {
+  const passOn = (from: Side, to: Side, count: (bytes: number) => void, admit: Admit | null): void => {
     const source = ends[from].webSocket;
     const target = ends[to].webSocket;
     const { waitingBytes, waitingFrames } = webSocketBounds;
@@ -86,9 +91,18 @@ export function joinWebSockets(joining: Joining): Joint {
       frames += 1;
       if (end === null && (target.bufferedAmount > waitingBytes || frames > waitingFrames)) source.pause();
     };
+    /** Who does not take the answers to what is withheld is not read either. */
+    const withhold = (answer: Uint8Array | null): void => {
+      joining.withheld?.();
+      if (answer === null) return;
+      source.send(answer, { binary: true }, relieve);
+      hold();
+    };
     source.on('message', (data: RawData, binary: boolean) => {
       if (end !== null) return;
       const bytes = bytesOf(data);
+      const admitted = admit === null ? 'pass' : admit(bytes, binary);
+      if (admitted !== 'pass') return withhold(admitted.answer);
       count(bytes.length);
       target.send(bytes, { binary }, relieve);
       hold();
@@ -141,8 +155,8 @@ export function joinWebSockets(joining: Joining): Joint {
   }, joining.pingMilliseconds ?? webSocketBounds.pingMilliseconds);
   asking.unref();
 
-  passOn('client', 'upstream', joining.received);
-  passOn('upstream', 'client', joining.sent);
+  passOn('client', 'upstream', joining.received, joining.admit ?? null);
+  passOn('upstream', 'client', joining.sent, null);
   ends.upstream.webSocket.resume();
   return {
     over,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { LiveSession } from '../live-sessions.ts';
 import { acceptWebSocket } from './accept.ts';
+import type { Admit } from './admit.ts';
 import type { UpstreamWebSocket } from './dial.ts';
 import { joinWebSockets, type Joint } from './join.ts';
 
@@ -12,6 +13,7 @@ export interface Switching {
   readonly upstream: UpstreamWebSocket;
   /** Of the answer, besides those of the handshake. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly admit?: Admit | null;
 }
 
 /**
@@ -19,12 +21,12 @@ export interface Switching {
  * handshake cannot be answered, and then has let go of the upstream.
  */
 export function switchProtocols(
-  { request, socket, upstream, headers }: Switching,
+  { request, socket, upstream, headers, admit = null }: Switching,
   session: Pick<LiveSession, 'messages' | 'requestBytes' | 'responseBytes'>,
 ): Joint {
   const { subprotocol } = upstream;
   const client = accepted(() => acceptWebSocket({ request, socket, subprotocol, headers }), upstream);
-  const messages = { received: 0, sent: 0 };
+  const messages = { received: 0, sent: 0, withheld: 0 };
   session.messages = messages;
   return joinWebSockets({
     client: { webSocket: client, socket },
@@ -32,6 +34,10 @@ export function switchProtocols(
     received: (bytes) => {
       messages.received++;
       session.requestBytes += bytes;
+    },
+    admit,
+    withheld: () => {
+      messages.withheld++;
     },
     sent: (bytes) => {
       messages.sent++;

@@ -132,6 +132,8 @@ export interface WebSocketCounts {
   readonly closeCode: number;
   readonly received: number;
   readonly sent: number;
+  /** Of the client's, those that the upstream did not get; absent where it got all of them. */
+  readonly withheld: number | undefined;
 }
 
 /** Those that depend on the kind of request. */

@@ -134,6 +134,7 @@ function ended(fact: RequestEnded): Described {
               closeCode: fact.webSocket.closeCode,
               received: fact.webSocket.received,
               sent: fact.webSocket.sent,
+              withheld: fact.webSocket.withheld,
             },
       operation: fact.operation,
       scope: fact.scope,

@@ -1,4 +1,6 @@
-import { personBrowser } from '../person-browser.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { personBrowser, type PersonBrowser } from '../person-browser.ts';
 import type { Expect } from './known.ts';
 import type { Laboratory } from './laboratory.ts';
 import { execute } from './page.ts';
@@ -9,6 +11,7 @@ export async function inBrowser(lab: Laboratory, expectThat: Expect): Promise<vo
   const address = `https://page.localhost:${lab.port}/lab`;
   const alice = await personBrowser(listener, { name: 'alice@lab.example', password: lab.password });
   const bob = await personBrowser(listener, { name: 'bob@lab.example', password: lab.password });
+  const dora = await personBrowser(listener, { name: 'dora@lab.example', password: lab.password });
   try {
     await alice.open(address);
     await alice.page.getByRole('tab', { name: 'Launcher' }).waitFor();
@@ -32,8 +35,55 @@ export async function inBrowser(lab: Laboratory, expectThat: Expect): Promise<vo
       /do not have access to this/.test(refused),
       refused.slice(0, 400),
     );
+    await together(lab, { writer: alice, reader: dora }, expectThat);
   } finally {
     await alice.close();
     await bob.close();
+    await dora.close();
   }
+}
+
+/** Two people have one notebook open, with jupyter-collaboration: one of them may write it, the other may read it. */
+async function together(
+  lab: Laboratory,
+  { writer, reader }: Readonly<Record<'writer' | 'reader', PersonBrowser>>,
+  expectThat: Expect,
+): Promise<void> {
+  const address = `https://page.localhost:${lab.port}/lab/tree/team-a/notes.ipynb`;
+  await reader.open(address);
+  const readers = reader.page.locator('.jp-Notebook');
+  await readers.getByText('as it was').waitFor();
+  await withoutKernel(reader);
+  await reader.page.getByText('notebook is read-only').waitFor();
+  expectThat('a reader’s page shows the notebook, and that it is for reading', true);
+  await writer.page.goto(address);
+  const cell = writer.page.locator('.jp-Notebook .cm-content').first();
+  await cell.getByText('as it was').waitFor();
+  await withoutKernel(writer);
+  await cell.click();
+  await writer.page.keyboard.press('Control+End');
+  await writer.page.keyboard.type(', and more');
+  await readers.getByText('as it was, and more').waitFor();
+  expectThat('what a writer types appears there', true);
+  await reader.page.locator('.jp-Notebook .cm-content').first().click();
+  await reader.page.keyboard.type('by a reader');
+  await writer.page.keyboard.press('Control+s');
+  const file = join(lab.page.work, 'team-a', 'notes.ipynb');
+  await until(() => readFileSync(file, 'utf8').includes('as it was, and more'));
+  const [saved, seen] = [readFileSync(file, 'utf8'), await cell.innerText()];
+  expectThat(
+    'what a reader types is neither in the file nor on the writer’s page',
+    !saved.includes('by a reader') && !seen.includes('by a reader'),
+    { saved, seen },
+  );
+}
+
+/** Answers what JupyterLab asks of a notebook that names no kernel. */
+async function withoutKernel({ page }: PersonBrowser): Promise<void> {
+  await page.getByRole('dialog').getByRole('button', { name: 'No Kernel' }).click();
+}
+
+async function until(holds: () => boolean, milliseconds = 15_000): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  while (!holds() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { request, type Agent } from 'undici';
 import type { PrincipalRecord } from '../../../src/store/changes.ts';
 import { handshake, parsed } from './ask.ts';
@@ -128,21 +130,48 @@ export async function inDirectories(lab: Laboratory, agent: Agent, expectThat: E
   const session = await opened(alice, 'team-a/notes.ipynb');
   const { fileId, sessionId } = parsed(session.text);
   expectThat('Alice opens a document together with others', typeof fileId === 'string', session);
-  expectThat('Bob, a reader, does not', (await opened(bob, 'team-a/notes.ipynb')).status === 403);
-  expectThat('nor Alice one of team-b', (await opened(alice, 'team-b/notes.ipynb')).status === 403);
-  const enter = async (who: PrincipalRecord, id: string) =>
-    handshake(
-      lab.ca,
-      `wss://localhost:${lab.port}/connections/team/api/collaboration/room/json:notebook:${id}?sessionId=${String(sessionId)}`,
-      `Bearer ${await lab.token(who, 'team')}`,
-    );
-  const entered = await enter(alice, String(fileId));
-  expectThat('she enters its room', entered === 101, entered);
-  const reader = await enter(bob, String(fileId));
-  expectThat('a reader does not, who knows its id', reader === 403, reader);
+  const readers = await opened(bob, 'team-a/notes.ipynb');
+  expectThat('Bob, a reader, opens it too', parsed(readers.text)['fileId'] === fileId, readers);
+  expectThat('Alice opens none of team-b', (await opened(alice, 'team-b/notes.ipynb')).status === 403);
+  const room = `wss://localhost:${lab.port}/connections/team/api/collaboration/room/json:notebook:${String(fileId)}?sessionId=${String(sessionId)}`;
+  await inRoom(lab, room, expectThat);
+  const enter = async (who: PrincipalRecord) =>
+    handshake(lab.ca, room, `Bearer ${await lab.token(who, 'team')}`);
   await ask(dora, 'PATCH', '/api/contents/team-a/notes.ipynb', { path: 'team-b/moved.ipynb' });
-  const moved = await enter(alice, String(fileId));
-  expectThat('nor does Alice when it has moved to team-b', moved === 403, moved);
+  const moved = await enter(alice);
+  expectThat('Alice enters it no more when it has moved to team-b', moved === 403, moved);
+}
+
+/** Alice, who may write the document, and Bob, who may read it, in its room with the library that JupyterLab's server uses. */
+async function inRoom(lab: Laboratory, room: string, expectThat: Expect): Promise<void> {
+  const tokens = { alice: await lab.token(lab.alice, 'team'), bob: await lab.token(lab.bob, 'team') };
+  const { stdout } = await run(join(lab.venv, 'bin', 'python'), [join(import.meta.dirname, 'rooms.py')], {
+    env: { PATH: '/usr/bin:/bin', CA_FILE: lab.caFile, ROOM_URL: room, TOKENS: JSON.stringify(tokens) },
+  }).catch((error: unknown) => ({ stdout: `{"name":"failed","value":${JSON.stringify(String(error))}}` }));
+  const said = new Map<string, unknown>();
+  for (const line of stdout.trim().split('\n')) {
+    const { name, value } = parsed(line);
+    said.set(String(name), value);
+  }
+  const shown = Object.fromEntries(said);
+  const saved = readFileSync(join(lab.team.work, 'team-a', 'notes.ipynb'), 'utf8');
+  expectThat('both see the same document in its room', said.get('same') === true, shown);
+  expectThat('what Alice writes comes to Bob', said.get('reader sees') === true, shown);
+  expectThat('what Bob writes comes to nobody', said.get('writer does not see') === true, shown);
+  expectThat('nor is it there for whoever comes', said.get('nor does whoever comes') === true, shown);
+  expectThat('Bob is told that he saved nothing', equal(said.get('reader saves'), ['failed']), shown);
+  expectThat('Alice saves', equal(said.get('writer saves'), ['success']), shown);
+  expectThat(
+    'the file holds what she wrote, and nothing of his',
+    saved.includes('from Alice') && !saved.includes('from Bob'),
+    saved.slice(0, 400),
+  );
+}
+
+const run = promisify(execFile);
+
+function equal(value: unknown, wanted: unknown): boolean {
+  return JSON.stringify(value) === JSON.stringify(wanted);
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

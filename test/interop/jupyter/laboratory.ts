@@ -22,6 +22,7 @@ export const sharedToken = 'the-token-of-the-shared-server-0123456789';
 
 /** Two notebook servers behind one Lockstep: Alice's own, which knows people, and a shared one as it comes. */
 export interface Laboratory {
+  readonly venv: string;
   readonly url: string;
   readonly port: number;
   readonly caFile: string;
@@ -124,6 +125,8 @@ export async function openLaboratory(venv: string): Promise<Laboratory> {
       [alice.id, 'User', 'team/directories/team-a', scientist],
       [bob.id, 'User', 'team/directories/team-a', roleIds.reader],
       [dora.id, 'User', 'team', scientist],
+      [dora.id, 'User', 'page', visitor],
+      [dora.id, 'User', 'page/directories/team-a', roleIds.reader],
     ] as const) {
       await putRoleAssignment(tx, record, {
         id: newGuid(),
@@ -153,7 +156,7 @@ export async function openLaboratory(venv: string): Promise<Laboratory> {
         `c.LockstepIdentityProvider.ca_file = "${caFile}"`,
       ],
     });
-  for (const name of ['team', 'shared']) plantTree(join(temporary, name, 'work'));
+  for (const name of ['team', 'shared', 'page']) plantTree(join(temporary, name, 'work'));
   const [own, page, team, shared] = await Promise.all([
     knowing('own', ownPort, '/connections/own'),
     knowing('page', pagePort, ''),
@@ -167,6 +170,7 @@ export async function openLaboratory(venv: string): Promise<Laboratory> {
     }),
   ]);
   return {
+    venv,
     url: lockstep.url,
     port,
     caFile,

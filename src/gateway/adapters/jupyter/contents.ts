@@ -15,6 +15,16 @@ export function describeFile(request: JupyterRequest): Described {
   return describeRequest(request, { scope: scopeOfPath(request.scope, path) });
 }
 
+/**
+ * A document that is opened together with others. JupyterLab writes its path as one name, slashes encoded, and the server
+ * takes it as it then is: one that began with a slash could lead out of the server's directory.
+ */
+export function describeDocument(request: JupyterRequest): Described {
+  const text = decodeURIComponent(request.path.replace(beneath, ''));
+  if (/^\/\/|\/$/.test(text)) throw failure('invalid_request', 'The path begins or ends with a slash.');
+  return describeRequest(request, { scope: scopeOfPath(request.scope, pathOfText(text)) });
+}
+
 /** A file's content, or a directory with what of it the caller may see. */
 export function describeContents(request: JupyterRequest): Described {
   const { path, of } = addressed(request);
@@ -41,11 +51,22 @@ async function serveContents(request: JupyterRequest, exchange: Exchange, path: 
   const rawQuery = query.toString();
   if (type !== 'directory') {
     mustAllow(exchange, decision);
-    return request.forward(exchange, { rawQuery });
+    const model = await request.forward(exchange, { rawQuery });
+    const isOutline = model.status === 200 && query.getAll('content').at(-1) === '0';
+    return isOutline ? writableByCaller(exchange, scope, model) : model;
   }
   const unconditional = { 'if-none-match': undefined, 'if-modified-since': undefined };
   const reply = await request.forward(exchange, { rawQuery, headers: unconditional });
   return reply.status === 200 ? visibleOf(request, exchange, path, reply) : reply;
+}
+
+const fileModel = z.looseObject({ writable: z.boolean().nullish() });
+
+/** What is there without its content, from which JupyterLab takes whether a document that is open may be changed. */
+async function writableByCaller(exchange: Exchange, scope: string, reply: Reply): Promise<Reply> {
+  const [writing] = await exchange.decideEach([accessTo(actions.writeFiles, scope)]);
+  if (writing?.allowed === true) return reply;
+  return jsonReply(reply, { ...(await jsonOf(reply, fileModel)), writable: false });
 }
 
 const directoryModel = z.looseObject({

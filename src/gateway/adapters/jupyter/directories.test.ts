@@ -155,6 +155,7 @@ describe('files', () => {
     ['GET', '/nbconvert/html/team-b/b.ipynb'],
     ['GET', '/api/resolvePath?path=/etc/passwd'],
     ['PUT', '/api/collaboration/session/team-b/b.ipynb'],
+    ['PUT', '/api/collaboration/session/team-b%2Fb.ipynb'],
     ['GET', '/api/collaboration/timeline/team-b/b.ipynb?format=json&type=notebook'],
   ])('of others are not to be had: %s %s', async (method, path) => {
     const { status, text } = await ask(method, path);
@@ -170,6 +171,14 @@ describe('files', () => {
     ['GET', '/api/contents/team-a/%252e%252e/team-b'],
     ['GET', '/files/team-a/..%5cteam-b'],
     ['GET', '/api/contents/team-a//b'],
+    ['PUT', '/api/collaboration/session/team-a%2F..%2Fteam-b%2Fb.ipynb'],
+    ['PUT', '/api/collaboration/session/%2Fteam-a%2Fa.ipynb'],
+    ['PUT', '/api/collaboration/session/%2Fetc%2Fpasswd'],
+    ['PUT', '/api/collaboration/session/team-a%2F'],
+    ['PUT', '/api/collaboration/session/team-a%2F%2Fa.ipynb'],
+    ['PUT', '/api/collaboration/session/team-a%5C..%5Cteam-b'],
+    ['PUT', '/api/collaboration/session/team-a/b%2F..%2Fc'],
+    ['GET', '/api/collaboration/timeline/team-a%2Fa.ipynb'],
   ])('have one spelling: %s %s', async (method, path) => {
     const text = await gateway.raw(
       `${method} /connections/lab${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n`,
@@ -189,8 +198,20 @@ describe('files', () => {
     ['GET', '/files/team-a/a.csv?download=1'],
     ['GET', '/nbconvert/html/team-a/a.ipynb'],
     ['PUT', '/api/collaboration/session/team-a/a.ipynb'],
+    ['PUT', '/api/collaboration/session/team-a%2Fa.ipynb'],
   ])('of one’s own are: %s %s', async (method, path) => {
     expect((await ask(method, path)).status).toBe(200);
+  });
+
+  it('are told to be for reading only to who may not write them, where that is asked and not their content', async () => {
+    const outline = '/api/contents/team-b/b.ipynb?content=0';
+    grants.push({ scope: `${files}/team-b`, actions: [readFiles] });
+    expect(JSON.parse((await ask('GET', outline)).text)).toMatchObject({ type: 'file', writable: false });
+    const denied = gateway.facts.filter((fact) => fact.kind === 'request.decided' && !fact.allowed);
+    expect(denied).toEqual([]);
+    expect((await ask('GET', '/api/contents/team-b/b.ipynb')).text).not.toContain('writable');
+    grants.push({ scope: `${files}/team-b`, actions: [writeFiles] });
+    expect((await ask('GET', outline)).text).not.toContain('writable');
   });
 
   it('of nobody in particular are read from the root, which a right at a directory is none to', async () => {
@@ -379,11 +400,11 @@ describe('a room of a document', () => {
   const room = (id: string) =>
     handshake(`wss://localhost:${gateway.port}/connections/lab/api/collaboration/room/${id}`);
 
-  it('is for those who may write it, not for those who may read it', async () => {
-    expect(await room(`json:notebook:${documentOfB}`)).toBe(403);
-    grants.push({ scope: `${files}/team-b`, actions: [readFiles] });
+  it('is for those who may read it', async () => {
     expect(await room(`json:notebook:${documentOfB}`)).toBe(403);
     grants.push({ scope: `${files}/team-b`, actions: [writeFiles] });
+    expect(await room(`json:notebook:${documentOfB}`)).toBe(403);
+    grants.push({ scope: `${files}/team-b`, actions: [readFiles] });
     expect(await room(`json:notebook:${documentOfB}`)).not.toBe(403);
   });
 

@@ -14,6 +14,7 @@ export type Subject =
   | 'kernels'
   | 'one-session-or-kernel'
   | 'kernel-use'
+  | 'document'
   | 'room';
 
 export interface JupyterRoute extends WebRule {
@@ -86,10 +87,10 @@ export const jupyterRoutes: readonly JupyterRoute[] = [
   // Says of any path, of the server's whole disk, whether it is there.
   ...rules(get, use, ['/api/resolvePath']),
 
-  // Documents that several write at once.
-  ...rules(['PUT'], writeFiles, ['/api/collaboration/session/*'], 'file'),
+  // Documents that several write at once. Who may only read one is in its room all the same: what they send stays here.
+  ...rules(['PUT'], readFiles, ['/api/collaboration/session/*'], 'document'),
   ...rules(get, readFiles, ['/api/collaboration/timeline/*'], 'file'),
-  ...sockets(writeFiles, ['/api/collaboration/room/:room'], 'room'),
+  ...sockets(readFiles, ['/api/collaboration/room/:room'], 'room'),
   ...rules(['PUT'], writeFiles, ['/api/collaboration/undo_redo/:room'], 'room'),
   ...rules(get, readFiles, ['/api/collaboration/fork/:room'], 'room'),
   ...rules(['PUT', 'DELETE'], writeFiles, ['/api/collaboration/fork/:room'], 'room'),
@@ -108,7 +109,9 @@ export const jupyterRoutes: readonly JupyterRoute[] = [
   ...rules(['POST'], use, ['/lab/api/build', '/lab/api/extensions', '/lab/api/plugins']),
 ];
 
-/** Names of settings and workspaces may hold slashes, which JupyterLab encodes. */
+/** Names of settings and workspaces may hold slashes, which JupyterLab encodes, and so it writes the path of a document. */
 export function admitsSlashInName(path: string): boolean {
-  return /^\/lab\/api\/(?:settings|workspaces|translations)\/[^/]+$/.test(path);
+  return /^\/(?:lab\/api\/(?:settings|workspaces|translations)|api\/collaboration\/session)\/[^/]+$/.test(
+    path,
+  );
 }

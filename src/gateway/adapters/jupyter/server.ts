@@ -10,6 +10,7 @@ import {
   describeContents,
   describeConversion,
   describeCreation,
+  describeDocument,
   describeFile,
   describeMove,
 } from './contents.ts';
@@ -48,6 +49,7 @@ const describers: Readonly<Record<Subject, (request: JupyterRequest) => Describe
   kernels: describeKernels,
   'one-session-or-kernel': describeOne,
   'kernel-use': describeUse,
+  document: describeDocument,
   room: describeRoom,
 };
 
