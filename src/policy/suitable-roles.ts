@@ -1,6 +1,7 @@
 import type { RoleDefinition } from '../store/changes.ts';
 import { roleIds } from './built-in-roles.ts';
 import type { Remedy } from './explanation.ts';
+import { byPower, givesAccess, powerOf, type RolePower } from './role-power.ts';
 import { isWithin, normalizeScope } from './scope.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
@@ -10,23 +11,36 @@ const shown = 5;
 /** Given to jobs alone, by the workspace itself: no advice for a person. */
 const jobRoles: ReadonlySet<string> = new Set([roleIds.lockstepJobRuntime, roleIds.lockstepJobSelf]);
 
-/** Roles that contain the action and may be assigned at one of the scopes, the least powerful first. */
+/**
+ * Roles that contain the action and may be assigned at one of the scopes, the least powerful first. One that gives
+ * access away is among them only where no other is enough.
+ */
 export function suitableRoles(
   snapshot: PolicySnapshot,
   access: Access,
   scopes: readonly string[],
 ): Remedy['roles'] {
   const action = access.action.toLowerCase();
-  const suitable: RoleDefinition[] = [];
+  const suitable: Suitable[] = [];
   for (const definition of snapshot.roleDefinitions()) {
     if (jobRoles.has(definition.id)) continue;
     if (!snapshot.permissionsOf(definition.id)?.contains(action, access.dataAction)) continue;
-    if (scopes.some((scope) => assignableAt(definition, scope))) suitable.push(definition);
+    if (scopes.some((scope) => assignableAt(definition, scope))) {
+      suitable.push({ definition, power: powerOf(definition) });
+    }
   }
-  return suitable
-    .sort((a, b) => power(a) - power(b) || a.roleName.localeCompare(b.roleName, 'en'))
+  const modest = suitable.filter(({ power }) => !givesAccess(power));
+  return (modest.length > 0 ? modest : suitable)
+    .sort(
+      (a, b) => byPower(a.power, b.power) || a.definition.roleName.localeCompare(b.definition.roleName, 'en'),
+    )
     .slice(0, shown)
-    .map(({ id, roleName, type }) => ({ id, roleName, type }));
+    .map(({ definition: { id, roleName, type } }) => ({ id, roleName, type }));
+}
+
+interface Suitable {
+  readonly definition: RoleDefinition;
+  readonly power: RolePower;
 }
 
 function assignableAt(definition: RoleDefinition, scope: string): boolean {
@@ -34,26 +48,4 @@ function assignableAt(definition: RoleDefinition, scope: string): boolean {
     const assignable = normalizeScope(text);
     return assignable !== null && isWithin(scope, assignable);
   });
-}
-
-/**
- * How much a role gives, for comparing roles only: a plain action counts one; a wildcard counts a thousand for each
- * level that it leaves open, counted down from four, and a tenth of it when it names what it ends in.
- */
-function power({ permissions }: RoleDefinition): number {
-  let sum = 0;
-  for (const { actions, notActions, dataActions, notDataActions } of permissions) {
-    for (const pattern of actions) sum += reach(pattern);
-    for (const pattern of dataActions) sum += reach(pattern);
-    sum -= Math.min(sum, notActions.length + notDataActions.length);
-  }
-  return sum;
-}
-
-function reach(pattern: string): number {
-  const star = pattern.indexOf('*');
-  if (star < 0) return 1;
-  const named = pattern.slice(0, star).split('/').length - 1;
-  const open = 10 ** (3 + Math.max(0, 4 - named));
-  return pattern.endsWith('*') ? open : open / 10;
 }
