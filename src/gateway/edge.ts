@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { newRequestId } from '../lib/ids.ts';
 import { CheckedHead } from './checked-head.ts';
-import type { Incoming } from './ends.ts';
+import { knowsInterimAnswers, type Incoming } from './ends.ts';
 import { hostOf, type HostRule } from './host-rule.ts';
 import { http2HeadOffence } from './http2/head-offence.ts';
 import { Http2Request } from './http2/request.ts';
@@ -46,6 +46,8 @@ const mostHeaders = 100;
  * `bytesBehind` came with a request for an upgrade before it was answered, and nobody can say what they are.
  */
 export function admit(request: Incoming, options: EdgeOptions, clock: Clock, bytesBehind = 0): Admission {
+  // RFC 9110 §10.1.1: of HTTP/1.0 an expectation is ignored.
+  if (!knowsInterimAnswers(request)) delete request.headers.expect;
   const target = request.url ?? '';
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);

@@ -32,6 +32,7 @@ export interface Connection {
   readonly remoteAddress?: string | undefined;
   /** The name for which a TLS connection was opened. */
   readonly servername?: unknown;
+  destroy?(): unknown;
 }
 
 /** The answer to it: a `ServerResponse` or an `Http2Response`. Its events: `drain`, `finish`, `close`. */
@@ -73,4 +74,20 @@ interface Emitting {
 /** What HTTP/1.1 does with its connection (ends it, tells of that) means nothing where others share it. */
 export function ownsConnection(request: Incoming): boolean {
   return !request.httpVersion.startsWith('2');
+}
+
+/** A client of HTTP/1.0 would take one for the answer. RFC 9110 §15.2. */
+export function knowsInterimAnswers(request: Incoming): boolean {
+  return request.httpVersion !== '1.0';
+}
+
+/**
+ * Nothing more of it is told. The connection goes too, where it is this exchange's: a body that breaks off must not look like
+ * one that ended. An answer that waits behind another on its connection has none yet, and Node would send it when its turn
+ * comes, so that the one of the request goes.
+ */
+export function destroyAtOnce(request: Incoming, response: Outgoing): void {
+  if (ownsConnection(request)) request.socket.destroy?.();
+  response.socket?.destroy();
+  response.destroy();
 }

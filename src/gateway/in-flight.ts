@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { cutError } from './denial.ts';
 import type { Admission } from './edge.ts';
-import type { Incoming, Outgoing } from './ends.ts';
+import { destroyAtOnce, knowsInterimAnswers, type Incoming, type Outgoing } from './ends.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { genericSurface } from './generic-surface.ts';
 import { grpcTrailers, isGrpc } from './grpc.ts';
@@ -204,7 +204,7 @@ export class InFlight {
   /** A call is told why, where there is room for it behind what it was sent. */
   #breakOff(error: LockstepError, { cutDetail }: LiveSession): void {
     if (!isGrpc(this.head) || this.#response.breakOff === undefined) {
-      destroyAtOnce(this.#response);
+      destroyAtOnce(this.#request, this.#response);
       return;
     }
     this.#brokenOff = true;
@@ -221,6 +221,7 @@ export class InFlight {
     try {
       await durable;
       if (this.#answered || this.#response.headersSent || this.#abort.signal.aborted) return;
+      if (!knowsInterimAnswers(this.#request)) return;
       const fields = Object.entries(hints).map(([name, value]) => [
         name,
         typeof value === 'string' ? value : [...value],
@@ -240,7 +241,7 @@ export class InFlight {
     }
     if (this.#response.headersSent) {
       this.#failed = true;
-      destroyAtOnce(this.#response);
+      destroyAtOnce(this.#request, this.#response);
       return;
     }
     let reply: Reply;
@@ -258,7 +259,7 @@ export class InFlight {
       await respond(reply, this.#responding(null));
     } catch {
       this.#failed = true;
-      destroyAtOnce(this.#response);
+      destroyAtOnce(this.#request, this.#response);
     }
   }
 
@@ -277,7 +278,7 @@ export class InFlight {
       discard(reply);
       if (session.cutReason === null && !this.#response.destroyed && !this.#abort.signal.aborted)
         throw thrown;
-      if (!this.#brokenOff) destroyAtOnce(this.#response);
+      if (!this.#brokenOff) destroyAtOnce(this.#request, this.#response);
     }
   }
 
@@ -307,7 +308,7 @@ export class InFlight {
     const socket = waiting?.release() ?? null;
     if (waiting === null || socket === null) {
       discard(reply);
-      destroyAtOnce(this.#response);
+      destroyAtOnce(this.#request, this.#response);
       return;
     }
     const headers = { ...reply.headers, 'x-request-id': this.head.id };
@@ -332,12 +333,6 @@ export class InFlight {
       joined,
     });
   }
-}
-
-/** The connection goes too, where it is this exchange's: a body that breaks off must not look like one that ended. */
-function destroyAtOnce(response: Outgoing): void {
-  response.socket?.destroy();
-  response.destroy();
 }
 
 /** Reported where the body is read; without a reader it is only a client that left. */

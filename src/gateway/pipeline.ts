@@ -5,7 +5,7 @@ import type { RecordFact } from '../ledger/events.ts';
 import { asLockstepError } from '../lib/errors.ts';
 import type { TenantId } from '../lib/ids.ts';
 import { admit, type Admission, type EdgeOptions } from './edge.ts';
-import type { Incoming, Outgoing } from './ends.ts';
+import { destroyAtOnce, type Incoming, type Outgoing } from './ends.ts';
 import { attributionOf, decidedFact } from './facts.ts';
 import { InFlight } from './in-flight.ts';
 import { Judging, type JudgingOptions } from './judging.ts';
@@ -64,7 +64,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           { err: asLockstepError(thrown), request: admission.head.id },
           'gateway: an exchange fell over',
         );
-        response.destroy();
+        destroyAtOnce(request, response);
       },
     );
     return admission;

@@ -111,7 +111,9 @@ export function asksForSealed({ correlation, ids = [] }: EventFilter): boolean {
 
 /** In lower case, without a slash at the end; null for the root, beneath which everything is. */
 function scopeOf(resource: string | undefined): string | null {
-  const scope = resource?.toLowerCase().replace(/\/+$/, '') ?? '';
+  let scope = resource?.toLowerCase() ?? '';
+  // Not by a pattern, which is tried again from every slash.
+  while (scope.endsWith('/')) scope = scope.slice(0, -1);
   return scope === '' ? null : scope;
 }
 

@@ -43,9 +43,10 @@ async function serveContents(request: JupyterRequest, exchange: Exchange, path: 
   // On the way to what somebody may see there are directories to go through.
   if (!decision.allowed && !request.holdsWithin(exchange, scope)) mustAllow(exchange, decision);
   const query = new URLSearchParams(head.rawQuery);
-  const asked = query.getAll('type').at(-1) ?? null;
   const type =
-    asked ?? (await questions.typeOf(request.path.replace(/\/$/, ''), askerOf(exchange))) ?? 'file';
+    typeAsked(query) ??
+    (await questions.typeOf(request.path.replace(/\/$/, ''), askerOf(exchange))) ??
+    'file';
   query.delete('type');
   query.append('type', type);
   const rawQuery = query.toString();
@@ -58,6 +59,15 @@ async function serveContents(request: JupyterRequest, exchange: Exchange, path: 
   const unconditional = { 'if-none-match': undefined, 'if-modified-since': undefined };
   const reply = await request.forward(exchange, { rawQuery, headers: unconditional });
   return reply.status === 200 ? visibleOf(request, exchange, path, reply) : reply;
+}
+
+const types = new Set(['directory', 'notebook', 'file']);
+
+/** Null where none is asked for. Blanks and control characters around it the server would take away: no other spelling counts. */
+function typeAsked(query: URLSearchParams): string | null {
+  const asked = query.getAll('type').at(-1) ?? null;
+  if (asked === null || types.has(asked)) return asked;
+  throw failure('invalid_request', '`type` is `directory`, `notebook` or `file`.');
 }
 
 const fileModel = z.looseObject({ writable: z.boolean().nullish() });

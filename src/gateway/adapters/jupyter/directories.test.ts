@@ -214,6 +214,15 @@ describe('files', () => {
     expect((await ask('GET', outline)).text).not.toContain('writable');
   });
 
+  it.each(['directory%20', '%09directory', '%00directory', 'directory%E2%80%83', 'Directory', ''])(
+    'are listed as what they are, however their type is spelt: ?type=%s',
+    async (type) => {
+      const { status } = await ask('GET', `/api/contents/team-a?type=${type}`);
+      expect(status).toBe(400);
+      expect(asked).toEqual([]);
+    },
+  );
+
   it('of nobody in particular are read from the root, which a right at a directory is none to', async () => {
     expect((await ask('GET', '/files/loose.txt')).status).toBe(403);
     grants.push({ scope: files, actions: [readFiles] });

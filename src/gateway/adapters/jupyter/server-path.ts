@@ -12,9 +12,12 @@ export type ServerPath = readonly string[];
 export function scopeOfPath(connectionScope: string, path: ServerPath): string {
   const root = connectionScope === '/' ? '' : connectionScope;
   const scope = [`${root}/directories`, ...path.map(caseSensitiveSegment)].join('/');
-  if (scope.length > 4096) throw failure('invalid_request', 'The path is too long to be decided on.');
+  if (scope.length > longest) throw tooLong();
   return scope;
 }
+
+/** More than a scope may have. Asked first: nothing that is done with a longer one is worth its time. */
+const longest = 4096;
 
 /** A path as it stands in an address, `/a/b%20c`; the edge has seen to its form. One slash at its end means nothing. */
 export function pathOfAddress(text: string): ServerPath {
@@ -27,7 +30,8 @@ export function pathOfAddress(text: string): ServerPath {
  * `invalid_request`.
  */
 export function pathOfText(text: string): ServerPath {
-  const trimmed = text.replace(/^\/+|\/+$/g, '');
+  if (text.length > longest) throw tooLong();
+  const trimmed = withoutSlashesAround(text);
   if (trimmed === '') return [];
   const names = trimmed.split('/');
   if (names.some((name) => name === '' || name === '.' || name === '..')) {
@@ -38,9 +42,22 @@ export function pathOfText(text: string): ServerPath {
   return names;
 }
 
+/** Not by a pattern: one that is tied to the end is tried again from every slash. */
+function withoutSlashesAround(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && text[start] === '/') start++;
+  while (end > start && text[end - 1] === '/') end--;
+  return text.slice(start, end);
+}
+
 /** The directory that a path is in; the root's is the root. */
 export function parentOf(path: ServerPath): ServerPath {
   return path.slice(0, -1);
+}
+
+function tooLong() {
+  return failure('invalid_request', 'The path is too long to be decided on.');
 }
 
 function unsafe(what: string) {

@@ -116,6 +116,19 @@ describe('a client that waits to send its body', () => {
     expect(client.told()).toBe('');
   });
 
+  it('is told nothing before the answer in HTTP/1.0, which knows no such thing', async () => {
+    await open((socket) => {
+      socket.write('HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n');
+      setTimeout(() => socket.write(taken), 100);
+    });
+    const answer = await gateway.raw(
+      'PUT /connections/store/a HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer good\r\n' +
+        'expect: 100-continue\r\ncontent-length: 5\r\n\r\nhello',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 201 /);
+    expect(heads[0]?.toLowerCase()).not.toContain('expect:');
+  });
+
   it('is told so in HTTP/2 too', async () => {
     await open((socket) => {
       setTimeout(() => {

@@ -95,7 +95,8 @@ export function publicLocation(location: string, realm: ResponseRealm): string {
   const beneath = target.pathname === basePath || target.pathname.startsWith(`${basePath}/`);
   if (!beneath) return location;
   const path = `${pathPrefix}${target.pathname.slice(basePath.length)}${target.search}${target.hash}`;
-  return absolute ? publicOrigin + path : path;
+  // A path that begins like the name of another host would be taken for that.
+  return absolute || /^[/\\]{2}/.test(path) ? publicOrigin + path : path;
 }
 
 function firstOf(value: string | string[] | undefined): string | undefined {

@@ -475,6 +475,22 @@ describe('the answer of the upstream', () => {
     expect(headers.get('location')).toBe(seen.replace('ORIGIN', gateway.origin));
   });
 
+  it.each([
+    ['/base', '/base//evil.example/x'],
+    ['/base', '/base/\\evil.example/x'],
+    ['/base', '/base/.//evil.example/x'],
+    ['', '/.//evil.example/x'],
+    ['', '/a/..//evil.example/x'],
+  ])('keeps a redirect within an upstream (%s) at its own host: %s', (base, location) => {
+    const address = upstreamAddress(`${upstream.origin}${base}`);
+    const publicOrigin = 'https://tracker.localhost';
+    const realm = { address, publicOrigin, pathPrefix: '', cookies: { namePrefix: '', path: null } };
+    // What a browser makes of it where the upstream is asked directly.
+    expect(new URL(location, upstream.origin).origin).toBe(upstream.origin);
+    const told = String(responseHeaders({ location }, realm)['location']);
+    expect(new URL(told, publicOrigin).origin).toBe(publicOrigin);
+  });
+
   it('keeps bytes outside ASCII in its headers as they are', async () => {
     upstream.answer = (_, response) => {
       response.socket?.end(
