@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { CookieKeys } from '../../identity/signin/cookie-keys.ts';
+import { failure } from '../../lib/errors.ts';
 import { cookieOf, setCookie } from '../../gateway/cookies.ts';
 import type { RequestHead } from '../../gateway/types.ts';
 import { browserCookieName } from '../entra/browser-cookies.ts';
@@ -15,6 +16,13 @@ export function fromOwnPage(head: RequestHead, publicUrl: string): boolean {
   const { origin } = head.headers;
   if (origin === undefined) return site === 'same-origin';
   return origin === new URL(publicUrl).origin || origin === head.origin;
+}
+
+/** Throws `csrf_refused` for a form of another site. */
+export function mustComeFromOwnPage(head: RequestHead, publicUrl: string): void {
+  if (!fromOwnPage(head, publicUrl)) {
+    throw failure('csrf_refused', 'The form was sent from another site, so nothing was done.');
+  }
 }
 
 /** One form of one browser or session. */
