@@ -110,6 +110,14 @@ async function printedAddress(child: ChildProcess): Promise<URL> {
   throw new Error(`no address was printed: ${text}`);
 }
 
+test('a server without connections says where they are configured', async () => {
+  const run = await admin.lockstep('connections');
+  expect([run.code, run.stderr]).toEqual([0, '']);
+  expect(run.stdout).toMatch(
+    /^No connection is configured\.\n.*config\.json.*\n.*start the server again\.\n$/,
+  );
+});
+
 test('a link of another server is not followed', async () => {
   const run = await bea.lockstep('login', '--link', 'https://evil.example/signin/link?code=x');
   expect(run.code).toBe(2);

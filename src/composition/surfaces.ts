@@ -24,7 +24,7 @@ import { mlflowSurface } from '../gateway/adapters/mlflow/surface.ts';
 import type { IdentityFacts } from '../gateway/adapters/web/identity-headers.ts';
 import type { ProxiedSurface } from '../gateway/adapters/web/proxied.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
-import type { EndpointView } from '../gateway/upstream/endpoint.ts';
+import { isUsed, lastErrorOf, type EndpointView } from '../gateway/upstream/endpoint.ts';
 import type { HostRule } from '../gateway/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
 import { actingAuthorities } from '../identity/acting-authorities.ts';
@@ -34,6 +34,7 @@ import type { PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { holdsRoleWithin } from '../policy/holds-role-within.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { configurationChangedSince } from './configuration-changed.ts';
 import { connectionScope } from './connection-scope.ts';
 import type { Foundation } from './foundation.ts';
 import type { Caller } from '../identity/caller.ts';
@@ -112,12 +113,10 @@ export function composeSurfaces(
 
   const connectionNames = new Set(Object.keys(config.connections));
   const { port } = new URL(publicUrl);
+  const ownOrigin = (name: string) => `https://${name}.${config.baseDomain}${port === '' ? '' : `:${port}`}`;
   const browsers = {
     signIns: identity.connectionSignIns,
-    originOf: (name: string) =>
-      connectionNames.has(name)
-        ? `https://${name}.${config.baseDomain}${port === '' ? '' : `:${port}`}`
-        : null,
+    originOf: (name: string) => (connectionNames.has(name) ? ownOrigin(name) : null),
   };
   const signInAddress = (name: string, state: string, path: string) =>
     `${publicUrl}/signin/connection?${new URLSearchParams({ name, state, path }).toString()}`;
@@ -133,9 +132,14 @@ export function composeSurfaces(
     clock,
     identityOf: ({ subject }: Caller) => identityFacts(snapshot, subject.id, subject.name),
     upstreamChanged: (connection: string, view: EndpointView) => {
-      const { address, state, why } = view;
-      if (state === 'closed') log.info({ connection, address }, 'an upstream is asked again');
-      else log.warn({ connection, address, state, why }, 'an upstream is not asked for the time being');
+      const { address, state } = view;
+      const why = lastErrorOf(state);
+      if (isUsed(state)) log.info({ connection, address }, 'an upstream is asked again');
+      else
+        log.warn(
+          { connection, address, state: state.kind, why },
+          'an upstream is not asked for the time being',
+        );
     },
     holdRolesWithin: (authorities: readonly PrincipalId[], scope: string) =>
       authorities.every((id) => holdsRoleWithin(snapshot, id, scope)),
@@ -226,8 +230,11 @@ export function composeSurfaces(
           name,
           kind,
           scope,
+          browserUrl: `${ownOrigin(name)}/`,
+          programUrl: `${publicUrl}/connections/${name}`,
           upstream: surface.upstreamView(),
         })),
+      configurationChangedAt: configurationChangedSince(config, clock.now()),
       workspace: foundation.workspace,
       storageAccount: foundation.storageAccount,
       accessRequests,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -37,20 +37,26 @@ const shown = z.strictObject({
       name: z.string(),
       kind: z.string(),
       scope: z.string(),
+      browserUrl: z.url(),
+      programUrl: z.url(),
       requests: z.number(),
       waiting: z.number(),
       webSockets: z.number(),
       addresses: z.array(
         z.strictObject({
           address: z.string(),
-          state: z.enum(['closed', 'open', 'half-open', 'failing']),
+          state: z.enum(['not-tried', 'up', 'failing', 'down', 'probing', 'unhealthy']),
+          failures: z.number().nullable(),
+          failureLimit: z.number().nullable(),
+          askedAgainAt: z.iso.datetime().nullable(),
+          lastError: z.string().nullable(),
           since: z.iso.datetime(),
-          why: z.string().nullable(),
           outstanding: z.number(),
         }),
       ),
     }),
   ),
+  configurationChangedAt: z.iso.datetime().nullable(),
 });
 const told = z.looseObject({ connections: z.unknown() });
 
@@ -191,22 +197,27 @@ test('connections are shown to whoever may see them at Lockstep itself, and to n
   expect((await get(operator, '/admin/v1/connections', 'POST')).status).toBeGreaterThanOrEqual(400);
 });
 
-test('a connection that nobody has used is told with its kind, its place and its address, and nothing more', async () => {
+test('a connection that nobody has used is told with its kind, its place and its addresses, and as nothing more', async () => {
   const { lab } = await connections();
   const { port } = upstream.address() as AddressInfo;
   expect(lab).toEqual({
     name: 'lab',
     kind: 'web',
     scope: '/providers/contoso.lab',
+    browserUrl: lockstep.url.replace('//localhost', '//lab.localhost') + '/',
+    programUrl: `${lockstep.url}/connections/lab`,
     requests: 0,
     waiting: 0,
     webSockets: 0,
     addresses: [
       {
         address: `http://127.0.0.1:${port}`,
-        state: 'closed',
+        state: 'not-tried',
+        failures: null,
+        failureLimit: null,
+        askedAgainAt: null,
+        lastError: null,
         since: expect.any(String) as string,
-        why: null,
         outstanding: 0,
       },
     ],
@@ -217,7 +228,7 @@ test('what is under way, and what waits for it, is counted until it ends', async
   const first = get(user, '/connections/lab/slow');
   await until(async () => held.length === 1);
   expect(await connections()).toMatchObject({
-    lab: { requests: 1, waiting: 0, addresses: [{ state: 'closed', outstanding: 1 }] },
+    lab: { requests: 1, waiting: 0, addresses: [{ state: 'not-tried', outstanding: 1 }] },
   });
   // The one place at that connection, and the one share of it, are taken: somebody else waits.
   const other = await somebody('Other', roleIds.contributor, '/providers/contoso.lab');
@@ -229,21 +240,36 @@ test('what is under way, and what waits for it, is counted until it ends', async
   held[1]?.end('y');
   expect((await second).status).toBe(200);
   expect(await connections()).toMatchObject({
-    lab: { requests: 0, waiting: 0, addresses: [{ outstanding: 0 }] },
+    lab: { requests: 0, waiting: 0, addresses: [{ state: 'up', outstanding: 0 }] },
   });
 });
 
-test('an address that fails is told as one that is not asked, since when and why', async () => {
+test('an address that fails is told as such at once, and then as one that is not asked, until when and why', async () => {
   const before = Date.now();
-  expect(await connections()).toMatchObject({ broken: { addresses: [{ state: 'closed', why: null }] } });
-  for (let i = 0; i < 3; i++) {
+  const fail = async () => {
     expect((await get(user, '/connections/broken/x')).status).toBeGreaterThanOrEqual(502);
-  }
-  const { broken } = await connections();
-  const [address] = broken?.addresses ?? [];
-  expect(address).toMatchObject({ state: 'open', outstanding: 0 });
-  expect(address?.why).toContain('ECONNREFUSED');
+    const { broken } = await connections();
+    return broken?.addresses[0];
+  };
+  const lastError = expect.stringContaining('ECONNREFUSED') as string;
+  const once = { state: 'failing', failures: 1, failureLimit: 2, askedAgainAt: null, lastError };
+  expect(await fail()).toMatchObject(once);
+  await fail();
+  const address = await fail();
+  expect(address).toMatchObject({ state: 'down', failures: null, failureLimit: null, lastError });
+  expect(Date.parse(address?.askedAgainAt ?? '')).toBeGreaterThan(before + 100_000);
   expect(Date.parse(address?.since ?? '')).toBeGreaterThanOrEqual(before - 1);
   const status = told.parse(JSON.parse((await get(operator, '/admin/v1/status')).text));
   expect(status.connections).toEqual({ configured: 2, unavailable: 1 });
+});
+
+test('a configuration that was changed since the start is told as one that is not in use yet', async () => {
+  const changedAt = async () => {
+    const { text } = await get(operator, '/admin/v1/connections');
+    return shown.parse(JSON.parse(text)).configurationChangedAt;
+  };
+  expect(await changedAt()).toBeNull();
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(join(home, 'config.json'), later, later);
+  expect(await changedAt()).toBe(later.toISOString());
 });

@@ -1,4 +1,5 @@
 import type { Route } from '../../gateway/routes.ts';
+import { isUsed, lastErrorOf, type EndpointState } from '../../gateway/upstream/endpoint.ts';
 import type { UpstreamView } from '../../gateway/upstream/upstream.ts';
 import { ownAction } from '../own-actions.ts';
 import { isoTime, noBody, ok } from './replies.ts';
@@ -7,15 +8,24 @@ export interface ConnectionStatus {
   readonly name: string;
   readonly kind: string;
   readonly scope: string;
+  /** Where people open it. */
+  readonly browserUrl: string;
+  /** What programs, which send a token, take for its address. */
+  readonly programUrl: string;
   readonly upstream: UpstreamView;
 }
 
 export interface ConnectionParts {
   readonly connections: () => readonly ConnectionStatus[];
+  /** When the file in which they are configured was changed, if that was after the start. */
+  readonly configurationChangedAt: () => Promise<number | null>;
 }
 
 /** How the protected upstreams are. Their addresses are nobody's business who has no right to see them. */
-export function connectionRoutes({ connections }: ConnectionParts): Route[] {
+export function connectionRoutes({
+  connections,
+  configurationChangedAt,
+}: Pick<ConnectionParts, 'connections' | 'configurationChangedAt'>): Route[] {
   return [
     {
       method: 'GET',
@@ -23,32 +33,47 @@ export function connectionRoutes({ connections }: ConnectionParts): Route[] {
       effect: 'read',
       body: noBody,
       guard: () => ownAction('connections/read'),
-      serve: () => Promise.resolve(ok({ value: connections().map(connectionView) })),
+      async serve() {
+        const changedAt = await configurationChangedAt();
+        return ok({
+          value: connections().map(connectionView),
+          configurationChangedAt: changedAt === null ? null : isoTime(changedAt),
+        });
+      },
     },
   ];
 }
 
 /** How many of them have no address that may be asked. */
 export function unavailable(connections: readonly ConnectionStatus[]): number {
-  return connections.filter(({ upstream }) => upstream.endpoints.every(({ state }) => state !== 'closed'))
-    .length;
+  return connections.filter(({ upstream }) => !upstream.endpoints.some(({ state }) => isUsed(state))).length;
 }
 
-function connectionView({ name, kind, scope, upstream }: ConnectionStatus) {
+function connectionView({ upstream, ...connection }: ConnectionStatus) {
   const { endpoints, requests, waiting, webSockets } = upstream;
   return {
-    name,
-    kind,
-    scope,
+    ...connection,
     requests,
     waiting,
     webSockets,
-    addresses: endpoints.map(({ address, state, since, why, outstanding }) => ({
+    addresses: endpoints.map(({ address, state, since, outstanding }) => ({
       address,
-      state,
+      ...stateView(state),
       since: isoTime(since),
-      why,
       outstanding,
     })),
+  };
+}
+
+/** Every member is there in every state: null where it says nothing. */
+function stateView(state: EndpointState) {
+  const askedAgainAt = state.kind === 'down' ? state.askedAgainAt : null;
+  const { failures, limit } = state.kind === 'failing' ? state : { failures: null, limit: null };
+  return {
+    state: state.kind,
+    failures,
+    failureLimit: limit,
+    askedAgainAt: askedAgainAt === null ? null : isoTime(askedAgainAt),
+    lastError: lastErrorOf(state),
   };
 }

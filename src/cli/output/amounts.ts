@@ -25,6 +25,11 @@ export function duration(milliseconds: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** `12:30:05Z`, of what is near enough for the day to be known. */
+export function timeOfDay(when: number | string): string {
+  return moment(when).replace(/^.* /, '');
+}
+
 /** `2026-03-01 12:30:05Z` from milliseconds since the epoch or an ISO 8601 text; empty for nothing. */
 export function moment(when: number | string | null | undefined): string {
   if (when === null || when === undefined || when === '') return '';

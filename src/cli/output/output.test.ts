@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, count, duration, moment } from './amounts.ts';
+import { bytes, count, duration, moment, timeOfDay } from './amounts.ts';
 import { progress } from './progress.ts';
 import { plain, styleFor } from './style.ts';
 import { facts, growingTable, table } from './table.ts';
@@ -124,4 +124,5 @@ test('amounts read as a person would say them', () => {
     '2026-03-01 11:00:00Z',
     '',
   ]);
+  expect(timeOfDay('2026-03-01T12:00:00.5+01:00')).toBe('11:00:00Z');
 });

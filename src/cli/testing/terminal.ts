@@ -89,7 +89,7 @@ export interface Server {
 
 /** `lockstep serve` as a process of its own, on a fresh home (or the one given) and a free port. */
 export async function serve(
-  options: { readonly home?: string; readonly ledger?: object } = {},
+  options: { readonly home?: string; readonly ledger?: object; readonly connections?: object } = {},
 ): Promise<Server> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), 'lockstep-server-'));
   const toolchain = { path: [join(process.execPath, '..'), '/usr/bin', '/bin'] };
@@ -99,6 +99,7 @@ export async function serve(
     local: { environments: { node: toolchain } },
     limits: { drainSeconds: 1 },
     ledger: options.ledger ?? {},
+    connections: options.connections ?? {},
   };
   writeFileSync(join(home, 'config.json'), JSON.stringify(config));
   const child = new Terminal({ LOCKSTEP_HOME: home }).start('serve', '--init', '--link', '--json');

@@ -47,6 +47,16 @@ export class Breaker {
     return this.#clock.elapsed() < this.#openUntil ? 'open' : 'half-open';
   }
 
+  /** Failures in a row that count, while it is closed. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Whether the one request by which it is decided is under way. */
+  get isProbing(): boolean {
+    return this.#probe !== null;
+  }
+
   /** Milliseconds until a request may be let in; 0 for now. */
   wait(): number {
     if (this.#openings === 0) return 0;
@@ -70,14 +80,17 @@ export class Breaker {
     this.#probe = null;
   }
 
-  failed(pass: Pass): void {
-    if (pass.startedAt < this.#answeredAt) return;
+  /** Whether it counts. */
+  failed(pass: Pass): boolean {
+    if (pass.startedAt < this.#answeredAt) return false;
     if (this.#openings > 0) {
-      if (this.#probe === pass) this.#open();
-      return;
+      if (this.#probe !== pass) return false;
+      this.#open();
+      return true;
     }
     this.#failures++;
     if (this.#failures >= this.#settings.failures) this.#open();
+    return true;
   }
 
   /** It says nothing of the address: whoever asked is gone. */

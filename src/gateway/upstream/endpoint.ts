@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { UpstreamAddress } from './address.ts';
-import { Breaker, type BreakerState, type Pass } from './breaker.ts';
+import { Breaker, type Pass } from './breaker.ts';
 import { HealthCheck } from './health-check.ts';
 import { openTransport } from './open-transport.ts';
 import type { UpstreamSettings } from './settings.ts';
@@ -11,17 +11,32 @@ import {
   type TransportResponse,
 } from './transport.ts';
 
-/** `failing`: by its health check; else as the breaker has it. */
-export type EndpointState = BreakerState | 'failing';
+/** What is known of an address; `lastError` is that of the last failure, of which `failures` came in a row. */
+export type EndpointState =
+  /** Nobody has answered there, and nobody failed to. */
+  | { readonly kind: 'not-tried' }
+  /** Whoever was asked last has answered. */
+  | { readonly kind: 'up' }
+  /** Still asked. `limit`: so many failures and it is not; null for those that do not count to that. */
+  | {
+      readonly kind: 'failing';
+      readonly failures: number;
+      readonly limit: number | null;
+      readonly lastError: string;
+    }
+  /** Not asked until `askedAgainAt`, milliseconds since the epoch; null: the next request is the one that asks. */
+  | { readonly kind: 'down'; readonly askedAgainAt: number | null; readonly lastError: string }
+  /** It was down, and one request is on its way to find out whether it still is. */
+  | { readonly kind: 'probing'; readonly lastError: string }
+  /** Its health check fails: nothing else asks it until that passes. */
+  | { readonly kind: 'unhealthy'; readonly lastError: string };
 
 export interface EndpointView {
   /** `http(s)://host:port`. */
   readonly address: string;
   readonly state: EndpointState;
-  /** Milliseconds since the epoch. */
+  /** Since when, in milliseconds since the epoch; a probe does not interrupt `down`. */
   readonly since: number;
-  /** Why it is not `closed`; null while it is. */
-  readonly why: string | null;
   /** Requests and WebSockets under way. */
   readonly outstanding: number;
 }
@@ -34,6 +49,16 @@ export interface EndpointOptions {
   readonly clock: Clock;
   /** Told when the address is no longer used, or used again. */
   readonly changed: (view: EndpointView) => void;
+}
+
+/** Whether requests are sent there. */
+export function isUsed({ kind }: Pick<EndpointState, 'kind'>): boolean {
+  return kind === 'not-tried' || kind === 'up' || kind === 'failing';
+}
+
+/** Null where it says of no failure. */
+export function lastErrorOf(state: EndpointState): string | null {
+  return 'lastError' in state ? state.lastError : null;
 }
 
 /** So many connections in a row that were closed without an answer, and the other addresses are asked first. */
@@ -52,11 +77,11 @@ export class Endpoint {
   #outstanding = 0;
   #closings = 0;
   #avoidedUntil = Number.NEGATIVE_INFINITY;
-  /** Why its health check fails; null while it does not. */
-  #failing: string | null = null;
-  #told: EndpointState = 'closed';
+  /** Whether a request was ever answered. */
+  #answered = false;
+  #lastError = '';
+  #noted: EndpointState['kind'] = 'not-tried';
   #since: number;
-  #why: string | null = null;
 
   constructor(options: EndpointOptions) {
     const { address, settings, clock } = options;
@@ -72,10 +97,7 @@ export class Endpoint {
             path: address.basePath + settings.health.path,
             headers: options.healthHeaders,
             settings: settings.health,
-            changed: (_healthy, why) => {
-              this.#failing = why;
-              this.#tell(why);
-            },
+            checked: () => this.#note(),
           });
   }
 
@@ -89,20 +111,40 @@ export class Endpoint {
   }
 
   get view(): EndpointView {
-    const state = this.#failing === null ? this.#breaker.state : 'failing';
     return {
       address: this.address.origin,
-      state,
+      state: this.#state,
       since: this.#since,
-      why: state === 'closed' ? null : this.#why,
       outstanding: this.#outstanding,
     };
+  }
+
+  get #state(): EndpointState {
+    const lastError = this.#lastError;
+    const { circuit, health } = this.#options.settings;
+    if (this.#check?.isHealthy === false) {
+      return { kind: 'unhealthy', lastError: this.#check.lastError ?? '' };
+    }
+    if (this.#breaker.state !== 'closed') {
+      if (this.#breaker.isProbing) return { kind: 'probing', lastError };
+      const wait = this.#breaker.wait();
+      return { kind: 'down', askedAgainAt: wait === 0 ? null : this.#options.clock.now() + wait, lastError };
+    }
+    if (this.#breaker.failures > 0) {
+      return { kind: 'failing', failures: this.#breaker.failures, limit: circuit.failures, lastError };
+    }
+    if (this.#closings > 0) return { kind: 'failing', failures: this.#closings, limit: null, lastError };
+    if (this.#check !== null && this.#check.failures > 0) {
+      const { failures, lastError: why } = this.#check;
+      return { kind: 'failing', failures, limit: health?.failures ?? null, lastError: why ?? '' };
+    }
+    return { kind: this.#answered || this.#check?.hasPassed === true ? 'up' : 'not-tried' };
   }
 
   /** Milliseconds until it may be asked; 0 for now. */
   wait(): number {
     const { health } = this.#options.settings;
-    if (this.#failing !== null && health !== null) return health.intervalMilliseconds;
+    if (this.#check?.isHealthy === false && health !== null) return health.intervalMilliseconds;
     return this.#breaker.wait();
   }
 
@@ -114,20 +156,24 @@ export class Endpoint {
       transport,
       statuses: this.#options.settings.circuit.statuses,
       answered: () => {
+        this.#answered = true;
         this.#closings = 0;
         this.#avoidedUntil = Number.NEGATIVE_INFINITY;
         this.#breaker.answered();
-        this.#tell(null);
+        this.#note();
       },
       failed: (pass, why) => {
-        this.#breaker.failed(pass);
-        this.#tell(why);
+        if (!this.#breaker.failed(pass)) return;
+        this.#lastError = why;
+        this.#note();
       },
       closed: (pass) => {
         this.#breaker.abandoned(pass);
+        this.#lastError = 'it closed the connection without an answer';
         if (++this.#closings >= closings) {
           this.#avoidedUntil = this.#options.clock.elapsed() + avoidedMilliseconds;
         }
+        this.#note();
       },
       abandoned: (pass) => this.#breaker.abandoned(pass),
       left: () => {
@@ -154,15 +200,14 @@ export class Endpoint {
     return this.#transport;
   }
 
-  /** Half open is still not in use. */
-  #tell(why: string | null): void {
-    if (why !== null) this.#why = why;
-    const { state } = this.view;
-    const told = state === 'half-open' ? 'open' : state;
-    if (told === this.#told) return;
-    this.#told = told;
+  #note(): void {
+    const { kind } = this.#state;
+    const noted = kind === 'probing' ? 'down' : kind;
+    if (noted === this.#noted) return;
+    const wasUsed = isUsed({ kind: this.#noted });
+    this.#noted = noted;
     this.#since = this.#options.clock.now();
-    this.#options.changed(this.view);
+    if (isUsed(this.#state) !== wasUsed) this.#options.changed(this.view);
   }
 }
 

@@ -18,8 +18,8 @@ export interface HealthChecked {
   readonly path: string;
   readonly headers: readonly string[];
   readonly settings: HealthCheckSettings;
-  /** Told whenever it changes; `why` of what fails. */
-  readonly changed: (healthy: boolean, why: string | null) => void;
+  /** Told after each answer, and after each that did not come. */
+  readonly checked: () => void;
 }
 
 /** Asks one address again and again whether it is well: an answer of 2xx in time is yes, everything else no. */
@@ -27,12 +27,34 @@ export class HealthCheck {
   readonly #checked: HealthChecked;
   readonly #stopped = new AbortController();
   #healthy = true;
+  #passed = false;
   #against = 0;
+  #lastError: string | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(checked: HealthChecked) {
     this.#checked = checked;
     this.#later(0);
+  }
+
+  /** Whether the address may be used. */
+  get isHealthy(): boolean {
+    return this.#healthy;
+  }
+
+  /** Whether it has ever passed. */
+  get hasPassed(): boolean {
+    return this.#passed;
+  }
+
+  /** Failures in a row, while it is healthy. */
+  get failures(): number {
+    return this.#healthy ? this.#against : 0;
+  }
+
+  /** Why it failed the last time that it did. */
+  get lastError(): string | null {
+    return this.#lastError;
   }
 
   stop(): void {
@@ -51,6 +73,7 @@ export class HealthCheck {
     const why = await this.#ask();
     if (this.#stopped.signal.aborted) return;
     this.#take(why);
+    this.#checked.checked();
     this.#later(intervalMilliseconds * 0.9);
   }
 
@@ -78,8 +101,10 @@ export class HealthCheck {
   }
 
   #take(why: string | null): void {
-    const { settings, changed } = this.#checked;
+    const { settings } = this.#checked;
     const passed = why === null;
+    if (passed) this.#passed = true;
+    else this.#lastError = why;
     if (passed === this.#healthy) {
       this.#against = 0;
       return;
@@ -88,6 +113,5 @@ export class HealthCheck {
     if (this.#against < (passed ? settings.passes : settings.failures)) return;
     this.#against = 0;
     this.#healthy = passed;
-    changed(passed, why);
   }
 }

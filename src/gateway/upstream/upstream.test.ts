@@ -102,8 +102,10 @@ describe('several addresses', () => {
     }
     expect(alive.requests).toBe(12);
     expect(again).toEqual(['connect', 'connect', 'connect']);
-    expect(changes).toMatchObject([{ address: away, state: 'open' }]);
-    expect(upstream.view.endpoints[0]?.why).toMatch(/no connection/);
+    expect(changes).toMatchObject([{ address: away, state: { kind: 'down' } }]);
+    expect(upstream.view.endpoints[0]?.state).toMatchObject({
+      lastError: expect.stringContaining('no connection') as string,
+    });
   });
 
   it('leave one that closes its connections for last, and never refuse for it', async () => {
@@ -112,7 +114,17 @@ describe('several addresses', () => {
     const { ask, upstream } = upstreamOf([rude.origin, good.origin], { circuit });
     for (let i = 0; i < 20; i++) expect(await text((await ask()).body)).toBe('good');
     expect(rude.requests).toBe(3);
-    expect(upstream.view.endpoints.map(({ state }) => state)).toEqual(['closed', 'closed']);
+    expect(upstream.view.endpoints).toMatchObject([
+      {
+        state: {
+          kind: 'failing',
+          failures: 3,
+          limit: null,
+          lastError: expect.stringContaining('closed') as string,
+        },
+      },
+      { state: { kind: 'up' } },
+    ]);
     const alone = upstreamOf([rude.origin], { circuit });
     for (let i = 0; i < 20; i++) {
       await expect(alone.ask()).rejects.toMatchObject({ code: 'upstream_unreachable' });
@@ -153,8 +165,8 @@ describe('a second attempt', () => {
     }
     expect([again, servers.map(({ connections }) => connections)]).toEqual([[], [0, 0]]);
     expect(upstream.view.endpoints).toMatchObject([
-      { state: 'closed', outstanding: 0 },
-      { state: 'closed', outstanding: 0 },
+      { state: { kind: 'not-tried' }, outstanding: 0 },
+      { state: { kind: 'not-tried' }, outstanding: 0 },
     ]);
     for (let i = 0; i < 2; i++) expect(await text((await ask()).body)).toBe('ok');
     expect(servers.map(({ requests }) => requests)).toEqual([1, 1]);
@@ -195,6 +207,63 @@ describe('a second attempt', () => {
   });
 });
 
+describe('what is known of an address', () => {
+  it('is said from the first failure on, and nothing is claimed before anybody was asked', async () => {
+    const port = await closedPort();
+    const { ask, upstream } = upstreamOf([`http://127.0.0.1:${port}`], { circuit });
+    const shown = () => upstream.view.endpoints[0];
+    const askedAgainAt = () => {
+      const state = shown()?.state;
+      return state?.kind === 'down' ? state.askedAgainAt : undefined;
+    };
+    const refused = expect.stringContaining('ECONNREFUSED') as string;
+    expect(shown()?.state).toEqual({ kind: 'not-tried' });
+    const started = shown()?.since;
+    for (const failures of [1, 2]) {
+      await expect(ask()).rejects.toThrow();
+      expect(shown()?.state).toEqual({ kind: 'failing', failures, limit: 3, lastError: refused });
+    }
+    expect(shown()?.since).toBeGreaterThanOrEqual(started ?? Infinity);
+    await expect(ask()).rejects.toThrow();
+    expect(shown()?.state).toEqual({
+      kind: 'down',
+      askedAgainAt: expect.any(Number) as number,
+      lastError: refused,
+    });
+    expect(askedAgainAt()).toBeLessThanOrEqual(Date.now() + 200);
+    await until(() => askedAgainAt() === null);
+    const down = shown()?.since;
+    const held: (() => void)[] = [];
+    const back = await raw((socket) => held.push(() => answering('back')(socket)), port);
+    await until(() => back.server.listening);
+    const probe = ask();
+    await until(() => held.length === 1);
+    expect(shown()).toMatchObject({ state: { kind: 'probing', lastError: refused }, since: down });
+    held[0]?.();
+    await text((await probe).body);
+    expect(shown()?.state).toEqual({ kind: 'up' });
+  });
+
+  it('is what the health check says where it is the first to ask', async () => {
+    let well = false;
+    const server = await raw((socket) => answering('', well ? 204 : 500)(socket));
+    const health = {
+      path: '/healthz',
+      intervalMilliseconds: 20,
+      timeoutMilliseconds: 200,
+      failures: 1000,
+      passes: 1,
+    };
+    const { upstream } = upstreamOf([server.origin], { health });
+    const shown = () => upstream.view.endpoints[0]?.state;
+    expect(shown()).toEqual({ kind: 'not-tried' });
+    await until(() => shown()?.kind === 'failing');
+    expect(shown()).toMatchObject({ limit: 1000, lastError: 'it answered 500 to the health check' });
+    well = true;
+    await until(() => shown()?.kind === 'up');
+  });
+});
+
 describe('the circuit', () => {
   it('refuses at once, says when to come again, and closes by one probe', async () => {
     const port = await closedPort();
@@ -223,7 +292,7 @@ describe('the circuit', () => {
     expect(came.filter((one) => one === 'back')).toHaveLength(1);
     expect(came.filter((one) => one === 'upstream_unavailable')).toHaveLength(499);
     expect(back.requests).toBe(1);
-    expect(changes.map(({ state }) => state)).toEqual(['open', 'closed']);
+    expect(changes.map(({ state }) => state.kind)).toEqual(['down', 'up']);
   });
 
   it('opens for an upstream that answers nobody, and stays closed for a page that is slow', async () => {
@@ -245,7 +314,7 @@ describe('the circuit', () => {
     await Promise.allSettled(slow);
     over.abort();
     await others;
-    expect(upstream.view.endpoints[0]?.state).toBe('closed');
+    expect(upstream.view.endpoints[0]?.state).toEqual({ kind: 'up' });
   });
 
   it('is not opened by what the upstream answers, unless that is configured', async () => {
@@ -259,7 +328,7 @@ describe('the circuit', () => {
     const strict = upstreamOf([failing.origin], { circuit: { ...circuit, statuses: [503] } });
     for (let i = 0; i < 3; i++) (await strict.ask()).body.resume();
     await expect(strict.ask()).rejects.toMatchObject({ code: 'upstream_unavailable' });
-    expect(strict.changes).toMatchObject([{ state: 'open', why: 'it answered 503' }]);
+    expect(strict.changes).toMatchObject([{ state: { kind: 'down', lastError: 'it answered 503' } }]);
   });
 
   it('takes nothing from a client that goes', async () => {
@@ -272,7 +341,10 @@ describe('the circuit', () => {
       gone.abort(new Error('gone'));
       await expect(asking).rejects.toMatchObject({ code: 'upstream_unreachable' });
     }
-    expect(upstream.view).toMatchObject({ requests: 0, endpoints: [{ state: 'closed', outstanding: 0 }] });
+    expect(upstream.view).toMatchObject({
+      requests: 0,
+      endpoints: [{ state: { kind: 'not-tried' }, outstanding: 0 }],
+    });
   });
 });
 
@@ -412,18 +484,20 @@ describe('health checks', () => {
     expect(changes).toEqual([]);
     well = false;
     await until(() => changes.length === 1);
-    expect(changes[0]).toMatchObject({ state: 'failing', why: 'it answered 302 to the health check' });
+    expect(changes[0]).toMatchObject({
+      state: { kind: 'unhealthy', lastError: 'it answered 302 to the health check' },
+    });
     for (let i = 0; i < 10; i++) expect(await text((await ask()).body)).toBe('two');
     well = true;
     await until(() => changes.length === 2);
-    expect(changes[1]).toMatchObject({ state: 'closed', why: null });
+    expect(changes[1]).toMatchObject({ state: { kind: 'up' } });
   });
 
   it('refuse without asking where every address fails them', async () => {
     const silent = await raw(() => undefined);
     const { ask, changes } = upstreamOf([silent.origin], { health: { ...health, timeoutMilliseconds: 30 } });
     await until(() => changes.length === 1);
-    expect(changes[0]?.why).toMatch(/in time/);
+    expect(changes[0]?.state).toMatchObject({ lastError: expect.stringContaining('in time') as string });
     await expect(ask()).rejects.toMatchObject({ code: 'upstream_unavailable' });
   });
 });
