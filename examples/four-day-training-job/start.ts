@@ -11,7 +11,8 @@ import type { Lockstep } from '../../src/main.ts';
 const began = performance.now();
 // Compiled code is kept, as bin/lockstep.js keeps it: half of a start is compiling. Hence the imports that wait.
 module.enableCompileCache(join(homedir(), '.cache', 'lockstep'));
-const { ConfigError, homeDirectory, loadConfig } = await import('../../src/config/load.ts');
+const { homeDirectory, loadConfig } = await import('../../src/config/load.ts');
+const { ConfigError } = await import('../../src/config/problems.ts');
 const { initialise } = await import('../../src/init.ts');
 const { createLog } = await import('../../src/lib/log.ts');
 const { startLockstep } = await import('../../src/main.ts');
@@ -110,7 +111,7 @@ function readConfig(): Config {
     return loadConfig({ home: homeDirectory() });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
+    console.error(`error  ${error.message}`);
     process.exit(2);
   }
 }

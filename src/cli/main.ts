@@ -1,8 +1,9 @@
 import { CommanderError } from 'commander';
-import { ConfigError } from '../config/load.ts';
+import { ConfigError } from '../config/problems.ts';
 import { clientSettings, terminalSettings } from '../config/terminal.ts';
 import { productVersion } from '../lib/version.ts';
 import { CliError } from './cli-error.ts';
+import { configFailure } from './config-failure.ts';
 import type { CliContext } from './context.ts';
 import { exitCodes, type Ending } from './exit-codes.ts';
 import { plain, styleFor } from './output/style.ts';
@@ -76,9 +77,7 @@ function asCliError(error: unknown): CliError {
     const message = incomplete ? 'The command is not complete.' : error.message.replace(/^error: /, '');
     return new CliError('usage', message, { hint: 'Run with --help to see the usage.', cause: error });
   }
-  if (error instanceof ConfigError) {
-    return new CliError('usage', error.message, { hint: 'See docs/reference/config.md.', cause: error });
-  }
+  if (error instanceof ConfigError) return configFailure(error);
   const message = error instanceof Error ? error.message : String(error);
   return new CliError('failure', message, { cause: error });
 }

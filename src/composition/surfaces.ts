@@ -15,7 +15,7 @@ import { graphSurface } from '../api/graph/surface.ts';
 import { nowhereSurface, refusalPages } from '../api/refusal/pages.ts';
 import { ledgerSurface } from '../api/ledger/surface.ts';
 import { workloadSurface } from '../api/workload/surface.ts';
-import type { Connection } from '../config/connections.ts';
+import { programsOnly, type Connection } from '../config/connections.ts';
 import type { Config } from '../config/load.ts';
 import { blobSurface } from '../gateway/adapters/blob/surface.ts';
 import { jupyterSurface, type JupyterOptions } from '../gateway/adapters/jupyter/surface.ts';
@@ -147,7 +147,10 @@ export function composeSurfaces(
     refusalPage: refusalPages({
       publicUrl,
       snapshot,
-      originOf: browsers.originOf,
+      originOf: (name) => {
+        const connection = config.connections[name];
+        return connection === undefined || programsOnly(connection) ? null : browsers.originOf(name);
+      },
       signInAddress,
       askAddress: (decision) => `${publicUrl}${askPath(decision)}`,
     }),
@@ -164,6 +167,7 @@ export function composeSurfaces(
       'an upstream takes who calls from headers: whoever reaches it past Lockstep can be anybody there',
     );
   }
+  for (const { path, message } of config.warnings ?? []) log.warn({ setting: path }, message);
   const decisionPoint = {
     snapshot,
     clock,

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { hasScopeForm, scopeForms } from '../lib/scope-form.ts';
 import { headerName, headerValue } from './header-schema.ts';
+import { nearestKey } from './nearest-key.ts';
 import { secretReference } from './secret-reference.ts';
 
-const address = z.url({ protocol: /^https?$/, error: 'must be an http or https address.' });
+const anAddress = 'must be an http or https address, such as `http://127.0.0.1:5000`';
+const address = z.url({ protocol: /^https?$/, error: `${anAddress}.` });
 
 /** What a header may tell of who calls. */
 export const identityFacts = ['id', 'userPrincipalName', 'displayName', 'groupIds', 'groupNames'] as const;
@@ -33,14 +35,26 @@ const noScope = `nothing can lie there. Say \`workspace\`, \`workspace/TYPE/NAME
 /** A scope in full, or the short name of the server's own workspace, with what follows it. */
 const connectionScope = z
   .string()
-  .regex(/^(?:\/|workspace(?:\/[^/]+)*$)/, { error: noScope, abort: true })
-  .refine((scope) => !scope.startsWith('/') || hasScopeForm(scope), { error: noScope });
+  .meta({ pattern: '^(?:\\/|workspace(?:\\/[^/]+)*$)' })
+  .check(({ value, issues }) => {
+    if (value.startsWith('/') ? hasScopeForm(value) : /^workspace(?:\/[^/]+)*$/.test(value)) return;
+    const [first = '', ...rest] = value.split('/');
+    const meant = nearestKey(first, ['workspace']);
+    const suggestion = meant === null || meant === first ? {} : { suggestion: [meant, ...rest].join('/') };
+    issues.push({ code: 'custom', message: noScope, input: value, params: suggestion });
+  });
+
+const headerText = z.union([headerValue, secretReference], {
+  error:
+    'must be one line of printable ASCII, or a secret by reference, { "file": path } or { "env": name }.',
+});
 
 /** What a connection has whatever its adapter. */
 const anyConnection = {
   upstream: z
     .union([address, z.array(address).min(1).max(64)], {
-      error: 'must be an http or https address, or a list of such addresses.',
+      error: ({ input }) =>
+        input === undefined ? 'is missing.' : `${anAddress}, or a list of such addresses.`,
     })
     .describe('Address of the protected upstream, or a list of addresses that do the same.'),
   protocol: z
@@ -60,7 +74,7 @@ const anyConnection = {
     .optional()
     .describe('How Lockstep authenticates to the upstream; callers never see it.'),
   headers: z
-    .record(headerName, z.union([headerValue, secretReference]))
+    .record(headerName, headerText)
     .default({})
     .describe(
       'Further headers of every request: a text, or a secret by reference. A caller’s of the same name never pass.',
@@ -191,7 +205,7 @@ const anyConnection = {
         ),
       serverName: z
         .string()
-        .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i)
+        .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i, 'must be the name of a host, such as `tracker.internal`.')
         .optional()
         .describe('Name that the upstream’s certificate is for. Default: the host of its address.'),
       pins: z
@@ -222,6 +236,9 @@ const assertion = z
     'Whether each request carries a signed statement of who calls (`x-lockstep-assertion`). An upstream that does not check it can do without; the signature is about a tenth of what a small request costs. Default: yes.',
   );
 
+/** Of a kind that there is not: what is the same for all. */
+export const connectionOfNoKind = z.object(anyConnection);
+
 export const connection = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('web').describe('Any HTTP upstream; `rules` says which operation a request is.'),
@@ -235,7 +252,10 @@ export const connection = z.discriminatedUnion('kind', [
     assertion,
     workspace: z
       .string()
-      .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
+      .regex(
+        /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+        'must be the name of a workspace: at most 63 lower-case letters, digits and hyphens within.',
+      )
       .nullable()
       .default(null)
       .describe('The workspace that this connection stands for, where the server has several.'),
@@ -261,3 +281,5 @@ export const connection = z.discriminatedUnion('kind', [
     ...anyConnection,
   }),
 ]);
+
+export const connectionKinds = connection.options.map(({ shape }) => shape.kind.value);

@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import type { identityFacts } from './connection-schema.ts';
 import { headerValue } from './header-schema.ts';
-import type { ConfigProblem } from './load.ts';
+import type { ConfigProblem } from './problems.ts';
 import type { References, SecretReference } from './references.ts';
 import type { ParsedConfig } from './schema.ts';
 
@@ -88,6 +88,17 @@ type Compiled<Parsed> = Parsed extends unknown
       readonly tls?: ConnectionTls;
     }
   : never;
+
+/**
+ * Whether pages of the upstream work at no address. A notebook server writes its base URL into its pages: beneath a path
+ * of ours, where nobody is signed in, they load nothing, and on a host of their own what they load is not there.
+ */
+export function programsOnly({ kind, upstream }: Pick<Connection, 'kind' | 'upstream'>): boolean {
+  return (
+    kind === 'jupyter' &&
+    [upstream].flat().some((address) => new URL(address).pathname.startsWith('/connections/'))
+  );
+}
 
 /** A connection with its secrets and files read. */
 export function compileConnection(

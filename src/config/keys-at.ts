@@ -4,8 +4,8 @@ import { configSchema } from './schema.ts';
 export interface KeysAt {
   /** What may stand there. */
   readonly keys: readonly string[];
-  /** The other kinds of the same thing that have such a key. */
-  readonly kindsWith: (key: string) => readonly string[];
+  /** What may stand there in other kinds of the same thing. */
+  readonly otherKinds: readonly { readonly kind: string; readonly keys: readonly string[] }[];
 }
 
 /** The keys that the schema allows at a path of this value: of things of several kinds, those of the kind that it is. */
@@ -25,8 +25,10 @@ export function keysAt(path: readonly PropertyKey[], value: unknown): KeysAt {
   }
   return {
     keys: [...new Set(schemas.flatMap(({ properties }) => Object.keys(properties ?? {})))],
-    kindsWith: (key) =>
-      others.flatMap((shape) => (Object.hasOwn(shape.properties ?? {}, key) ? (kindOf(shape) ?? []) : [])),
+    otherKinds: others.flatMap((shape) => {
+      const kind = kindOf(shape);
+      return kind === null ? [] : [{ kind, keys: Object.keys(shape.properties ?? {}) }];
+    }),
   };
 }
 
@@ -43,7 +45,8 @@ function kindOf({ properties }: SchemaNode): string | null {
   return typeof kind === 'string' ? kind : null;
 }
 
-function memberOf(value: unknown, name: PropertyKey): unknown {
+/** Of what is no object, nothing. */
+export function memberOf(value: unknown, name: PropertyKey): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return Reflect.get(value, name) as unknown;
 }

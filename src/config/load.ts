@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
-import { compileConnection, type Connection } from './connections.ts';
-import { keysAt } from './keys-at.ts';
-import { nearestKey } from './nearest-key.ts';
+import { connection as connectionSchema } from './connection-schema.ts';
+import { compileConnection, programsOnly, type Connection } from './connections.ts';
+import { memberOf } from './keys-at.ts';
+import { isOwnAddress, type Listening } from './own-address.ts';
+import { ConfigError, problemsOf, type ConfigProblem } from './problems.ts';
 import { wordsFor } from './problem-words.ts';
 import { References } from './references.ts';
 import { configSchema, type ParsedConfig } from './schema.ts';
+import { secretReference } from './secret-reference.ts';
 
 /** What travels inward: compiled, with every path absolute and every secret resolved; frozen. */
 export type Config = Omit<ParsedConfig, 'connections' | 'ledger'> & {
@@ -19,31 +21,9 @@ export type Config = Omit<ParsedConfig, 'connections' | 'ledger'> & {
     /** What the file holds; null for a log without witnesses. */
     readonly witnessPolicy: { readonly file: string; readonly text: string } | null;
   };
+  /** What can be served, and is hardly meant so. */
+  readonly warnings?: readonly ConfigProblem[];
 };
-
-export interface ConfigProblem {
-  /** Dotted path of the setting, e.g. `tokens.jobSeconds`; empty for the file as a whole. */
-  readonly path: string;
-  readonly message: string;
-  /** The nearest valid key, when the problem is an unknown one. */
-  readonly suggestion?: string;
-}
-
-export class ConfigError extends Error {
-  readonly file: string;
-  readonly problems: readonly ConfigProblem[];
-
-  constructor(file: string, problems: readonly ConfigProblem[], cause?: unknown) {
-    const lines = problems.map((problem) => {
-      const hint = problem.suggestion === undefined ? '' : ` Did you mean \`${problem.suggestion}\`?`;
-      return `  ${problem.path || '(file)'}: ${problem.message}${hint}`;
-    });
-    super(`${file} has ${problems.length} problem(s):\n${lines.join('\n')}`, { cause });
-    this.name = 'ConfigError';
-    this.file = file;
-    this.problems = problems;
-  }
-}
 
 export interface LoadOptions {
   /** Overrides $LOCKSTEP_HOME. */
@@ -62,11 +42,46 @@ export function loadConfig(options: LoadOptions = {}): Config {
   const environment = options.environment ?? process.env;
   const { home, file, found, value } = readConfig(options);
   const parsed = configSchema.safeParse(value, { error: wordsFor });
-  if (!parsed.success) throw refusal(file, parsed.error, value);
-  return compile(parsed.data, home, file, found, environment);
+  if (parsed.success) return compile(parsed.data, home, file, found, environment);
+  const problems = problemsOf(parsed.error, value);
+  checkFurther(value, new References(dirname(file), environment, problems), problems);
+  throw new ConfigError(file, problems);
 }
 
-const addressSchema = configSchema.pick({ publicUrl: true, listen: true }).loose();
+/** What mistakes of form would hide: all of a connection whose own form is right, of another the secrets that it names. */
+function checkFurther(value: unknown, references: References, problems: ConfigProblem[]): void {
+  const listening = addressSchema.safeParse(value).data ?? null;
+  for (const [name, raw] of Object.entries(memberOf(value, 'connections') ?? {})) {
+    const parsed = connectionSchema.safeParse(raw);
+    if (!parsed.success) readSecrets(raw, `connections.${name}`, references);
+    else checkedConnection(name, parsed.data, listening, references, problems);
+  }
+}
+
+function readSecrets(value: unknown, path: string, references: References): void {
+  const { data } = secretReference.safeParse(value);
+  if (data !== undefined) references.secret(data, path);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [name, member] of Object.entries(value)) readSecrets(member, `${path}.${name}`, references);
+  }
+}
+
+function checkedConnection(
+  name: string,
+  parsed: ParsedConfig['connections'][string],
+  listening: Listening | null,
+  references: References,
+  problems: ConfigProblem[],
+): Connection {
+  const compiled = compileConnection(name, parsed, references, problems);
+  if (listening !== null && [parsed.upstream].flat().some((address) => isOwnAddress(address, listening))) {
+    const message = 'is the address of Lockstep itself: say that of the server behind it.';
+    problems.push({ path: `connections.${name}.upstream`, message });
+  }
+  return compiled;
+}
+
+const addressSchema = configSchema.pick({ publicUrl: true, listen: true, baseDomain: true }).loose();
 
 /**
  * Where the server of this configuration is reached. A client asks this: it has no part in the other settings, nor
@@ -75,7 +90,7 @@ const addressSchema = configSchema.pick({ publicUrl: true, listen: true }).loose
 export function configuredAddress(options: LoadOptions = {}): string {
   const { file, value } = readConfig(options);
   const parsed = addressSchema.safeParse(value, { error: wordsFor });
-  if (!parsed.success) throw refusal(file, parsed.error, value);
+  if (!parsed.success) throw new ConfigError(file, problemsOf(parsed.error, value));
   return parsed.data.publicUrl ?? `https://localhost:${parsed.data.listen.port}`;
 }
 
@@ -114,28 +129,6 @@ function readJson(file: string, mustExist: boolean): { found: boolean; value: un
   }
 }
 
-function refusal(file: string, { issues }: z.ZodError, value: unknown): ConfigError {
-  return new ConfigError(
-    file,
-    issues.flatMap((issue) => problemsOf(issue, value)),
-  );
-}
-
-function problemsOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblem[] {
-  const path = issue.path.map(String).join('.');
-  if (issue.code === 'invalid_key') return [{ path, message: issue.issues[0]?.message ?? issue.message }];
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-  const { keys, kindsWith } = keysAt(issue.path, value);
-  return issue.keys.map((key) => {
-    const at = path === '' ? key : `${path}.${key}`;
-    const kinds = kindsWith(key).map((kind) => `\`${kind}\``);
-    if (kinds.length > 0)
-      return { path: at, message: `is a setting of the kind ${kinds.join(' and ')} only.` };
-    const problem = { path: at, message: 'there is no such setting.' };
-    const suggestion = nearestKey(key, keys);
-    return suggestion === null ? problem : { ...problem, suggestion };
-  });
-}
 function compile(
   parsed: ParsedConfig,
   home: string,
@@ -149,7 +142,7 @@ function compile(
   const connections = Object.fromEntries(
     Object.entries(parsed.connections).map(([name, connection]) => [
       name,
-      compileConnection(name, connection, references, problems),
+      checkedConnection(name, connection, parsed, references, problems),
     ]),
   );
   const environments = Object.fromEntries(
@@ -175,7 +168,17 @@ function compile(
     home,
     file: found ? file : null,
     connections,
+    warnings: warningsOf(connections, parsed),
   });
+}
+
+function warningsOf(connections: Config['connections'], { baseDomain }: Listening): ConfigProblem[] {
+  return Object.values(connections)
+    .filter(programsOnly)
+    .map(({ name }) => ({
+      path: `connections.${name}.upstream`,
+      message: `serves programs only: whose \`base_url\` lies beneath \`/connections/\` shows people a blank page at ${name}.${baseDomain}. For browsers set \`base_url\` to \`/\`, and leave the path out here.`,
+    }));
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ConfigProblem } from './load.ts';
+import type { ConfigProblem } from './problems.ts';
 
 export type SecretReference = { readonly file: string } | { readonly env: string };
 
@@ -32,8 +32,9 @@ export class References {
     try {
       return { file, text: readFileSync(file, 'utf8') };
     } catch (cause) {
-      const message = `the file ${named} cannot be read: ${(cause as Error).message}`;
-      this.#problems.push({ path, message });
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const why = code === 'ENOENT' ? `is not there (looked for at ${file}).` : `cannot be read: ${message}.`;
+      this.#problems.push({ path, message: `the file ${named} ${why}` });
       return null;
     }
   }

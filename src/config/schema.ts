@@ -4,7 +4,16 @@ import { connection } from './connection-schema.ts';
 const seconds = (fallback: number, minimum: number, maximum: number) =>
   z.int().min(minimum).max(maximum).default(fallback);
 
-const guid = z.guid().transform((text) => text.toLowerCase());
+const guid = z
+  .guid({ error: 'must be a GUID, such as `3fbff2e1-21bb-4228-ad75-beee79e782f5`.' })
+  .transform((text) => text.toLowerCase());
+
+const connectionName = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,40}$/,
+    'is not the name of a connection: a lower-case letter, then at most 40 lower-case letters, digits and hyphens, for it becomes a part of a host.',
+  );
 
 const environment = z.strictObject({
   path: z.array(z.string()).describe('Directories of the job’s PATH.'),
@@ -25,7 +34,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('The HTTPS listener.'),
   publicUrl: z
-    .url({ protocol: /^https$/ })
+    .url({ protocol: /^https$/, error: 'must be an https address, such as `https://lockstep.example`.' })
     .optional()
     .describe('How clients address Lockstep. Default: https://localhost:{port}.'),
   baseDomain: z
@@ -89,10 +98,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('The compute `local`: jobs as processes of this machine.'),
-  connections: z
-    .record(z.string().regex(/^[a-z][a-z0-9-]{0,40}$/), connection)
-    .default({})
-    .describe('Protected upstreams by name.'),
+  connections: z.record(connectionName, connection).default({}).describe('Protected upstreams by name.'),
   limits: z
     .strictObject({
       jsonBytes: z.int().min(1024).max(16_777_216).default(1_048_576).describe('Largest JSON or form body.'),
@@ -190,15 +196,15 @@ export const configSchema = z.strictObject({
         .describe('Subscription of the first workspace; made at init when left out.'),
       resourceGroup: z
         .string()
-        .regex(/^[\w.()-]{1,90}$/)
+        .regex(/^[\w.()-]{1,90}$/, 'must be 1 to 90 letters, digits and `_.()-`.')
         .default('ml'),
       name: z
         .string()
-        .regex(/^[\w-]{3,33}$/)
+        .regex(/^[\w-]{3,33}$/, 'must be 3 to 33 letters, digits, `_` and `-`.')
         .default('lab'),
       storageAccount: z
         .string()
-        .regex(/^[a-z0-9]{3,24}$/)
+        .regex(/^[a-z0-9]{3,24}$/, 'must be 3 to 24 lower-case letters and digits.')
         .default('labstore'),
     })
     .prefault({})

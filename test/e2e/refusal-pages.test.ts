@@ -111,6 +111,14 @@ beforeAll(async () => {
         lab: { ...common, name: 'lab', scope },
         gone: { ...common, name: 'gone', scope: `${group}/gone/gone`, upstream: 'http://127.0.0.1:1' },
         files: { ...common, kind: 'mlflow', name: 'files', scope, workspace: null },
+        notebook: {
+          ...common,
+          kind: 'jupyter',
+          name: 'notebook',
+          upstream: `${address}/connections/notebook`,
+          scope,
+          isolatedKernels: false,
+        },
       },
     },
   );
@@ -296,6 +304,23 @@ test.each([
   expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(heading);
   await page.setViewportSize({ width: 320, height: 700 });
   expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+});
+
+test('from the address for programs a person comes to the page, with all that the link said, over the sign-in', async () => {
+  const run = '?o=1#/experiments/5/runs/0123abc';
+  expect((await page.goto(`${house.url}/connections/lab/open${run}`))?.status()).toBe(401);
+  await page.getByRole('link', { name: 'Open it there' }).click();
+  await fillSignIn('bob');
+  await page.waitForURL(`${lab}/open${run}`);
+  expect(await page.getByRole('heading').innerText()).toBe('the lab');
+});
+
+test('a notebook server whose pages work nowhere is not led to', async () => {
+  const answer = await page.goto(`${house.url}/connections/notebook/lab`);
+  expect(answer?.status()).toBe(401);
+  expect(await page.locator('main').innerText()).toContain('serves programs only');
+  expect(await page.getByRole('link').count()).toBe(0);
+  expect(answer?.headers()['content-security-policy']).toContain("script-src 'none'");
 });
 
 describe('who is no person that looks at a page reads no HTML and learns no names', () => {

@@ -11,7 +11,7 @@ import { refusalOf } from './refusal.ts';
 export interface RefusalPagesOptions {
   readonly publicUrl: string;
   readonly snapshot: PolicySnapshot;
-  /** Of a connection's own host; null for a name that is none. */
+  /** Of a connection's own host, where people use it; null where it serves programs only. */
   originOf(connection: string): string | null;
   readonly signInAddress: SignInAddress;
   /** Where a person asks for what a decision refused them; absent: nowhere. */
@@ -22,7 +22,11 @@ export interface RefusalPagesOptions {
 export function refusalPages(options: RefusalPagesOptions): RefusalPage {
   const { snapshot } = options;
   return ({ error, head, status, connection }: Refused): Reply => {
-    const refusal = refusalOf({ error, connection }, snapshot);
+    const origin = options.originOf(connection.name);
+    const refusal = refusalOf(
+      { error, connection: { ...connection, servesPeople: origin !== null } },
+      snapshot,
+    );
     const { person, decision } = refusal;
     // Here it is their own sign-in at the connection that speaks for them, and theirs alone.
     const isTheirs = connection.onOwnHost && person !== null && decision !== null;
@@ -33,7 +37,7 @@ export function refusalPages(options: RefusalPagesOptions): RefusalPage {
       requestId: head.id,
       askAddress: isTheirs ? (options.askAddress?.(decision.id) ?? null) : null,
       elsewhereAddress: way === null ? null : elsewhere(options, connection.name, way.state, way.path),
-      rightAddress: connection.onOwnHost ? null : onOwnHost(options, connection.name, head),
+      rightAddress: connection.onOwnHost || origin === null ? null : onOwnHost(origin, connection.name, head),
       setCookies: way?.setCookies ?? [],
     });
   };
@@ -62,13 +66,7 @@ function elsewhere(options: RefusalPagesOptions, name: string, state: string, pa
   return `${options.publicUrl}/signin?${query({ continue: `${pathname}${search}` })}`;
 }
 
-function onOwnHost(
-  options: RefusalPagesOptions,
-  name: string,
-  { path, rawQuery }: RequestHead,
-): string | null {
-  const origin = options.originOf(name);
-  if (origin === null) return null;
+function onOwnHost(origin: string, name: string, { path, rawQuery }: RequestHead): string {
   const rest = path.slice(`/connections/${name}`.length);
   return `${origin}${rest}${rawQuery === '' ? '' : `?${rawQuery}`}`;
 }

@@ -17,7 +17,10 @@ export interface RefusalView extends Refusal {
   readonly setCookies: readonly string[];
 }
 
-/** What a person sees who is refused. It asks for nothing, runs nothing, and is framed by nobody. */
+/** Takes what stands behind `#` in the address, which no server is ever told, along to where the page is. */
+const fragmentScript = "document.getElementById('there').hash = location.hash;";
+
+/** What a person sees who is refused. It asks for nothing, and is framed by nobody. */
 export function refusalPage(view: RefusalView): Reply {
   const { title, status, sentences, missing, setCookies } = view;
   return page({
@@ -25,6 +28,7 @@ export function refusalPage(view: RefusalView): Reply {
     status,
     wide: true,
     alone: true,
+    ...(view.rightAddress === null ? {} : { inlineScript: fragmentScript }),
     setCookies,
     body: html`<main>
       ${brand}
@@ -42,7 +46,7 @@ function actions({ askAddress, elsewhereAddress, rightAddress, missing, again }:
   if (ask === null && elsewhereAddress === null && rightAddress === null && !again) return null;
   return html`<p class="actions">
     ${ask === null ? null : html`<a class="button" href="${ask}">Ask for access</a>`}
-    ${rightAddress === null ? null : html`<a class="button" href="${rightAddress}">Open it there</a>`}
+    ${rightAddress === null ? null : html`<a class="button" id="there" href="${rightAddress}">Open it there</a>`}
     ${again ? html`<a class="button" href="">Try again</a>` : null}
     ${
       elsewhereAddress === null

@@ -40,7 +40,12 @@ export interface Missing {
 export interface Told {
   readonly error: LockstepError;
   /** The connection that was asked; null where none was. */
-  readonly connection: Refused['connection'] | null;
+  readonly connection:
+    | (Refused['connection'] & {
+        /** Whether its pages work at a host of its own. */
+        readonly servesPeople: boolean;
+      })
+    | null;
 }
 
 type Words = Pick<Refusal, 'title' | 'sentences'>;
@@ -145,7 +150,9 @@ function wordsOf(error: LockstepError, connection: Told['connection']): Words {
             ? ['Nothing was done. Open the page itself, sign in, and go on from there.']
             : [
                 'This address is for programs, which send a token. A browser is never signed in at it.',
-                'The connection has a host of its own, at which people sign in.',
+                connection?.servesPeople === false
+                  ? 'What it leads to serves programs only: its pages are written for no host of their own. Ask an administrator.'
+                  : 'The connection has a host of its own, at which people sign in.',
               ],
       };
     case 'revoked_token':

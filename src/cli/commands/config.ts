@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { ConfigError, loadConfig } from '../../config/load.ts';
+import { loadConfig } from '../../config/load.ts';
+import { ConfigError, toldProblem } from '../../config/problems.ts';
 import { parsePolicy } from '../../ledger/verify/policy.ts';
 import type { CliContext } from '../context.ts';
-import { CliError } from '../cli-error.ts';
+import { configFailure } from '../config-failure.ts';
 import { invocation } from '../invocation.ts';
-import { count } from '../output/amounts.ts';
 
 const schema = z.object({ home: z.string().optional(), config: z.string().optional() });
 
@@ -31,24 +31,17 @@ export function addConfig(program: Command, context: CliContext): void {
           throw new ConfigError(read.file ?? read.home, [{ path: 'ledger.witnessPolicy', message }]);
         }
         const where = read.file ?? `no file in ${read.home}; the defaults hold`;
-        call.result({ file: read.file, problems: [] }, `${call.style.good('ok')}  ${where}`);
+        const { warnings = [] } = read;
+        const lines = [
+          `${call.style.good('ok')}  ${where}`,
+          ...warnings.map((warning) => `warning  ${toldProblem(warning).join('  ')}`),
+        ];
+        call.result({ file: read.file, problems: [], warnings }, lines.join('\n'));
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        if (!call.json) throw asUsage(error);
+        if (!call.json) throw configFailure(error);
         call.result({ file: error.file, problems: error.problems }, '');
         context.ending = 'usage';
       }
     });
-}
-
-function asUsage(error: ConfigError): CliError {
-  const facts = error.problems.map((problem): readonly [string, string] => {
-    const hint = problem.suggestion === undefined ? '' : ` Did you mean \`${problem.suggestion}\`?`;
-    return [problem.path || '(file)', problem.message + hint];
-  });
-  return new CliError('usage', `${error.file}: ${count(error.problems.length, 'problem')}.`, {
-    facts,
-    hint: 'Every setting is described in docs/reference/config.md.',
-    cause: error,
-  });
 }

@@ -13,25 +13,33 @@ export interface Page {
   readonly formAction?: string | null;
   /** Path of a script of ours; pages have none otherwise. */
   readonly script?: string;
+  /** One within the page, at its end, for a page that stands alone. */
+  readonly inlineScript?: string;
   readonly setCookies?: readonly string[];
   /** Asks for nothing further, not even its style: for a host that is somebody else's, or when little works. */
   readonly alone?: boolean;
 }
 
 const inlineStyle = new Html(`<style>${css}</style>`);
-const inlineStyleSource = `'sha256-${createHash('sha256').update(css).digest('base64')}'`;
+const inlineStyleSource = sourceOf(css);
+
+/** By which a policy admits what stands in the page itself, and nothing else. */
+function sourceOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
 
 /**
- * A whole page. Nothing inline runs, nothing frames it, nothing is stored, nothing is loaded from elsewhere.
+ * A whole page. Nothing inline runs but a script of ours, nothing frames it, nothing is stored, nothing is loaded from elsewhere.
  * The referrer stays on this host: `no-referrer` would also blank the Origin of our own forms.
  */
 export function page(content: Page): Reply {
   const { title, body, status = 200, wide = false, formAction = null, script, setCookies = [] } = content;
-  const { alone = false } = content;
+  const { alone = false, inlineScript } = content;
+  const scripts = inlineScript === undefined ? "'none'" : sourceOf(inlineScript);
   const policy = [
     "default-src 'none'",
     `style-src ${alone ? inlineStyleSource : "'self'"}`,
-    script === undefined ? "script-src 'none'" : "script-src 'self'",
+    `script-src ${script === undefined ? scripts : "'self'"}`,
     `form-action 'self'${formAction === null ? '' : ` ${formAction}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -49,6 +57,7 @@ ${script === undefined ? null : html`<script src="${script}" defer></script>`}
 <body${wide ? new Html(' class="wide"') : null}>
 ${body}
 <footer>One identity, one policy, one log.</footer>
+${inlineScript === undefined ? null : new Html(`<script>${inlineScript}</script>`)}
 </body>
 </html>
 `.text;
