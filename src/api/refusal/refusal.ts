@@ -151,7 +151,7 @@ function wordsOf(error: LockstepError, connection: Told['connection']): Words {
             : [
                 'This address is for programs, which send a token. A browser is never signed in at it.',
                 connection?.servesPeople === false
-                  ? 'What it leads to serves programs only: its pages are written for no host of their own. Ask an administrator.'
+                  ? 'What is behind it serves programs only: its pages would load nothing, here or elsewhere. Whoever runs it can change that.'
                   : 'The connection has a host of its own, at which people sign in.',
               ],
       };
