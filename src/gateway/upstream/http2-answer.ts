@@ -20,6 +20,8 @@ import {
 /** Interim answers (1xx) of one request; an upstream that has more to say before its answer has none. */
 const mostInterim = 16;
 
+const unended = 'the stream was closed without the end of an answer';
+
 /** Of a connection, which is HTTP/1.1's: RFC 9113 §8.2.2. */
 const connectionSpecific = new Set([
   'host',
@@ -79,13 +81,16 @@ export class Http2Answer {
 
   /**
    * A stream that is reset with NO_ERROR is ended by Node as one that was whole, without a word: but only once it is
-   * closed, which one that was ended by its sender is not yet.
+   * closed, which one that was ended by its sender is not yet. Nor does it then say that such a stream is closed as long
+   * as the request waits for a window.
    */
   #watchEnd(): void {
     const { stream } = this;
     const push = stream.push.bind(stream);
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       if (chunk === null && !stream.closed) this.#isWhole = true;
+      // Not at once: Node is in the midst of closing it.
+      if (chunk === null && !this.#isWhole) setImmediate(() => this.#giveUp(new Error(unended)));
       return push(chunk, encoding);
     };
   }
@@ -110,7 +115,7 @@ export class Http2Answer {
       clearTimeout(this.#timer);
       this.#request.signal.removeEventListener('abort', this.#onAbort);
       if (this.#body === null) this.#reject(this.#reasonFor(this.#fault));
-      else this.#body.broke(this.#reasonFor(this.#fault ?? new Error('the answer broke off')));
+      else this.#body.broke(this.#reasonFor(this.#fault ?? new Error(unended)));
     });
   }
 
@@ -188,11 +193,7 @@ export class Http2Answer {
     if (this.#request.signal.aborted) return this.#request.signal.reason;
     if (fault instanceof TransportFault) return fault;
     const refused = this.stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    return new TransportFault(
-      'closed',
-      !refused,
-      fault ?? new Error('the stream was closed without an answer'),
-    );
+    return new TransportFault('closed', !refused, fault ?? new Error(unended));
   }
 }
 

@@ -61,7 +61,7 @@ function answering(...frames: Buffer[]): Server {
 const head = frame(frameTypes.headers, flags.endHeaders, 1, Buffer.from([0x88]));
 const reset = frame(frameTypes.rstStream, 0, 1, uint32(errorCodes.noError));
 
-async function textFrom(origin: string, body: Readable | null = null): Promise<string> {
+async function textFrom(origin: string, body: Readable | Buffer | null = null): Promise<string> {
   const answer = await transportTo(origin).request({
     method: 'POST',
     path: '/',
@@ -78,6 +78,19 @@ describe('an answer', () => {
   it('that is reset without an error before its end is not whole', async () => {
     const origin = await listen(answering(head, frame(frameTypes.data, flags.none, 1, 'half'), reset));
     await expect(textFrom(origin)).rejects.toThrow();
+  });
+
+  // Node says no `close` of such a stream.
+  it.each([
+    ['before its head', [reset]],
+    ['before its body', [head, reset]],
+    ['within its body', [head, frame(frameTypes.data, flags.none, 1, 'half'), reset]],
+  ])('that is reset %s without an error fails while the request waits for a window', async (_, frames) => {
+    const origin = await listen(answering(...frames));
+    await expect(textFrom(origin, Buffer.alloc(400_000))).rejects.toMatchObject({
+      kind: 'closed',
+      sent: true,
+    });
   });
 
   it.each([
