@@ -11,6 +11,7 @@ export class CheckedHead implements RequestHead {
   readonly path: string;
   readonly rawQuery: string;
   readonly headers: IncomingHttpHeaders;
+  readonly callHeaders: IncomingHttpHeaders | undefined;
   readonly remoteAddress: string;
   readonly origin: string;
   readonly upgrade: 'websocket' | null;
@@ -25,6 +26,7 @@ export class CheckedHead implements RequestHead {
     this.path = head.path;
     this.rawQuery = head.rawQuery;
     this.headers = head.headers;
+    this.callHeaders = head.callHeaders;
     this.remoteAddress = head.remoteAddress;
     this.origin = head.origin;
     this.upgrade = head.upgrade;

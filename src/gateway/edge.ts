@@ -62,6 +62,7 @@ export function admit(request: Incoming, options: EdgeOptions, clock: Clock, byt
     path,
     rawQuery,
     headers: request.headers,
+    callHeaders: request instanceof Http2Request ? request.callHeaders : undefined,
     remoteAddress: request.socket.remoteAddress ?? '',
     origin: host === null ? '' : `https://${authority}`,
     upgrade: asksUpgrade(request) ? 'websocket' : null,

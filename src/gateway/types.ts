@@ -23,6 +23,8 @@ export interface RequestHead {
   readonly rawQuery: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** `headers` of a call of gRPC with the values of one name apart, for who passes it on. */
+  readonly callHeaders?: IncomingHttpHeaders | undefined;
   readonly remoteAddress: string;
   /** `https://host:port` as the client addressed us. */
   readonly origin: string;

@@ -17,6 +17,8 @@ export class Http2Request implements Incoming {
   readonly url: string | undefined;
   readonly headers: Http1Headers;
   readonly rawHeaders: readonly string[];
+  /** Of a call of gRPC. */
+  readonly callHeaders: Http1Headers | undefined;
   readonly socket: Connection;
   readonly pseudo: PseudoHeaders;
   /** Whether the head was all of it. */
@@ -48,9 +50,9 @@ export class Http2Request implements Incoming {
     this.method = headers[':method'];
     this.url = headers[':path'];
     this.pseudo = { scheme: headers[':scheme'], authority: headers[':authority'] };
-    const plain = withoutPseudo(headers);
-    this.headers = isGrpc({ headers: plain }) ? fieldsOfCall(plain, rawHeaders) : plain;
+    this.headers = withoutPseudo(headers);
     this.headers.host ??= headers[':authority'];
+    this.callHeaders = isGrpc(this) ? fieldsOfCall(this.headers, rawHeaders) : undefined;
   }
 
   get complete(): boolean {

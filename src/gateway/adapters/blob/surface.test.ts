@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { RestError, type ContainerClient } from '@azure/storage-blob';
@@ -52,6 +54,30 @@ async function textOf(name: string): Promise<string> {
 async function put(name: string, text: string): Promise<void> {
   await container.getBlockBlobClient(name).upload(text, Buffer.byteLength(text));
 }
+
+describe('metadata over HTTP/2', () => {
+  it.each(['text/plain', 'application/grpc'])(
+    'that stands twice is joined for a blob of %s',
+    async (type) => {
+      const session = connect(server.origin, { ca: server.certificate });
+      const request = session.request({
+        ':method': 'PUT',
+        ':path': `/alpha/${container.containerName}/twice`,
+        authorization: `Bearer ${owner.token}`,
+        'content-type': type,
+        'content-length': '0',
+        'x-ms-version': '2025-01-05',
+        'x-ms-blob-type': 'BlockBlob',
+        'x-ms-meta-kind': ['a', 'b'],
+      });
+      request.end().resume();
+      await once(request, 'close');
+      session.close();
+      const { metadata } = await container.getBlobClient('twice').getProperties();
+      expect(metadata).toEqual({ kind: 'a, b' });
+    },
+  );
+});
 
 describe('blobs, through the unmodified client', () => {
   it('go up and come down with properties and metadata', async () => {

@@ -220,7 +220,10 @@ export class Proxied {
 
   /** Sends the request on, as it came but for what is substituted, for an adapter that reads the answer. */
   async send(exchange: Exchange, place: Place, substitute: Substitute = {}): Promise<UpstreamAnswer> {
-    const head = withSubstitute(exchange.head, substitute);
+    const { callHeaders } = exchange.head;
+    const sender =
+      callHeaders === undefined ? exchange.head : headWith(exchange.head, { headers: callHeaders });
+    const head = withSubstitute(sender, substitute);
     const target = withQuery(place.path, head.rawQuery);
     const sent = this.#sentOn(head, place, target);
     const streamed = exchange.head.hasBody ? exchange.stream : null;
