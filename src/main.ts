@@ -161,6 +161,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     checkLive,
     record: ledger.record,
     sessions: live,
+    memory: { all: config.limits.unfinishedBytes, perCaller: config.limits.unfinishedBytesPerCaller },
     tenantId,
     clock,
     log,

@@ -103,6 +103,18 @@ export const configSchema = z.strictObject({
     .strictObject({
       jsonBytes: z.int().min(1024).max(16_777_216).default(1_048_576).describe('Largest JSON or form body.'),
       blobBytes: z.int().min(1024).default(5_497_558_138_880).describe('Largest body of one upload request.'),
+      unfinishedBytes: z
+        .int()
+        .min(1_048_576)
+        .default(134_217_728)
+        .describe(
+          'Memory for what callers have begun to send: bodies that are to be read whole and decided on, WebSocket messages that have no end yet.',
+        ),
+      unfinishedBytesPerCaller: z
+        .int()
+        .min(1_048_576)
+        .default(33_554_432)
+        .describe('The same of one caller, who never holds more than is left for others either.'),
       drainSeconds: z
         .number()
         .min(0)

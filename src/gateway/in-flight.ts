@@ -1,4 +1,5 @@
 import type { RecordFact, RequestFact } from '../ledger/events.ts';
+import type { Caller } from '../identity/caller.ts';
 import { asLockstepError, LockstepError } from '../lib/errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -10,6 +11,7 @@ import { genericSurface } from './generic-surface.ts';
 import { grpcTrailers, isGrpc } from './grpc.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import { logFailure } from './log-failure.ts';
+import type { Holding, MemoryBudget } from './memory-budget.ts';
 import { calm, discard } from './reply-body.ts';
 import { RequestBody, type BodyRead } from './request-body.ts';
 import { respond, withErrorHeaders } from './respond.ts';
@@ -26,6 +28,8 @@ export interface FlightOptions {
   snapshotVersion(): number;
   readonly record: RecordFact;
   readonly sessions: LiveSessions;
+  /** For what callers have begun and not finished. */
+  readonly memory: MemoryBudget;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -51,6 +55,8 @@ export class InFlight {
   readonly #record: ExchangeRecord;
   #body: RequestBody | null = null;
   #read: BodyRead | null = null;
+  /** What a body holds that is read to be decided on. */
+  #undecided: Holding | null = null;
   #answered = false;
   #failed = false;
   /** Whether all of the answer was written before the request had come to its end. */
@@ -86,15 +92,29 @@ export class InFlight {
     await this.#answerError(told);
   }
 
-  /** Reads a body that is to be decided on. A failure is an answer too: the request is decided either way. */
-  async readBody(rule: BodyRule): Promise<BodyRead> {
+  /**
+   * Reads a body that is to be decided on, which counts to the caller until it is `decided`. A failure is an answer too:
+   * the request is decided either way.
+   */
+  async readBody(rule: BodyRule, caller: Caller | null): Promise<BodyRead> {
+    this.#undecided = this.#holdingOf(caller);
     try {
       this.#body = new RequestBody(this.#request, this.#response, rule);
-      this.#read = { kind: 'read', bytes: await this.#body.buffered() };
+      this.#read = { kind: 'read', bytes: await this.#body.buffered(this.#undecided) };
     } catch (thrown) {
       this.#read = { kind: 'failed', error: this.#body?.failed ?? asLockstepError(thrown) };
     }
     return this.#read;
+  }
+
+  /** Called in every case, whether a body was read or not. */
+  decided(): void {
+    this.#undecided?.release();
+  }
+
+  /** What anyone may send is counted to nobody. */
+  #holdingOf(caller: Caller | null): Holding | null {
+    return caller === null ? null : this.#options.memory.holdingOf(caller.subject.id);
   }
 
   /** Serves an allowed request: recorded before a change is served, and before the head of any answer leaves. */
@@ -152,7 +172,7 @@ export class InFlight {
     body: RequestBody,
     durable: Promise<void>,
   ): Promise<Reply> {
-    const bytes = this.#read?.kind === 'read' ? this.#read.bytes : await body.buffered();
+    const bytes = this.#read?.kind === 'read' ? this.#read.bytes : await this.#readWhole(body, allowed);
     if (allowed.described.effect === 'change') await durable;
     const { signal } = this.#abort;
     mustLive(session, signal);
@@ -182,6 +202,16 @@ export class InFlight {
     if (this.#answered || session.cutReason !== null) discard(reply);
     mustLive(session, signal);
     return reply;
+  }
+
+  /** Reads a body that was not to be decided on: it counts until it is whole. */
+  async #readWhole(body: RequestBody, { caller }: Allowed): Promise<Buffer> {
+    const holding = this.head.hasBody ? this.#holdingOf(caller) : null;
+    try {
+      return await body.buffered(holding);
+    } finally {
+      holding?.release();
+    }
   }
 
   /** Called by the registry, within the tick of the cut. */

@@ -207,6 +207,10 @@ export class Judging {
   }
 
   #judge(described: Described, guard: ActionGuard, caller: Caller): Judgement {
+    const body = this.#body;
+    if (body?.kind === 'failed' && isForNow(body.error)) {
+      return this.#deny({ kind: 'policy-unavailable' }, body.error);
+    }
     let known: KnownAccess;
     try {
       known = guard.locate === undefined ? accessWithBody(guard, this.#body) : this.#accessLocated(guard);
@@ -231,10 +235,8 @@ export class Judging {
     if (this.#located === null) throw new Error('an access that is to be located was not');
     if (this.#located.kind === 'failed') {
       const { thrown } = this.#located;
-      // A caller whom the upstream has too much of already is to come again, whatever they may do at most.
-      const isOfRequest =
-        isLockstepError(thrown) && thrown.status < 500 && thrown.code !== 'too_many_requests';
-      if (isOfRequest) return { access: plain, bodyFault: thrown };
+      if (isLockstepError(thrown) && thrown.status < 500 && !isForNow(thrown))
+        return { access: plain, bodyFault: thrown };
       throw thrown;
     }
     const { access } = this.#located;
@@ -323,6 +325,11 @@ export class Judging {
     }
     return this.#deny(cause, error);
   }
+}
+
+/** Of whom there is too much at the moment is to come again, whatever they may do at most. */
+function isForNow({ code }: LockstepError): boolean {
+  return code === 'too_many_requests' || code === 'server_busy';
 }
 
 /** A route that says nothing of upgrades is unknown to a request that asks for one. */

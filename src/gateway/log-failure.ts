@@ -8,6 +8,7 @@ const notOurs: ReadonlySet<ErrorCode> = new Set([
   'upstream_unreachable',
   'upstream_timeout',
   'upstream_unavailable',
+  'server_busy',
   'draining',
   'not_implemented',
   'not_witnessed',

@@ -8,8 +8,9 @@ import { admit, type Admission, type EdgeOptions } from './edge.ts';
 import { destroyAtOnce, type Incoming, type Outgoing } from './ends.ts';
 import { attributionOf, decidedFact } from './facts.ts';
 import { InFlight } from './in-flight.ts';
-import { Judging, type JudgingOptions } from './judging.ts';
+import { Judging, type Judgement, type JudgingOptions } from './judging.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { defaultMemoryBounds, MemoryBudget, type MemoryBounds } from './memory-budget.ts';
 import { indexSurfaces } from './surface-index.ts';
 import type { Surface } from './types.ts';
 import { recordUnframed, refuseUnparsed } from './unparsed.ts';
@@ -22,6 +23,8 @@ export interface PipelineOptions extends Omit<JudgingOptions, 'surfaceOf'> {
   readonly record: RecordFact;
   readonly sessions: LiveSessions;
   readonly tenantId: TenantId;
+  /** For what callers have begun and not finished. */
+  readonly memory?: MemoryBounds;
 }
 
 export interface Pipeline {
@@ -43,6 +46,7 @@ export interface Pipeline {
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { clock, log } = options;
   const judging = { ...options, surfaceOf: indexSurfaces(options.surfaces) };
+  const flights = { ...options, memory: new MemoryBudget(options.memory ?? defaultMemoryBounds) };
   /** Exchanges under way on a connection: a client may send the next request before the last one has ended. */
   const busy = new WeakMap<Duplex, number>();
   const count = (socket: Duplex, change: 1 | -1): void => {
@@ -58,7 +62,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
   const begin = (request: Incoming, { response, waiting, bytesBehind }: Taken): Admission => {
     const admission = admit(request, options.edge, clock, bytesBehind);
-    carry(judging, admission, new InFlight(options, { request, response, waiting }, admission)).catch(
+    carry(judging, admission, new InFlight(flights, { request, response, waiting }, admission)).catch(
       (thrown: unknown) => {
         log.error(
           { err: asLockstepError(thrown), request: admission.head.id },
@@ -115,10 +119,15 @@ async function carry(
   const obstacle = await judging.prepare();
   flight.surface = judging.surface;
   const wanted = obstacle === null ? judging.bodyBeforeDecision() : null;
-  if (wanted !== null) judging.learn(await flight.readBody(wanted));
-  if (obstacle === null) await judging.locate(flight.signal);
-  // From here to the registration in `serve` nothing waits.
-  const judgement = obstacle ?? judging.conclude();
+  let judgement: Judgement;
+  try {
+    if (wanted !== null) judging.learn(await flight.readBody(wanted, judging.caller));
+    if (obstacle === null) await judging.locate(flight.signal);
+    // From here to the registration in `serve` nothing waits.
+    judgement = obstacle ?? judging.conclude();
+  } finally {
+    flight.decided();
+  }
   const { decision } = judgement;
   const { caller } = judging;
   const attribution = attributionOf(options.tenantId, head, caller, decision);

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { failure, LockstepError } from '../lib/errors.ts';
 import { bodyFollows } from './edge.ts';
 import type { Incoming, Outgoing } from './ends.ts';
+import { pieceBytes, type Holding, type Shortage } from './memory-budget.ts';
 import type { BodyRule } from './types.ts';
 
 /** How long a body may stand still, and how long a buffered one may take in all. */
@@ -35,11 +36,14 @@ export class RequestBody {
     checkHead(request, rule);
   }
 
-  /** The whole body; empty unless the rule is `buffered`. Throws `too_large` or `invalid_request`. */
-  async buffered(): Promise<Buffer> {
+  /**
+   * The whole body; empty unless the rule is `buffered`. What has arrived of it counts to `holding`, which whoever opened
+   * it releases. Throws `too_large`, `invalid_request`, `too_many_requests` or `server_busy`.
+   */
+  async buffered(holding: Holding | null): Promise<Buffer> {
     if (this.#rule.kind !== 'buffered' || !bodyFollows(this.#request)) return Buffer.alloc(0);
     const chunks: Buffer[] = [];
-    const stream = this.#open(this.#rule.maxBytes);
+    const stream = this.#open(this.#rule.maxBytes, holding);
     const deadline = setTimeout(() => stream.destroy(this.#fail(tooSlow())), bufferedMilliseconds);
     try {
       for await (const chunk of stream) chunks.push(chunk as Buffer);
@@ -54,19 +58,23 @@ export class RequestBody {
     if (this.#stream !== null) return this.#stream;
     this.#stream =
       this.#rule.kind === 'streamed' && bodyFollows(this.#request)
-        ? this.#open(this.#rule.maxBytes)
+        ? this.#open(this.#rule.maxBytes, null)
         : Readable.from([]);
     return this.#stream;
   }
 
-  #open(maxBytes: number): Readable {
+  #open(maxBytes: number, holding: Holding | null): Readable {
     const request = this.#request;
     const mayPause = this.#rule.kind === 'streamed' && this.#rule.mayPause === true;
     let idle: NodeJS.Timeout | undefined;
+    let pieces = 0;
     const onData = (chunk: Buffer): void => {
       this.bytes += chunk.length;
       idle?.refresh();
+      pieces += 1;
+      const shortage = holding?.hold(this.bytes + pieces * pieceBytes) ?? null;
       if (this.bytes > maxBytes) stream.destroy(this.#fail(tooLarge(maxBytes)));
+      else if (shortage !== null) stream.destroy(this.#fail(crowded(shortage)));
       else if (!stream.push(chunk)) request.pause();
     };
     const onEnd = (): void => {
@@ -143,6 +151,18 @@ function tooLarge(maxBytes: number): LockstepError {
 
 function tooSlow(): LockstepError {
   return failure('invalid_request', 'The request body did not arrive in time.');
+}
+
+/** Nothing is wrong with the request: its sender is to come again. */
+function crowded(shortage: Shortage): LockstepError {
+  const retryAfterSeconds = 1;
+  return shortage === 'process'
+    ? new LockstepError({ code: 'server_busy', details: { retryAfterSeconds } })
+    : failure(
+        'too_many_requests',
+        'What you have begun to send holds as much memory here as one caller may have; let some of it end, and try again.',
+        { retryAfterSeconds },
+      );
 }
 
 function broken(cause?: Error): LockstepError {

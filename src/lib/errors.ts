@@ -151,6 +151,12 @@ export const errorTable = {
     'ServiceStopping',
     'The service is stopping; try again shortly.',
   ),
+  server_busy: row(
+    503,
+    'temporarily_unavailable',
+    'ServerBusy',
+    'Too much is held here for what others have begun; try again shortly.',
+  ),
   not_implemented: row(501, 'invalid_request', 'NotImplemented', 'This is not supported here.'),
   upstream_unreachable: row(
     502,

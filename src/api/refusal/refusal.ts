@@ -188,6 +188,7 @@ function wordsOf(error: LockstepError, connection: Told['connection']): Words {
     case 'stale_policy':
     case 'ledger_unavailable':
     case 'not_witnessed':
+    case 'server_busy':
     case 'draining':
       return {
         title: 'Nothing can be opened at the moment',

@@ -12,6 +12,7 @@ import type { RequestFact } from '../../ledger/events.ts';
 import type { Access, Verdict } from '../../policy/types.ts';
 import { listenTls, type Listener, type ListenerLimits } from '../listener.ts';
 import { LiveSessions } from '../live-sessions.ts';
+import type { MemoryBounds } from '../memory-budget.ts';
 import { ensureLocalAuthority } from '../local-authority.ts';
 import { createPipeline } from '../pipeline.ts';
 import { createRecogniser } from '../recognise.ts';
@@ -51,6 +52,7 @@ export interface GatewayParts {
   readonly checkLive?: (caller: Caller) => LockstepError | null;
   readonly clock?: Clock;
   readonly limits?: ListenerLimits;
+  readonly memory?: MemoryBounds;
   readonly hostnames?: readonly string[];
   readonly log?: Log;
 }
@@ -103,6 +105,7 @@ export class TestGateway {
         return id;
       },
       sessions,
+      ...(parts.memory !== undefined && { memory: parts.memory }),
       tenantId,
       clock,
       log: parts.log ?? createLog('silent'),
