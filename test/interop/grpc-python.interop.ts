@@ -61,7 +61,12 @@ async function runPython(
 ): Promise<void> {
   const path = join(import.meta.dirname, 'grpc-python', program);
   const child = spawn(join(venv, 'bin', 'python'), [path, ...args], {
-    env: { PATH: '/usr/bin:/bin', PYTHONDONTWRITEBYTECODE: '1', ...variables },
+    env: {
+      PATH: '/usr/bin:/bin',
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONPATH: import.meta.dirname,
+      ...variables,
+    },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');

@@ -7,7 +7,8 @@ import threading
 import time
 
 import grpc
-from common import ENOUGH, channel, check, credentials, expect, new_call, own_host, PORT, path, past, refused, release, told, until
+from checks import check, expect
+from common import ENOUGH, channel, credentials, new_call, own_host, PORT, path, past, refused, release, told, until
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 CONNECTION = sys.argv[1]

@@ -1,13 +1,13 @@
-"""What the checks share: a check is a function; each prints one line that says how it went."""
+"""What the checks of gRPC share."""
 
 import itertools
 import json
 import os
 import sys
 import time
-import traceback
 
 import grpc
+from checks import expect
 
 TOKENS = json.loads(os.environ["TOKENS"])
 PORT = os.environ["GATEWAY_PORT"]
@@ -15,23 +15,6 @@ with open(os.environ["CA_FILE"], "rb") as file:
     CA = file.read()
 ENOUGH = 30
 numbers = itertools.count(1)
-
-
-def check(what):
-    def run(work):
-        try:
-            work()
-            print(json.dumps({"check": what, "ok": True}), flush=True)
-        except Exception as error:
-            trace = traceback.format_exc(limit=-3)
-            print(json.dumps({"check": what, "ok": False, "error": f"{error!r}"[:900] + "\n" + trace[-900:]}), flush=True)
-
-    return run
-
-
-def expect(condition, message="not so"):
-    if not condition:
-        raise AssertionError(message)
 
 
 def until(holds, seconds=10):

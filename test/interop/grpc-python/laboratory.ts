@@ -16,6 +16,7 @@ import { systemAttribution } from '../../../src/store/changes.ts';
 import { putDenyAssignment } from '../../../src/store/deny-assignments.ts';
 import { putRoleAssignment } from '../../../src/store/role-assignments.ts';
 import { workspaceId } from '../../../src/workspace/resource-ids.ts';
+import { eventsText } from '../events-text.ts';
 import { freePort } from '../jupyter/server.ts';
 
 const endpoint = 'onlineEndpoints/calls';
@@ -124,16 +125,7 @@ export async function openLaboratory(venv: string): Promise<Laboratory> {
       'remove alice': () => directory.removeMember(by, group.id, alice.id),
       'disable dora': () => directory.setEnabled(by, dora.id, false),
     },
-    events: async () => {
-      const rows = await store.db.selectFrom('ledger_events').selectAll().execute();
-      return rows
-        .map((row) =>
-          JSON.stringify(row, (_, value: unknown) =>
-            value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
-          ),
-        )
-        .join('\n');
-    },
+    events: async () => eventsText(store),
     close: async () => {
       await lockstep.drain();
       await server.stop();

@@ -5,7 +5,8 @@ import os
 import time
 
 import grpc
-from common import ENOUGH, asked, channel, check, expect, new_call, past, path, refused, told, until
+from checks import check, expect
+from common import ENOUGH, asked, channel, new_call, past, path, refused, told, until
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status

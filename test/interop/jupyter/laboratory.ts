@@ -10,6 +10,7 @@ import { roleIds } from '../../../src/policy/built-in-roles.ts';
 import { systemAttribution, type PrincipalRecord } from '../../../src/store/changes.ts';
 import { putRoleAssignment } from '../../../src/store/role-assignments.ts';
 import { putRoleDefinition } from '../../../src/store/role-definitions.ts';
+import { eventsText } from '../events-text.ts';
 import { newPassword } from '../person-browser.ts';
 import { freePort, startJupyter, type JupyterServer } from './server.ts';
 import { plantTree } from './tree.ts';
@@ -202,16 +203,7 @@ export async function openLaboratory(venv: string): Promise<Laboratory> {
       await lockstep.drain();
       lockstep = await startLockstep(config, log);
     },
-    events: async () => {
-      const rows = await lockstep.foundation.store.db.selectFrom('ledger_events').selectAll().execute();
-      return rows
-        .map((row) =>
-          JSON.stringify(row, (_, value: unknown) =>
-            value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
-          ),
-        )
-        .join('\n');
-    },
+    events: async () => eventsText(lockstep.foundation.store),
     close: async () => {
       await Promise.all([own.stop(), shared.stop(), page.stop(), team.stop()]);
       await lockstep.drain();

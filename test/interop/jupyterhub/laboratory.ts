@@ -16,6 +16,7 @@ import { systemAttribution, type PrincipalRecord } from '../../../src/store/chan
 import { putRoleAssignment } from '../../../src/store/role-assignments.ts';
 import { putRoleDefinition } from '../../../src/store/role-definitions.ts';
 import { workspaceId } from '../../../src/workspace/resource-ids.ts';
+import { eventsText } from '../events-text.ts';
 import { onThisMachine } from '../jupyter/ask.ts';
 import { freePort } from '../jupyter/server.ts';
 import { newPassword } from '../person-browser.ts';
@@ -214,16 +215,7 @@ export async function openHubLaboratory(venv: string, proxyProgram: string): Pro
       await lockstep.drain();
       lockstep = await startLockstep(config, log);
     },
-    events: async () => {
-      const rows = await lockstep.foundation.store.db.selectFrom('ledger_events').selectAll().execute();
-      return rows
-        .map((row) =>
-          JSON.stringify(row, (_, value: unknown) =>
-            value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
-          ),
-        )
-        .join('\n');
-    },
+    events: async () => eventsText(lockstep.foundation.store),
     close: async () => {
       await hub.stop();
       await agent.destroy();

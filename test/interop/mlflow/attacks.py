@@ -5,7 +5,8 @@ import os
 
 import mlflow
 import requests
-from common import check, expect, refused
+from checks import check, expect
+from common import refused
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import mlflow
 import pandas
 import requests
-from common import check, expect, refused
+from checks import check, expect
+from common import refused
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import mlflow
-from common import check, expect
+from checks import check, expect
 from mlflow import MlflowClient
 
 os.environ["MLFLOW_TRACKING_TOKEN"] = os.environ["ALICE_TOKEN"]

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from common import check, expect
+from checks import check, expect
 from requests import RequestException
 from rest_calls import CALLS
 from rest_explained import ALL, explain, refusal

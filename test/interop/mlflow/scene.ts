@@ -129,6 +129,7 @@ export async function runPython(
       REQUESTS_CA_BUNDLE: caFile,
       SSL_CERT_FILE: caFile,
       PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONPATH: join(import.meta.dirname, '..'),
       MLFLOW_DISABLE_TELEMETRY: 'true',
       // What fails should fail soon.
       MLFLOW_HTTP_REQUEST_MAX_RETRIES: '1',
