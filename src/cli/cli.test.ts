@@ -85,7 +85,7 @@ test('a one-time link signs in once, and leaves credentials that only their owne
 
 test('without a link it waits for a browser on loopback, and listens to the reply of its own sign-in alone', async () => {
   const { url } = (await admin.json('user', 'link', 'admin@lockstep.local')) as { url: string };
-  const browser = new LinkBrowser(server.url, agent);
+  const browser = new LinkBrowser(server.url, agent, 'Mozilla/5.0');
   await browser.press(await browser.open(new URL(url)));
   const desk = terminal();
   const child = desk.start('login', '--json');
@@ -693,8 +693,11 @@ test('a sign-in is listed and ended by its owner, not by another; what rested on
   const { url } = await invite('cut@lab.example');
   const cut = terminal();
   await cut.lockstep('login', '--link', url);
-  const [session] = (await cut.json('sessions', 'list')) as { id: string; kind: string }[];
-  expect(session?.kind).toBe('sign-in');
+  const [session] = (await cut.json('sessions')) as { id: string; kind: string }[];
+  expect(session).toMatchObject({ kind: 'sign-in', current: true });
+  expect((await cut.lockstep('sessions')).stdout).toMatch(
+    /\nses_\w+ +sign-in \(this one\) +cut +command line +/,
+  );
   const other = await bea.lockstep('sessions', 'cut', session?.id ?? '');
   const unknown = await bea.lockstep('sessions', 'cut', 'ses_01jz0000000000000000000000');
   expect([other.code, unknown.code]).toEqual([3, 3]);
@@ -704,7 +707,7 @@ test('a sign-in is listed and ended by its owner, not by another; what rested on
 
 test('streams are followed as they open and end, and cut', async () => {
   const watching = admin.start('sessions', 'follow', '--all', '--json');
-  const told: { what: string; session: { id: string; operation: string; kind: string } }[] = [];
+  const told: { what: string; at: string; session: { id: string; operation: string; kind: string } }[] = [];
   createInterface({ input: watching.stdout ?? process.stdin }).on('line', (line) => {
     told.push(JSON.parse(line) as (typeof told)[number]);
   });
@@ -715,12 +718,37 @@ test('streams are followed as they open and end, and cut', async () => {
   await vi.waitUntil(() => found('opened') !== undefined, { timeout: 30_000 });
   const { id, kind } = found('opened')?.session ?? { id: '', kind: '' };
   expect([kind, (await bea.lockstep('sessions', 'cut', id)).code]).toEqual(['stream', 3]);
-  expect((await admin.lockstep('sessions', 'cut', id)).code).toBe(0);
+  expect(found('opened')?.at).toMatch(/^\d{4}-.*Z$/);
+  const listed = await admin.lockstep('sessions', 'list');
+  expect(listed.stdout).toMatch(new RegExp(`\\n${id} +stream +Administrator +directory +`));
+  expect(listed.stdout).toMatch(/ sign-in +Administrator +browser, command line +/);
+  const cut = await admin.lockstep('sessions', 'cut', id);
+  expect([cut.code, cut.stderr]).toEqual([0, '']);
+  const { credential } = (await admin.json('whoami')) as { credential: { sessionId: string } };
+  expect(cut.stdout).toContain('Administrator is still signed in and may open it again.');
+  expect(cut.stdout).toContain(`\`lockstep sessions cut ${credential.sessionId}\``);
+  const names = /`lockstep (role list --assignee \S+ --scope directory)`/.exec(cut.stdout)?.[1] ?? '';
+  expect((await admin.lockstep(...names.split(' '))).stdout).toMatch(/\nOwner /);
   await vi.waitUntil(() => found('ended')?.session.id === id, { timeout: 30_000 });
   await gone;
   watching.kill('SIGINT');
   expect(await new Promise((resolve) => watching.once('close', resolve))).toBe(0);
   expect((await bea.lockstep('sessions', 'follow', '--all')).code).toBe(3);
+});
+
+test('what was open already is told with the time at which it began', async () => {
+  const watching = admin.start('sessions', 'follow', '--sign-ins');
+  const lines: string[] = [];
+  createInterface({ input: watching.stdout ?? process.stdin }).on('line', (line) => lines.push(line));
+  const own = /^(\S+ \S+Z) {2}open {4}(ses_\w+) {2}Administrator {2}sign-in \(this one\) {2}command line$/;
+  await vi.waitUntil(() => lines.some((line) => own.test(line)), { timeout: 30_000 });
+  const [, at, id] = own.exec(lines.find((line) => own.test(line)) ?? '') ?? [];
+  const session = ((await admin.json('sessions')) as { id: string; startedAt: string }[]).find(
+    (one) => one.id === id,
+  );
+  expect(session?.startedAt.replace('T', ' ').slice(0, 19)).toBe(at?.slice(0, 19));
+  watching.kill('SIGINT');
+  expect(await new Promise((resolve) => watching.once('close', resolve))).toBe(0);
 });
 
 test('a disabled person is refused on the next command', async () => {

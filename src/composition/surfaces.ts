@@ -227,6 +227,7 @@ export function composeSurfaces(
       keyExchange: foundation.keyExchange,
       ocsf: config.ledger.ocsf,
       signIns: identity.sessions,
+      applicationsOf: (sessions) => signIn.applicationsOf(sessions),
       live: needs.live,
       links: identity.oneTimeLinks,
       connections: () =>

@@ -13,7 +13,16 @@ import { callerOf, isoTime, noBody, ok } from './replies.ts';
 export interface SessionParts {
   readonly live: LiveSessions;
   readonly signIns: Sessions;
+  /** The applications that each of these sign-ins has given tokens to. */
+  readonly applicationsOf: (
+    ids: readonly SessionId[],
+  ) => Promise<ReadonlyMap<SessionId, readonly Application[]>>;
   readonly snapshot: PolicySnapshot;
+}
+
+interface Application {
+  readonly appId: string;
+  readonly displayName: string;
 }
 
 /** Live streams and sign-ins: everyone's own, or with the right all of them. */
@@ -36,7 +45,12 @@ export function sessionRoutes(parts: SessionParts): Route[] {
           .filter((stream) => stream.id !== exchange.head.id && (all || isOwnStream(caller, stream)))
           .map((stream) => streamView(parts, stream));
         const open = signIns.list().filter(({ principalId }) => all || isOwnSignIn(caller, principalId));
-        return ok({ value: [...streams, ...open.map((session) => signInView(parts, session))] });
+        const applications = await parts.applicationsOf(open.map(({ id }) => id));
+        const shown = open.map((session) => ({
+          ...signInView(parts, session, applications.get(session.id) ?? []),
+          current: session.id === caller.credential.sessionId,
+        }));
+        return ok({ value: [...streams, ...shown] });
       },
     },
     {
@@ -56,7 +70,7 @@ export function sessionRoutes(parts: SessionParts): Route[] {
         // Asked before anything is said of a session that may not exist: others' ids cannot be probed.
         if (!mine) await requireAlso(exchange, ownAccess('sessions/cut/action'));
         if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator'))
-          return ok({ id, kind: 'stream' });
+          return ok(cutStreamView(parts, stream));
         if (signIn !== null && (await signIns.close(exchange.attribution, signIn.id, 'cut-by-operator'))) {
           return ok({ id, kind: 'sign-in' });
         }
@@ -76,14 +90,33 @@ function isOwnSignIn({ subject, credential }: Caller, principalId: PrincipalId):
   return credential.leaseId === null && principalId === subject.id;
 }
 
-function streamView({ snapshot }: SessionParts, stream: LiveSessionView) {
+/** What of it is left, by which it may be opened again: the sign-in, if that is still open, or the lease. */
+function cutStreamView(parts: SessionParts, { id, scope, sessionId, leaseId, ...stream }: LiveSessionView) {
+  const signedIn = sessionId !== null && parts.signIns.find(sessionId as SessionId) !== null;
+  return {
+    id,
+    kind: 'stream',
+    principal: streamParty(parts, stream),
+    scope,
+    sessionId: signedIn ? sessionId : null,
+    leaseId,
+  };
+}
+
+function streamParty(
+  { snapshot }: SessionParts,
+  { principalId, principalName }: Pick<LiveSessionView, 'principalId' | 'principalName'>,
+) {
+  return principalId === null
+    ? { id: '', kind: 'anonymous', displayName: principalName }
+    : party(snapshot, principalId);
+}
+
+function streamView(parts: SessionParts, stream: LiveSessionView) {
   return {
     id: stream.id,
     kind: 'stream',
-    principal:
-      stream.principalId === null
-        ? { id: '', kind: 'anonymous', displayName: stream.principalName }
-        : party(snapshot, stream.principalId),
+    principal: streamParty(parts, stream),
     startedAt: isoTime(stream.startedAt),
     surface: stream.surface,
     operation: stream.operation,
@@ -97,7 +130,7 @@ function streamView({ snapshot }: SessionParts, stream: LiveSessionView) {
   };
 }
 
-function signInView({ snapshot }: SessionParts, session: OpenSession) {
+function signInView({ snapshot }: SessionParts, session: OpenSession, applications: readonly Application[]) {
   return {
     id: session.id,
     kind: 'sign-in',
@@ -110,6 +143,7 @@ function signInView({ snapshot }: SessionParts, session: OpenSession) {
     messages: null,
     sourceAddress: session.sourceAddress,
     userAgent: session.userAgent,
+    applications: applications.map(({ appId, displayName }) => ({ appId, displayName })),
     lastSeenAt: isoTime(session.lastSeenAt),
     sessionId: session.id,
     leaseId: null,

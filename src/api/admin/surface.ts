@@ -22,7 +22,7 @@ import { logKeyRoutes, type LogKeyParts } from './log-keys.ts';
 import { toldInOcsf19 } from './told-events.ts';
 import { meRoutes } from './me.ts';
 import { policyExportRoutes } from './policy-export.ts';
-import { sessionRoutes } from './sessions.ts';
+import { sessionRoutes, type SessionParts } from './sessions.ts';
 import { signInLinkRoutes } from './sign-in-links.ts';
 import { statusRoutes } from './status.ts';
 
@@ -39,6 +39,7 @@ export interface AdminSurfaceOptions extends ConnectionParts {
   /** In which version of OCSF events are answered. */
   readonly ocsf: '1.8' | '1.9';
   readonly signIns: Sessions;
+  readonly applicationsOf: SessionParts['applicationsOf'];
   readonly live: LiveSessions;
   readonly links: OneTimeLinks;
   /** The workspace that the command line uses when none is named, and its storage account. */

@@ -1,8 +1,11 @@
+import type { SessionId } from '../../lib/ids.ts';
 import type { BodyRule, Described, Exchange, Guard, Reply, RequestHead } from '../../gateway/types.ts';
 import { failure } from '../../lib/errors.ts';
+import type { InteractiveClient } from './built-in-clients.ts';
 import { authorize, redirect } from './authorize.ts';
 import { jsonReply } from './dialect.ts';
 import { interactiveParts, type InteractiveOptions, type InteractiveParts } from './interactive-parts.ts';
+import { clientsOfSessions } from './oidc-adapter.ts';
 import { redeem } from './redeem.ts';
 import { formActionSource, redirectUriAllowed } from './redirect-uri.ts';
 import { tenantOf } from './tenants.ts';
@@ -20,6 +23,8 @@ export interface Interactive {
   destination(path: string): Promise<Destination | null>;
   /** Removes codes, tokens and grants that have lapsed. Call it every few minutes. */
   sweep(): Promise<void>;
+  /** The enabled applications that each of these sign-ins has given tokens to. */
+  applicationsOf(sessions: readonly SessionId[]): Promise<Map<SessionId, readonly InteractiveClient[]>>;
   /** Where a sign-out leads, when a registered application asked for it; else null. */
   afterSignOut(query: URLSearchParams): Promise<string | null>;
 }
@@ -48,6 +53,7 @@ export function interactive(options: InteractiveOptions): Interactive {
       const now = options.clock.now();
       await options.store.db.deleteFrom('oidc_artifacts').where('expires_at', '<=', now).execute();
     },
+    applicationsOf: async (sessions) => applicationsOf(parts, sessions),
     afterSignOut: async (query) => afterSignOut(parts, query),
   };
 }
@@ -120,6 +126,18 @@ async function destination(parts: InteractiveParts, path: string): Promise<Desti
     loginHint: url.searchParams.get('login_hint'),
     formAction: formActionSource(redirectUri),
   };
+}
+
+async function applicationsOf(parts: InteractiveParts, sessions: readonly SessionId[]) {
+  const clients = await clientsOfSessions(parts.store.db, sessions);
+  const known = new Map<string, InteractiveClient>();
+  for (const id of new Set([...clients.values()].flat())) {
+    const client = await parts.client(id);
+    if (client !== null) known.set(id, client);
+  }
+  const named = (ids: readonly string[]) =>
+    ids.map((id) => known.get(id)).filter((client) => client !== undefined);
+  return new Map([...clients].map(([session, ids]) => [session, named(ids)]));
 }
 
 async function afterSignOut(parts: InteractiveParts, query: URLSearchParams): Promise<string | null> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errors, type Adapter, type AdapterFactory, type AdapterPayload } from 'oidc-provider';
 import type { Kysely } from 'kysely';
+import { z } from 'zod';
 import { canonicalJson, type Json } from '../../lib/canonical-json.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { SessionId } from '../../lib/ids.ts';
@@ -143,6 +144,33 @@ function artifactAdapter(parts: AdapterParts, model: string): Adapter {
         .execute();
     },
   };
+}
+
+const authorizationsSchema = z.object({ authorizations: z.record(z.string(), z.unknown()).default({}) });
+/** Parameters of one statement are bounded. */
+const askedAtOnce = 500;
+
+/** Client ids of the applications that each of these sign-ins has given tokens to. */
+export async function clientsOfSessions(
+  db: Kysely<Schema>,
+  sessions: readonly SessionId[],
+): Promise<Map<SessionId, readonly string[]>> {
+  const out = new Map<SessionId, readonly string[]>();
+  for (let at = 0; at < sessions.length; at += askedAtOnce) {
+    const asked = new Map(sessions.slice(at, at + askedAtOnce).map((id) => [digest(id), id]));
+    const rows = await db
+      .selectFrom('oidc_artifacts')
+      .select(['id', 'payload_json'])
+      .where('model', '=', 'Session')
+      .where('id', 'in', [...asked.keys()])
+      .execute();
+    for (const row of rows) {
+      const session = asked.get(row.id);
+      const { authorizations } = authorizationsSchema.parse(JSON.parse(row.payload_json));
+      if (session !== undefined) out.set(session, Object.keys(authorizations));
+    }
+  }
+  return out;
 }
 
 function digest(id: string): string {

@@ -74,7 +74,7 @@ async function asPerson(call: Invocation, client: Client, link: string | null): 
     });
   }
   const address = linkAddress(link, client.server);
-  const browser = new LinkBrowser(client.server, client.options.agent);
+  const browser = new LinkBrowser(client.server, client.options.agent, client.userAgent);
   const stopped = new AbortController();
   return signInPerson({
     client,

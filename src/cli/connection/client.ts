@@ -66,6 +66,10 @@ export class Client {
     this.options = options;
   }
 
+  get userAgent(): string {
+    return `lockstep-cli/${this.options.version}`;
+  }
+
   get server(): string {
     return this.options.server;
   }
@@ -117,7 +121,7 @@ export class Client {
       url.searchParams.set('api-version', apiVersion);
     const token = face === 'open' ? null : await this.#token(face);
     const headers: Record<string, string> = {
-      'user-agent': `lockstep-cli/${this.options.version}`,
+      'user-agent': this.userAgent,
       ...(ask.json === undefined ? {} : { 'content-type': 'application/json' }),
       ...ask.headers,
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),

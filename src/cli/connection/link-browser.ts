@@ -18,11 +18,14 @@ interface Page {
 export class LinkBrowser {
   readonly #origin: string;
   readonly #agent: Agent;
+  readonly #userAgent: string;
   readonly #cookies = new Map<string, string>();
 
-  constructor(origin: string, agent: Agent) {
+  /** `userAgent`: what its sign-ins are shown as. */
+  constructor(origin: string, agent: Agent, userAgent: string) {
     this.#origin = origin;
     this.#agent = agent;
+    this.#userAgent = userAgent;
   }
 
   open(address: URL): Promise<Page> {
@@ -61,6 +64,7 @@ export class LinkBrowser {
       method,
       headers: {
         accept: 'text/html',
+        'user-agent': this.#userAgent,
         'sec-fetch-mode': 'navigate',
         'sec-fetch-dest': 'document',
         ...(ours && cookies !== '' ? { cookie: cookies } : {}),

@@ -143,6 +143,7 @@ function breakable(scope: string): Html[] {
 }
 
 const browsers: readonly (readonly [RegExp, string])[] = [
+  [/^lockstep-cli\//, 'Lockstep command line'],
   [/Edg\//, 'Edge'],
   [/Firefox\//, 'Firefox'],
   [/Chrome\/|Chromium\//, 'Chrome'],
