@@ -165,6 +165,26 @@ test('a denial names action, scope, policy and decision; explain says what would
     /What would allow it, for Bea Carlson:\n {2}role {2}.*Lockstep Administrator/,
   );
   expect(explained.stdout).toMatch(/WHO CAN GRANT IT.*\nAdministrator/);
+  // She cannot give roles: what she is left with is what she can do.
+  expect(explained.stdout).toMatch(
+    new RegExp(
+      `An administrator would run:\\nlockstep role assign .*\\n\\nAsk for it: lockstep requests ask ${id} --reason '…'\\n$`,
+    ),
+  );
+  expect((await bea.lockstep('requests', 'ask', id, '--reason', 'To invite people.')).code).toBe(0);
+  const toAdministrator = await admin.lockstep('explain', id);
+  expect(toAdministrator.stdout).toMatch(/\n\nlockstep role assign .*\n$/);
+  expect(toAdministrator.stdout).not.toMatch(/would run|Ask for it/);
+});
+
+test('a check tells who cannot grant what is missing that an administrator would, and of nothing to ask for', async () => {
+  const check = await bea.lockstep(
+    'check',
+    'Lockstep.Access/users/read',
+    '--scope',
+    '/providers/lockstep.access',
+  );
+  expect(check.stdout).toMatch(/An administrator would run:\nlockstep role assign .*\n$/);
 });
 
 test('a conditional role, a custom role and a deny assignment are made, seen, explained and ended', async () => {
@@ -188,7 +208,7 @@ test('a conditional role, a custom role and a deny assignment are made, seen, ex
   expect(refused.code).not.toBe(0);
   expect(refused.stdout).toContain('its condition is not true here');
   expect(refused.stdout).toMatch(
-    /meet it, or give the role without any:\n\nlockstep role assign --role .* --scope container:conditional\n/,
+    /meet it, or give the role without any:\n\nAn administrator would run:\nlockstep role assign --role .* --scope container:conditional\n/,
   );
   const broken = await admin.lockstep(
     'role',

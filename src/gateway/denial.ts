@@ -1,6 +1,6 @@
 import { asLockstepError, failure, isLockstepError, LockstepError } from '../lib/errors.ts';
 import type { Access, Cause, Decision } from '../policy/types.ts';
-import type { Caller } from '../identity/caller.ts';
+import { isPersonAlone, type Caller } from '../identity/caller.ts';
 
 /** The access of a request that no surface described. */
 export const undescribedAccess: Access = {
@@ -62,9 +62,15 @@ export function accessDenied(caller: Caller, decision: Decision): LockstepError 
   return failure(
     'access_denied',
     `${lacking} may not perform the ${what} \`${access.action}\` at scope \`${access.scope}\`${all}: ${why}. ` +
-      `See \`lockstep explain ${decision.id}\`.`,
+      `See \`lockstep explain ${decision.id}\`${askingFor(caller, decision)}.`,
     { decision },
   );
+}
+
+/** The way on for whom a role may be enough: a person who lacks it themselves, and can ask. */
+function askingFor(caller: Caller, { id, cause, decidedFor }: Decision): string {
+  if (cause.kind !== 'missing-grant' || decidedFor !== caller.subject.id || !isPersonAlone(caller)) return '';
+  return `; ask for it with \`lockstep requests ask ${id} --reason '…'\``;
 }
 
 function boundedName(caller: Caller): string {

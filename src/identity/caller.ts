@@ -20,6 +20,11 @@ export interface Caller {
   readonly credential: Credential;
 }
 
+/** A person who does something themselves, and no program that acts for one. */
+export function isPersonAlone({ subject, chain, credential }: Caller): boolean {
+  return subject.kind === 'user' && credential.leaseId === null && chain.at(-1)?.id === subject.id;
+}
+
 export interface Credential {
   readonly kind: 'bearer' | 'session-cookie' | 'signed-url';
   /** The token's `uti`; for a session cookie the session id. */

@@ -106,6 +106,25 @@ describe('an explanation', () => {
     }
   });
 
+  test('holds up as an example nobody who is disabled, nor a job', () => {
+    const examples = (principals: typeof rows.principals) =>
+      (
+        explain(
+          PolicySnapshot.from({
+            ...rows,
+            principals,
+            roleAssignments: [assignment(60, training, roleIds.storageBlobDataReader, id(60))],
+          }),
+          [cleo],
+          trainingData,
+        ).authorities[0]?.remedy?.nearest ?? []
+      ).map(({ assignment: { principal } }) => principal.name);
+    const dora = person(id(60), 'Dora');
+    expect(examples([...rows.principals, dora])).toEqual(['Dora']);
+    expect(examples([...rows.principals, { ...dora, enabled: false }])).toEqual([]);
+    expect(examples([...rows.principals, { ...dora, kind: 'job' }])).toEqual([]);
+  });
+
   test('tells apart the ways to fall short', () => {
     const shortfalls = (access: Access, world = rows): string[] =>
       (explain(PolicySnapshot.from(world), [ada], access).authorities[0]?.remedy?.nearest ?? []).map(

@@ -2,7 +2,7 @@ import type { PrincipalId } from '../lib/ids.ts';
 import type { NearMiss, Shortfall } from './explanation.ts';
 import { failingCondition } from './condition-trace.ts';
 import { groupsBetween, viewOf, whoIs } from './group-path.ts';
-import type { RoleAssignment } from '../store/changes.ts';
+import type { PrincipalRecord, RoleAssignment } from '../store/changes.ts';
 import { isWithin } from './scope.ts';
 import type { PolicySnapshot } from './snapshot.ts';
 import type { Access } from './types.ts';
@@ -76,11 +76,16 @@ function othersCandidates(
   const suitable = (roleId: string): boolean => roles(roleId)?.contains ?? false;
   for (const assignment of snapshot.assignmentsAt(snapshot.ancestors(access.scope), suitable)) {
     const holder = principals.get(assignment.principalId);
-    if (!holder?.record || own.has(holder.index)) continue;
+    if (!holder?.record || own.has(holder.index) || !isExample(holder.record)) continue;
     const distance = places(assignment.scope).distance();
     candidates.push({ assignment, shortfall: { kind: 'other-principal' }, rank: 4, distance });
   }
   return candidates;
+}
+
+/** Whether anybody could be like them: a job gets what it has from where it runs, and the disabled have nothing. */
+function isExample({ kind, enabled }: PrincipalRecord): boolean {
+  return enabled && kind !== 'job';
 }
 
 /** What was found out about roles and scopes so far. */

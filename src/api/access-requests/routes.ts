@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Route } from '../../gateway/routes.ts';
 import type { Exchange } from '../../gateway/types.ts';
+import { isPersonAlone } from '../../identity/caller.ts';
 import { failure } from '../../lib/errors.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
 import { grantCommands } from '../../policy/grant-request.ts';
@@ -75,10 +76,11 @@ export function accessRequestRoutes(parts: AccessRequestRouteParts): Route[] {
 
 /** Nobody asks for somebody else, and no program that acts for a person asks in their name. */
 export function personAsking(exchange: Exchange): PrincipalId {
-  const { subject, chain, credential } = callerOf(exchange);
-  const alone = subject.kind === 'user' && credential.leaseId === null && chain.at(-1)?.id === subject.id;
-  if (!alone) throw failure('access_denied', 'A person asks for access, by themselves and for themselves.');
-  return subject.id;
+  const caller = callerOf(exchange);
+  if (!isPersonAlone(caller)) {
+    throw failure('access_denied', 'A person asks for access, by themselves and for themselves.');
+  }
+  return caller.subject.id;
 }
 
 export function nothingToAsk(kind: 'allowed' | 'none'): Error {

@@ -17,6 +17,7 @@ import { ownAccess, ownRule } from '../own-actions.ts';
 import { isOperationName, knownOperation, nearestOperation } from './known-operations.ts';
 import { party } from './parties.ts';
 import { callerOf, ok, smallJson } from './replies.ts';
+import { grantableBy } from './ways-on.ts';
 
 const question = z.strictObject({
   /** Object id, user principal name or application id; the caller, with their whole chain, when left out. */
@@ -66,6 +67,7 @@ export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
           },
         };
         const { allowed, cause, decidedFor } = decideForAll(snapshot, authorities, access);
+        const explanation = explain(snapshot, authorities, access);
         return ok({
           decision: {
             id: null,
@@ -82,7 +84,8 @@ export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
             ...bare,
             snapshotVersion: snapshot.version,
           },
-          explanation: explain(snapshot, authorities, access),
+          explanation,
+          grantable: await grantableBy(exchange, snapshot, explanation),
           warnings,
         });
       },

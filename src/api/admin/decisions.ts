@@ -1,5 +1,5 @@
 import type { Route } from '../../gateway/routes.ts';
-import type { Caller } from '../../identity/caller.ts';
+import { isPersonAlone, type Caller } from '../../identity/caller.ts';
 import { failure } from '../../lib/errors.ts';
 import type { DecisionId, PrincipalId } from '../../lib/ids.ts';
 import { explain } from '../../policy/explain.ts';
@@ -7,6 +7,7 @@ import type { Access } from '../../policy/types.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { requireAlso } from '../also.ts';
 import { ownAccess, ownRule } from '../own-actions.ts';
+import { missingFrom } from '../refusal/refusal.ts';
 import {
   decidedSchema,
   parseEvent,
@@ -18,6 +19,7 @@ import { ownId } from './own.ts';
 import { party } from './parties.ts';
 import { callerOf, isoTime, noBody, ok } from './replies.ts';
 import { undescribedRequest } from './undescribed-request.ts';
+import { grantableBy } from './ways-on.ts';
 
 export interface DecisionParts {
   readonly ledger: EventLog;
@@ -51,6 +53,9 @@ export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
         if (found === null) throw failure('not_found', `There is no decision ${id.slice(0, 80)}.`);
         const { event, facts } = found;
         const { action, dataAction, scope } = facts;
+        const authorities = facts.authorities as PrincipalId[];
+        const access = accessOf(facts);
+        const explanation = byPolicy.has(facts.reason) ? explain(snapshot, authorities, access) : null;
         return ok({
           decision: {
             id,
@@ -63,21 +68,30 @@ export function decisionRoutes({ ledger, snapshot }: DecisionParts): Route[] {
             reason: facts.reason,
             policyId: facts.policyId ?? `default:${facts.reason}`,
             decidedFor: facts.decidedFor === null ? null : party(snapshot, facts.decidedFor),
-            authorities: facts.authorities.map((authority) => party(snapshot, authority)),
+            authorities: authorities.map((authority) => party(snapshot, authority)),
             action,
             dataAction,
             scope,
             snapshotVersion: facts.snapshotVersion ?? 0,
           },
-          explanation: byPolicy.has(facts.reason)
-            ? explain(snapshot, facts.authorities as PrincipalId[], accessOf(facts))
-            : null,
+          explanation,
+          grantable: explanation === null ? [] : await grantableBy(exchange, snapshot, explanation),
+          askable: explanation !== null && mayAsk(callerOf(exchange), { authorities, access }, snapshot),
           undescribed: facts.reason === 'unknown-route' ? undescribedRequest(facts, event) : null,
           warnings: [],
         });
       },
     },
   ];
+}
+
+/** Whether there is a role for this person to ask for, by whom it was decided about. */
+function mayAsk(
+  caller: Caller,
+  decided: { readonly authorities: readonly PrincipalId[]; readonly access: Access },
+  snapshot: PolicySnapshot,
+): boolean {
+  return isPersonAlone(caller) && missingFrom(decided, caller.subject.id, snapshot) !== null;
 }
 
 /** The access that was decided on, attributes included, so that conditions are asked the same again. */

@@ -81,6 +81,10 @@ export const explainedSchema = z.object({
   explanation: z
     .looseObject({ allowed: z.boolean(), snapshotVersion: z.number(), authorities: z.array(authority) })
     .nullable(),
+  /** Those of whom lack something that the caller could give them. */
+  grantable: z.array(z.string()).default([]),
+  /** Whether the caller lacks it and can ask for it. */
+  askable: z.boolean().default(false),
   /** What was asked for, of a request that nothing describes. */
   undescribed: z
     .object({ method: z.string(), path: z.string().nullable(), surface: z.string(), advice: z.string() })
@@ -96,7 +100,7 @@ type Remedy = z.infer<typeof remedy>;
 /** A decision for a person: the answer, the one policy, and the way on. */
 export function shownExplanation(call: Invocation, explained: Explained, places: Discovery): string {
   const short = (scope: string) => shortScope(scope, places);
-  const { decision, explanation, undescribed, warnings } = explained;
+  const { decision, explanation, grantable, askable, undescribed, warnings } = explained;
   const { style } = call;
   const verdict = decision.allowed ? style.good('allowed') : style.bad('denied');
   const was = facts(
@@ -130,7 +134,12 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
     }
     parts.push(explanation.authorities.map((one) => authorityLine(call, one, short)).join('\n'));
     parts.push(...liftings(explanation.authorities, short));
-    for (const group of sameRemedy(explanation.authorities)) parts.push(...remedyParts(call, group, short));
+    for (const lacking of sameRemedy(explanation.authorities)) {
+      parts.push(...remedyParts(call, lacking, short), ...grantCommands(call, lacking, { grantable, short }));
+    }
+    if (askable && decision.id !== null && grantable.length === 0) {
+      parts.push(`Ask for it: lockstep requests ask ${decision.id} --reason '…'`);
+    }
   }
   for (const warning of warnings) parts.push(style.notice(warning));
   return parts.join('\n\n');
@@ -246,17 +255,25 @@ function remedyParts(call: Invocation, { authorities, remedy }: Lacking, short: 
     );
     out.push(remedy.moreGrantors > 0 ? `${grantors}\nand ${remedy.moreGrantors} more` : grantors);
   }
-  const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []).map(shortened(short));
-  if (commands.length === 0) return out;
-  if (
-    authorities.some(({ remedy: one }) =>
-      one?.nearest.some(({ shortfall: fall }) => fall.kind === 'condition'),
-    )
-  ) {
-    out.push(style.notice('A condition stands in the way: meet it, or give the role without any:'));
-  }
-  out.push(commands.join('\n'));
   return out;
+}
+
+/** What gives the role: to run, for whoever may; for everybody else what to have run by who may. */
+function grantCommands(
+  { style }: Invocation,
+  { authorities }: Lacking,
+  { grantable, short }: { readonly grantable: readonly string[]; readonly short: Short },
+): string[] {
+  const commands = authorities.flatMap((one) => one.remedy?.request?.command ?? []).map(shortened(short));
+  if (commands.length === 0) return [];
+  const conditional = authorities.some(({ remedy }) =>
+    remedy?.nearest.some(({ shortfall: fall }) => fall.kind === 'condition'),
+  );
+  const notice = conditional
+    ? [style.notice('A condition stands in the way: meet it, or give the role without any:')]
+    : [];
+  const mayRun = authorities.every(({ principal }) => grantable.includes(principal.id));
+  return [...notice, [...(mayRun ? [] : ['An administrator would run:']), ...commands].join('\n')];
 }
 
 /** A command of the server's with its scope as people write it, where that needs no quotes. */
