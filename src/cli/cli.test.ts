@@ -510,6 +510,17 @@ test.each([
   expect(run.stdout + run.stderr).toMatch(expected);
 });
 
+test('a check of what nothing asks for says so first, and offers no grant of it', async () => {
+  const run = await bea.lockstep('check', 'workspaces/jobs/write');
+  expect(run.code).toBe(3);
+  expect(run.stdout).toMatch(
+    /^Nothing here asks for workspaces\/jobs\/write[^\n]*\. Did you mean Microsoft\.MachineLearningServices\/workspaces\/jobs\/write\?\n/,
+  );
+  expect(run.stdout).not.toMatch(/role assign |What would allow it|WHO CAN GRANT/);
+  const unlike = await bea.lockstep('check', 'Contoso.Nothing/at/all', '--scope', 'subscription');
+  expect([unlike.code, unlike.stdout]).toEqual([3, expect.not.stringMatching(/role assign |Did you mean/)]);
+});
+
 test('a job file is submitted with its code, streamed to its end, and shown', async () => {
   await admin.json(
     'role',

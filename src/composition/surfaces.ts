@@ -240,6 +240,9 @@ export function composeSurfaces(
           upstream: surface.upstreamView(),
         })),
       configurationChangedAt: configurationChangedSince(config, clock.now()),
+      ruleActions: Object.values(config.connections).flatMap((connection) =>
+        connection.kind === 'web' ? connection.rules.map(({ action }) => action) : [],
+      ),
       workspace: foundation.workspace,
       storageAccount: foundation.storageAccount,
       accessRequests,

@@ -75,6 +75,7 @@ export const operationCatalogue: readonly CatalogueProvider[] = [
     ...written(`${workspaces}/computes`, 'a compute'),
     [`${workspaces}/computes/applicationaccess/action`, 'Use the notebooks and terminals of a compute'],
     [`${workspaces}/computes/listKeys/action`, 'Get the keys of a compute'],
+    [`${workspaces}/computes/start/action`, 'Start a compute'],
     [`${workspaces}/computes/stop/action`, 'Stop a compute'],
     ...written(`${workspaces}/connections`, 'a connection'),
     ...written(`${workspaces}/data`, 'a data asset'),

@@ -7,6 +7,7 @@ import { failure } from '../../lib/errors.ts';
 import { isGuid, type PrincipalId } from '../../lib/ids.ts';
 import { decideForAll } from '../../policy/decide.ts';
 import { explain } from '../../policy/explain.ts';
+import type { Explanation } from '../../policy/explanation.ts';
 import { normalizeScope } from '../../policy/scope.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';
 import { policyIdOf, type Access, type AttributeSet } from '../../policy/types.ts';
@@ -30,13 +31,16 @@ const question = z.strictObject({
 export interface CheckParts {
   readonly snapshot: PolicySnapshot;
   readonly clock: Clock;
+  /** What the rules of connections ask for. */
+  readonly ruleActions: readonly string[];
 }
 
 /**
  * Would this be allowed, and why? Nothing is done. Conditions are told the time, the caller's own CI run and the names in
  * the scope; what only a request itself could tell, such as a job's GPUs, is missing.
  */
-export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
+export function checkRoutes({ snapshot, clock, ruleActions }: CheckParts): Route[] {
+  const ofRules = new Set(ruleActions.map((action) => action.toLowerCase()));
   return [
     {
       method: 'POST',
@@ -47,7 +51,8 @@ export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
       guard: () => ownRule('self'),
       async serve(exchange) {
         const asked = exchange.json(question);
-        const { access: bare, warnings } = accessOf(asked);
+        const { access: bare, warnings, inCatalogue } = accessOf(asked);
+        const known = inCatalogue || ofRules.has(bare.action.toLowerCase()) || isInRole(snapshot, bare);
         const { authorities: own, subject, chain } = callerOf(exchange);
         const named = asked.principal === undefined ? null : principalOf(snapshot, asked.principal);
         const other = asked.principal !== undefined && named?.id !== subject.id;
@@ -67,7 +72,8 @@ export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
           },
         };
         const { allowed, cause, decidedFor } = decideForAll(snapshot, authorities, access);
-        const explanation = explain(snapshot, authorities, access);
+        const explained = explain(snapshot, authorities, access);
+        const explanation = known ? explained : withoutRequests(explained);
         return ok({
           decision: {
             id: null,
@@ -86,14 +92,46 @@ export function checkRoutes({ snapshot, clock }: CheckParts): Route[] {
           },
           explanation,
           grantable: await grantableBy(exchange, snapshot, explanation),
-          warnings,
+          known,
+          warnings: known ? warnings : [...warnings, unknownWarning(bare.action)],
         });
       },
     },
   ];
 }
 
-function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: string[] } {
+/** Whether some role names the action itself: then something elsewhere asks for it. */
+function isInRole(snapshot: PolicySnapshot, { action }: Access): boolean {
+  const wanted = action.toLowerCase();
+  for (const { permissions } of snapshot.roleDefinitions()) {
+    for (const { actions, dataActions } of permissions) {
+      if ([...actions, ...dataActions].some((named) => named.toLowerCase() === wanted)) return true;
+    }
+  }
+  return false;
+}
+
+function unknownWarning(action: string): string {
+  const near = nearestOperation(action);
+  const meant = near === null ? '' : ` Did you mean ${near}?`;
+  return `Nothing here asks for ${action}, neither Lockstep nor a rule of a connection.${meant}`;
+}
+
+/** A role would be given for nothing. */
+function withoutRequests(explanation: Explanation): Explanation {
+  const authorities = explanation.authorities.map((one) =>
+    one.remedy === null ? one : { ...one, remedy: { ...one.remedy, request: null } },
+  );
+  return { ...explanation, authorities };
+}
+
+interface Asked {
+  readonly access: Access;
+  readonly warnings: readonly string[];
+  readonly inCatalogue: boolean;
+}
+
+function accessOf(asked: z.infer<typeof question>): Asked {
   const { action } = asked;
   if (!isOperationName(action)) {
     const near = nearestOperation(action);
@@ -120,19 +158,13 @@ function accessOf(asked: z.infer<typeof question>): { access: Access; warnings: 
     dataAction: asked.dataAction ?? known?.dataAction ?? false,
     scope,
   };
-  const warnings: string[] = [];
-  if (known === undefined) {
-    const near = nearestOperation(action);
-    warnings.push(
-      `Nothing that Lockstep itself serves asks for ${action}; only a connection’s rule can.` +
-        (near === null ? '' : ` Did you mean ${near}?`),
-    );
-  } else if (known.dataAction !== access.dataAction) {
-    warnings.push(
-      `${known.name} is ${known.dataAction ? 'a data action' : 'no data action'}, but was asked as the other.`,
-    );
-  }
-  return { access, warnings };
+  const otherPlane = known !== undefined && known.dataAction !== access.dataAction;
+  const warnings = otherPlane
+    ? [
+        `${known.name} is ${known.dataAction ? 'a data action' : 'no data action'}, but was asked as the other.`,
+      ]
+    : [];
+  return { access, warnings, inCatalogue: known !== undefined };
 }
 
 const blob =

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import { assetAction, assetVersionAction, azuremlActions } from '../../gateway/adapters/azureml/actions.ts';
 import { blobDataAction, containerAction, serviceRead } from '../../gateway/adapters/blob/access.ts';
+import { jupyterRoutes } from '../../gateway/adapters/jupyter/routes.ts';
+import { ownRoutes, personRoutes } from '../../gateway/adapters/jupyterhub/routes.ts';
+import { mlflowRoutes } from '../../gateway/adapters/mlflow/routes.ts';
 import { knownOperation, nearestOperation } from './known-operations.ts';
 
 const verbs = ['read', 'write', 'delete'] as const;
@@ -19,6 +22,28 @@ test('what the adapters ask for is in the catalogue, on the plane that they ask 
   for (const { action, dataAction } of [...asked, ...accesses]) {
     expect(knownOperation(action.toUpperCase())).toMatchObject({ name: action, dataAction });
   }
+});
+
+test('what is asked of the kinds of connection is in the catalogue', () => {
+  const actions = [...mlflowRoutes, ...jupyterRoutes, ...ownRoutes, ...personRoutes].map(
+    ({ action }) => action,
+  );
+  for (const action of new Set(actions)) {
+    if (action !== null) expect(knownOperation(action)).toMatchObject({ name: action, dataAction: false });
+  }
+});
+
+test.each([
+  ['workspaces/jobs/write', 'Microsoft.MachineLearningServices/workspaces/jobs/write'],
+  ['JOBS/cancel/action', 'Microsoft.MachineLearningServices/workspaces/jobs/cancel/action'],
+  ['workspaces/job/write', 'Microsoft.MachineLearningServices/workspaces/jobs/write'],
+  ['users/read', 'Lockstep.Access/users/read'],
+  // Of several kinds of thing, or of nothing.
+  ['versions/read', null],
+  ['Contoso.Tracker/pages/read', null],
+  ['read', null],
+])('what %s leaves out in front is found by its end', (action, meant) => {
+  expect(nearestOperation(action)).toBe(meant);
 });
 
 test('a mistyped operation is led to the one that was meant', () => {

@@ -9,6 +9,16 @@ const known = new Map(
   ]),
 );
 
+/** Operations by what they end in, in lower case: at least a type and a verb. Null where several end so. */
+const byEnd = new Map<string, string | null>();
+for (const { name } of operations) {
+  const segments = name.toLowerCase().split('/');
+  for (let from = 1; from < segments.length - 1; from++) {
+    const end = segments.slice(from).join('/');
+    byEnd.set(end, byEnd.has(end) ? null : name);
+  }
+}
+
 /** An operation of the catalogue; undefined for those of connections and of services elsewhere. */
 export function knownOperation(
   action: string,
@@ -16,12 +26,15 @@ export function knownOperation(
   return known.get(action.toLowerCase());
 }
 
-/** The known operation that somebody may have meant. */
+/** The known operation that somebody may have meant, who may have left out what it begins with. */
 export function nearestOperation(action: string): string | null {
-  return nearestKey(
+  const named = byEnd.get(action.toLowerCase());
+  if (named !== undefined) return named;
+  const near = nearestKey(
     action,
     operations.map(({ name }) => name),
   );
+  return near ?? byEnd.get(nearestKey(action, [...byEnd.keys()]) ?? '') ?? null;
 }
 
 /** Azure's form: a namespace, at least one type, a verb. No wildcards: a question is about one operation. */

@@ -28,7 +28,8 @@ let malloryToken: string;
 
 beforeAll(async () => {
   const port = await freePort();
-  const grafana = { kind: 'web', upstream: 'http://127.0.0.1:9', scope: 'workspace', rules: [] };
+  const rules = [{ methods: ['GET'], path: '/api/*', action: 'Contoso.Tracker/runs/read' }];
+  const grafana = { kind: 'web', upstream: 'http://127.0.0.1:9', scope: 'workspace', rules };
   writeFileSync(join(home, 'config.json'), JSON.stringify({ connections: { grafana } }));
   const config = {
     ...loadConfig({ home, environment: {} }),
@@ -289,6 +290,23 @@ test.each([
 ])('check of %j is answered with %i and what may have been meant', async (question, status, text) => {
   const answer = await call(malloryToken, 'POST', '/admin/v1/check', question);
   expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(text)]);
+});
+
+test('check knows what the rule of a connection and a role of one’s own ask for, and offers no grant of what none does', async () => {
+  const check = async (action: string) =>
+    (await call(malloryToken, 'POST', '/admin/v1/check', { action, scope: '/subscriptions/s' })).json as {
+      known: boolean;
+      warnings: string[];
+      explanation: { authorities: { remedy: { request: object | null } }[] };
+    };
+  for (const action of ['contoso.tracker/RUNS/read', 'Lockstep.Access/users/read']) {
+    const { known, warnings, explanation } = await check(action);
+    expect([known, warnings]).toEqual([true, []]);
+    expect(explanation.authorities[0]?.remedy.request).not.toBeNull();
+  }
+  const { known, warnings, explanation } = await check('Contoso.Tracker/runs/wite');
+  expect([known, warnings]).toEqual([false, [expect.stringContaining('Nothing here asks for')]]);
+  expect(explanation.authorities[0]?.remedy.request).toBeNull();
 });
 
 test('asking about somebody else needs the right, and tells nothing of who exists without it', async () => {

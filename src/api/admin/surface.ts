@@ -11,7 +11,7 @@ import { storageAccountId, workspaceId, type WorkspaceRef } from '../../workspac
 import type { AccessRequests } from '../access-requests/access-requests.ts';
 import { accessRequestRoutes } from '../access-requests/routes.ts';
 import { lockstepCliAppId } from '../entra/built-in-clients.ts';
-import { checkRoutes } from './check.ts';
+import { checkRoutes, type CheckParts } from './check.ts';
 import { connectionRoutes, type ConnectionParts } from './connections.ts';
 import { decisionRoutes } from './decisions.ts';
 import { discoveryPath, discoveryRoutes } from './discovery.ts';
@@ -26,7 +26,7 @@ import { sessionRoutes, type SessionParts } from './sessions.ts';
 import { signInLinkRoutes } from './sign-in-links.ts';
 import { statusRoutes } from './status.ts';
 
-export interface AdminSurfaceOptions extends ConnectionParts {
+export interface AdminSurfaceOptions extends ConnectionParts, Pick<CheckParts, 'ruleActions'> {
   /** `https://host:port`, as clients address us. */
   readonly publicUrl: string;
   readonly tenantId: TenantId;

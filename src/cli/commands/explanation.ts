@@ -89,6 +89,8 @@ export const explainedSchema = z.object({
   undescribed: z
     .object({ method: z.string(), path: z.string().nullable(), surface: z.string(), advice: z.string() })
     .nullish(),
+  /** Whether anything asks for such an action. */
+  known: z.boolean().default(true),
   warnings: z.array(z.string()),
 });
 
@@ -100,7 +102,7 @@ type Remedy = z.infer<typeof remedy>;
 /** A decision for a person: the answer, the one policy, and the way on. */
 export function shownExplanation(call: Invocation, explained: Explained, places: Discovery): string {
   const short = (scope: string) => shortScope(scope, places);
-  const { decision, explanation, grantable, askable, undescribed, warnings } = explained;
+  const { decision, explanation, grantable, askable, undescribed, known, warnings } = explained;
   const { style } = call;
   const verdict = decision.allowed ? style.good('allowed') : style.bad('denied');
   const was = facts(
@@ -120,7 +122,9 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
     ],
     style,
   );
-  const parts = [`${verdict}\n${was}`];
+  const noticed = warnings.map((warning) => style.notice(warning));
+  // What stands below is about nothing.
+  const parts = [...(known ? [] : noticed), `${verdict}\n${was}`];
   if (undescribed) parts.push(undescribed.advice);
   else if (explanation === null) parts.push(ruleSentence(decision.reason, decision.policyId));
   else {
@@ -134,14 +138,14 @@ export function shownExplanation(call: Invocation, explained: Explained, places:
     }
     parts.push(explanation.authorities.map((one) => authorityLine(call, one, short)).join('\n'));
     parts.push(...liftings(explanation.authorities, short));
-    for (const lacking of sameRemedy(explanation.authorities)) {
+    for (const lacking of known ? sameRemedy(explanation.authorities) : []) {
       parts.push(...remedyParts(call, lacking, short), ...grantCommands(call, lacking, { grantable, short }));
     }
     if (askable && decision.id !== null && grantable.length === 0) {
       parts.push(`Ask for it: lockstep requests ask ${decision.id} --reason '…'`);
     }
   }
-  for (const warning of warnings) parts.push(style.notice(warning));
+  if (known) parts.push(...noticed);
   return parts.join('\n\n');
 }
 
