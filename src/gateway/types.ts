@@ -110,8 +110,8 @@ export interface Exchange {
   decideAlso(access: Access): Promise<Decision>;
   /**
    * What a list may show: a decision on each thing that it could hold, in order, and one record of them all, so that
-   * looking at many things costs the ledger no more than looking at one. For lists only: what is *done* is decided with
-   * `decideAlso`. Never throws for a deny.
+   * looking at many things costs the ledger no more than looking at one. For lists, and for what a caller is told that they
+   * could do: what is *done* is decided with `decideAlso`. Never throws for a deny.
    */
   decideEach(accesses: readonly Access[]): Promise<readonly Decision[]>;
   /** Says that the upstream was asked a second time, and what became of the first: it is recorded with the end. */

@@ -12,7 +12,7 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   'request.decided':
     'A request was decided on: allowed, or denied with its one cause. Durable before a change is carried out, and before the head of any answer leaves. Requests that were refused earlier (not HTTP, no such route, no valid credential) are decided too: denied.',
   'request.listed':
-    'An answer lists things of which the caller may see some: one event with counts, however many were looked at. Durable before the head of the answer leaves.',
+    'An answer lists things of which the caller may see some, or tells them what they could do there: one event with counts, however many were looked at. Durable before the head of the answer leaves.',
   'request.ended':
     'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event. Of a WebSocket, `webSocket` also has its messages each way, how many of the client’s were withheld, and the code that closed it. Where the upstream was asked a second time, `sentAgain` says what became of the first.',
   'requests.ended':
