@@ -8,7 +8,7 @@ import { writeOrCheck } from './write-or-check.ts';
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
 const program = await createProgram(
   {
-    terminal: { colour: false, interactive: false, redraw: false, columns: null },
+    terminal: { colour: false, interactive: false, watched: false, redraw: false, columns: null },
     settings: { server: null, caFile: null, home: '.lockstep', configHome: '.' },
     stdin: Readable.from([]),
     stdout: nowhere,

@@ -447,7 +447,7 @@ test('a token for a resource is printed alone, so that another client can be giv
   ]);
 });
 
-test('a token that is handed on has half an hour left; commands go on with what they have', async () => {
+test('a token that is handed on has three quarters of its hour left; commands go on with what they have', async () => {
   const file = join(bea.directory, 'config', 'credentials.json');
   const resource = 'https://management.azure.com';
   const leave = (minutes: number) => {
@@ -461,9 +461,9 @@ test('a token that is handed on has half an hour left; commands go on with what 
   const kept = () => JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
   const first = await handedOn();
   expect((await bea.lockstep('whoami')).code).toBe(0);
-  leave(31);
+  leave(46);
   expect(await handedOn()).toBe(first);
-  leave(29);
+  leave(44);
   const before = kept();
   expect((await bea.lockstep('whoami')).code).toBe(0);
   expect(kept()).toBe(before);

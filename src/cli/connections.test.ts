@@ -2,8 +2,11 @@ import { readFileSync, utimesSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { CliContext } from './context.ts';
+import { createProgram } from './program.ts';
 import { serve, Terminal, type Server } from './testing/terminal.ts';
 
 // Each step is a process of its own.
@@ -78,6 +81,41 @@ test('connections say how they are in words, from before the first request, and 
       addresses: [{ state: 'down', failures: null, askedAgainAt: expect.any(String) as string }],
     },
   ]);
+});
+
+test('a token goes to standard output alone; until when it is valid, to a person who sees standard error', async () => {
+  const said = { stdout: '', stderr: '' };
+  const into = (stream: keyof typeof said) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        said[stream] += chunk.toString();
+        done();
+      },
+    });
+  const context: CliContext = {
+    terminal: { colour: false, interactive: false, watched: true, redraw: false, columns: null },
+    settings: {
+      server: server.url,
+      caFile: server.caFile,
+      home: server.home,
+      configHome: join(admin.directory, 'config'),
+    },
+    stdin: Readable.from([]),
+    stdout: into('stdout'),
+    stderr: into('stderr'),
+    signal: new AbortController().signal,
+    version: '0.0.0',
+    ending: 'ok',
+    atEnd: [],
+  };
+  const line = ['token', '--connection', 'lab'];
+  await (await createProgram(context, line)).parseAsync(line, { from: 'user' });
+  for (const work of context.atEnd) await work();
+  const { stdout } = await admin.lockstep(...line);
+  expect(said.stdout).toBe(stdout);
+  const { expiresAt } = (await admin.json(...line)) as { expiresAt: string };
+  expect(said.stderr).toMatch(/^valid until \d\d:\d\d:\d\dZ, for (59|60|1) /);
+  expect(said.stderr).toContain(expiresAt.slice(11, 19));
 });
 
 test('a configuration that was edited and is not in use yet is told beside the list', async () => {

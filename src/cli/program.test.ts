@@ -5,7 +5,7 @@ import { createProgram } from './program.ts';
 
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
 const context: CliContext = {
-  terminal: { colour: false, interactive: false, redraw: false, columns: null },
+  terminal: { colour: false, interactive: false, watched: false, redraw: false, columns: null },
   settings: { server: null, caFile: null, home: '.lockstep', configHome: '.' },
   stdin: Readable.from([]),
   stdout: nowhere,

@@ -8,6 +8,8 @@ export interface TerminalSettings {
   readonly colour: boolean;
   /** A person is there to answer a prompt. */
   readonly interactive: boolean;
+  /** Standard error is a terminal: somebody may read what is said there, whatever becomes of the output. */
+  readonly watched: boolean;
   /** Standard error can redraw a line. */
   readonly redraw: boolean;
   /** Width of standard output in columns; null when it is not a terminal. */
@@ -41,6 +43,7 @@ export function terminalSettings(
   return {
     colour: tty && !dumb && !environment['NO_COLOR'],
     interactive: tty && streams.stdin.isTTY === true && !environment['CI'],
+    watched: streams.stderr.isTTY === true,
     redraw: streams.stderr.isTTY === true && !dumb,
     columns: tty ? (streams.stdout.columns ?? 80) : null,
   };

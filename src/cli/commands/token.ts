@@ -4,16 +4,19 @@ import { CliError } from '../cli-error.ts';
 import { accessToken } from '../connection/tokens.ts';
 import type { CliContext } from '../context.ts';
 import { invocation } from '../invocation.ts';
+import { duration, timeOfDay } from '../output/amounts.ts';
 
 const schema = z.object({ connection: z.string().optional(), resource: z.string().optional() });
 
-/** Whoever is given a token cannot renew it: one that has less left is not handed on while there are longer ones. */
-const handedOnMilliseconds = 30 * 60_000;
+/** Whoever is given a token cannot renew it: of one that is handed on so much of its life must be left. */
+const handedOnShare = 3 / 4;
 
 export function addToken(program: Command, context: CliContext): void {
   program
     .command('token')
-    .description('Print an access token of yours, for a client that cannot get one itself.')
+    .description(
+      'Print an access token of yours that has most of its life before it, for a client that cannot get one itself.',
+    )
     .option('--connection <name>', 'For a protected upstream, by its name in the configuration.')
     .option('--resource <uri>', 'For a resource, such as https://management.azure.com.')
     .action(async (_options: unknown, command: Command) => {
@@ -21,16 +24,18 @@ export function addToken(program: Command, context: CliContext): void {
       const options = call.options(schema);
       const resource = resourceOf(options);
       const client = await call.client();
-      const token = await accessToken(client.options, resource, handedOnMilliseconds).catch(
-        (error: unknown) => {
-          if (!(error instanceof CliError) || !unknownResource.has(error.code ?? '')) throw error;
-          const message = `${client.server} serves no resource ${resource}.`;
-          const connection = options.connection;
-          const hint = connection === undefined ? {} : { hint: notConfigured(connection) };
-          throw new CliError('not-found', message, { ...hint, cause: error });
-        },
-      );
-      call.result({ resource, accessToken: token, expiresAt: expiryOf(token) }, token);
+      const token = await accessToken(client.options, resource, isFresh).catch((error: unknown) => {
+        if (!(error instanceof CliError) || !unknownResource.has(error.code ?? '')) throw error;
+        const message = `${client.server} serves no resource ${resource}.`;
+        const connection = options.connection;
+        const hint = connection === undefined ? {} : { hint: notConfigured(connection) };
+        throw new CliError('not-found', message, { ...hint, cause: error });
+      });
+      const { expiresAt } = lifeOf(token);
+      if (context.terminal.watched) {
+        call.note(`valid until ${timeOfDay(expiresAt)}, for ${duration(expiresAt - Date.now())}`);
+      }
+      call.result({ resource, accessToken: token, expiresAt: new Date(expiresAt).toISOString() }, token);
     });
 }
 
@@ -47,10 +52,16 @@ function notConfigured(connection: string): string {
 /** RFC 8707 §2, and what Entra says instead. */
 const unknownResource: ReadonlySet<string> = new Set(['invalid_target', 'invalid_resource']);
 
-const claimsSchema = z.object({ exp: z.number() });
+function isFresh({ accessToken: token, expiresAt }: { accessToken: string; expiresAt: number }): boolean {
+  const life = lifeOf(token);
+  return expiresAt - Date.now() >= (life.expiresAt - life.issuedAt) * handedOnShare;
+}
 
-/** ISO 8601. The token is ours, just received: it is read, not judged. */
-function expiryOf(token: string): string {
+const claimsSchema = z.object({ iat: z.number(), exp: z.number() });
+
+/** Milliseconds since the epoch. The token is ours, received from the server: it is read, not judged. */
+function lifeOf(token: string): { readonly issuedAt: number; readonly expiresAt: number } {
   const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-  return new Date(claimsSchema.parse(claims).exp * 1000).toISOString();
+  const { iat, exp } = claimsSchema.parse(claims);
+  return { issuedAt: iat * 1000, expiresAt: exp * 1000 };
 }

@@ -5,8 +5,13 @@ import { CliError } from '../cli-error.ts';
 import type { Account, CredentialsFile } from './credentials.ts';
 import { connectionFailure } from './failures.ts';
 
-/** A token is renewed when it has less than this left. */
+/** A token that is used at once is renewed when it has less than this left. */
 const marginMilliseconds = 30_000;
+
+interface KeptToken {
+  readonly accessToken: string;
+  readonly expiresAt: number;
+}
 
 export interface TokenSource {
   readonly file: CredentialsFile;
@@ -16,22 +21,21 @@ export interface TokenSource {
 }
 
 /**
- * An access token for `resource`, from the file while it has `leastMilliseconds` left, else renewed, for however long
- * the server grants. Throws `not-signed-in`.
+ * An access token for `resource`, from the file while what is left of it suffices, else renewed, for however long the
+ * server grants. Throws `not-signed-in`.
  */
 export async function accessToken(
   source: TokenSource,
   resource: string,
-  leastMilliseconds: number = marginMilliseconds,
+  suffices: (kept: KeptToken) => boolean = ({ expiresAt }) => expiresAt - Date.now() > marginMilliseconds,
 ): Promise<string> {
   const kept = (await source.file.read()).servers[source.server]?.tokens[resource];
-  if (kept && kept.expiresAt - Date.now() > leastMilliseconds) return kept.accessToken;
+  if (kept && suffices(kept)) return kept.accessToken;
   return source.file.change(async (present) => {
     const account = present.servers[source.server];
     if (account === undefined) throw notSignedIn(source.server);
     const now = account.tokens[resource];
-    if (now && now.expiresAt - Date.now() > leastMilliseconds)
-      return { next: present, result: now.accessToken };
+    if (now && suffices(now)) return { next: present, result: now.accessToken };
     const granted = await renew(source, account, resource);
     const next: Account = {
       ...account,

@@ -234,6 +234,19 @@ test('an expired token is told apart, also when it was remembered', async () => 
   }
 });
 
+test('whoever gave an expired token to a client of a connection is told how to get a new one; a job is not', async () => {
+  const told = (aud: string, more: Record<string, unknown> = {}) =>
+    verifier.verify(forge({ aud, iat: now() - 65, nbf: now() - 65, exp: now() - 5, ...more }), [aud]);
+  await expect(told('api://lockstep/connections/mlflow')).rejects.toThrow(
+    'The access token expired 5 s ago; get a new one: `lockstep token --connection mlflow`.',
+  );
+  const bare = 'The access token expired 5 s ago; get a new one.';
+  await expect(told(audience)).rejects.toThrow(bare);
+  await expect(
+    told('api://lockstep/connections/mlflow', { lockstep_lease: newLeaseId(room.clock.now()) }),
+  ).rejects.toThrow(bare);
+});
+
 test('a key that is no longer published takes its tokens along, remembered or not', async () => {
   let published = true;
   const keys = { verificationKey: (kid: string) => (published ? room.keys.verificationKey(kid) : null) };

@@ -36,6 +36,8 @@ const headerSchema = z.strictObject({
   x5t: z.string().max(128).optional(),
 });
 
+type Ending = Pick<Caller['credential'], 'expiresAt' | 'leaseId'>;
+
 interface Remembered {
   readonly caller: Caller;
   readonly audience: string;
@@ -60,7 +62,7 @@ export class TokenVerifier {
   async verify(token: string, audiences: readonly string[]): Promise<Caller> {
     const remembered = this.#recall(token);
     if (remembered !== null) {
-      this.#requireTime(remembered.caller.credential.expiresAt, remembered.notBefore);
+      this.#requireTime(remembered.caller.credential, remembered.notBefore, remembered.audience);
       requireAudience(remembered.audience, audiences);
       return remembered.caller;
     }
@@ -75,7 +77,8 @@ export class TokenVerifier {
     if (!rsaSignatureFits('RS256', signed, key, signature)) throw refused('its signature does not fit');
     const claims = readPart(payloadPart, accessTokenClaims, 'payload');
     this.#requireIssuer(claims);
-    this.#requireTime(claims.exp, claims.nbf);
+    const ending = { expiresAt: claims.exp, leaseId: (claims.lockstep_lease ?? null) as LeaseId | null };
+    this.#requireTime(ending, claims.nbf, claims.aud);
     if (claims.iat > epochSeconds(this.#options.clock) + clockSkewSeconds)
       throw refused('it was issued in the future');
     requireAudience(claims.aud, audiences);
@@ -90,12 +93,12 @@ export class TokenVerifier {
     if (claims.sub !== claims.oid || claims.azp !== claims.appid) throw refused('its claims contradict');
   }
 
-  #requireTime(expiresAt: number, notBefore: number): void {
+  #requireTime({ expiresAt, leaseId }: Ending, notBefore: number, audience: string): void {
     const now = epochSeconds(this.#options.clock);
     if (expiresAt <= now)
       throw new LockstepError({
         code: 'expired_token',
-        publicMessage: `The access token expired ${now - expiresAt} s ago; get a new one.`,
+        publicMessage: `The access token expired ${now - expiresAt} s ago; get a new one${leaseId === null ? wayToGet(audience) : ''}.`,
       });
     if (notBefore > now + clockSkewSeconds) throw refused('it is not valid yet');
   }
@@ -109,6 +112,12 @@ export class TokenVerifier {
     if (!isKnown) throw refused('its signing key is not known here, or no longer');
     return found;
   }
+}
+
+/** For whoever gave a token to a client of a connection that cannot get one itself; jobs ask their identity endpoint. */
+function wayToGet(audience: string): string {
+  const connection = /^api:\/\/lockstep\/connections\/([a-z][a-z0-9-]*)$/.exec(audience)?.[1];
+  return connection === undefined ? '' : `: \`lockstep token --connection ${connection}\``;
 }
 
 function callerOf(claims: AccessTokenClaims, tenantId: TenantId): Caller {
