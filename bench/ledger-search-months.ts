@@ -176,6 +176,7 @@ function factsWith(facts: EventFacts, values: ReadonlyMap<string, string>): Even
   const lower = (texts: readonly string[]) => filled(texts).map((text) => text.toLowerCase());
   return {
     eventId: values.get('@event') ?? '',
+    kind: facts.kind,
     persons: lower(facts.persons),
     resources: lower(facts.resources),
     actions: lower(facts.actions),

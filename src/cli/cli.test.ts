@@ -670,10 +670,25 @@ test('events are found by a job’s name, by person and action, and by an id alo
     '--decision',
     'deny',
   );
-  expect(shown.stdout).toMatch(/^WHEN +WHO +WHAT/);
+  expect(shown.stdout).toMatch(/^WHEN +EVENT +WHO +WHAT/);
   expect(shown.stdout).toMatch(/denied +Lockstep\.Access\/events\/read/);
   const tail = await admin.lockstep('ledger', 'tail', '--lines', '1', '--decision', 'deny', '--json');
   expect(lines(tail.stdout)).toHaveLength(1);
+  const operations = (text: string) =>
+    lines(text).map((line) => (JSON.parse(line) as FoundLine).event.unmapped.lockstep.operation);
+  const discovery = 'Lockstep.Access/discovery/read';
+  const usual = await admin.lockstep('ledger', 'tail', '--lines', '30', '--json');
+  expect(operations(usual.stdout)).toHaveLength(30);
+  expect(operations(usual.stdout)).not.toContain(discovery);
+  const whole = await admin.lockstep('ledger', 'tail', '--lines', '30', '--all', '--json');
+  expect(operations(whole.stdout)).toContain(discovery);
+  const asked = await admin.lockstep('ledger', 'tail', '--lines', '2', '--action', discovery, '--json');
+  expect(operations(asked.stdout)).toEqual([discovery, discovery]);
+  const ends = await found('--action', 'request.ended', '--limit', '5');
+  expect(ends.map(({ event }) => event.metadata.event_code)).toEqual(Array(5).fill('request.ended'));
+  // One column for the id, wherever it is looked for.
+  const tailed = await admin.lockstep('ledger', 'tail', '--lines', '1');
+  expect(tailed.stdout.indexOf('evt_')).toBe(lines(shown.stdout)[1]?.indexOf('evt_'));
   expect((await admin.lockstep('ledger', 'search', '--since', 'yesterday')).code).toBe(2);
   expect((await admin.lockstep('ledger', 'prune')).code).toBe(2);
   expect(await admin.json('ledger', 'prune', '--keep', '400d')).toMatchObject({ firstIndex: 0, rows: 0 });
@@ -683,7 +698,7 @@ test('events are found by a job’s name, by person and action, and by an id alo
 interface FoundLine {
   readonly event: {
     readonly metadata: { readonly uid: string; readonly event_code: string };
-    readonly unmapped: { readonly lockstep: { readonly decisionId: string } };
+    readonly unmapped: { readonly lockstep: { readonly decisionId: string; readonly operation?: string } };
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DecisionId, EventId, RequestId, SessionId } from '../lib/ids.ts';
 import type { Store } from '../store/sqlite.ts';
+import { commonScope } from './ends-together.ts';
 import type { RequestFact } from './events.ts';
 import type { Ledger } from './ledger.ts';
 import { attribution, decidedFact, LedgerFixture } from './testing/ledger-fixture.ts';
@@ -54,6 +55,18 @@ async function events(): Promise<
   }));
 }
 
+it.each([
+  [['/a/b/c'], '/a/b/c'],
+  [['/a/b/c', '/a/b/d'], '/a/b'],
+  [['/a/b', '/a/b/d'], '/a/b'],
+  [['/a/bc', '/a/b'], '/a'],
+  [['/a/b', '/c'], '/'],
+  [['/', '/a'], '/'],
+])('the scope that %j share is %s', (scopes, common) => {
+  expect(commonScope(scopes)).toBe(common);
+  expect(commonScope(scopes.toReversed())).toBe(common);
+});
+
 describe('the ends of reads', () => {
   it('share one record where one caller reads much, and each is found by its decision', async () => {
     const ids = await many(100);
@@ -68,7 +81,7 @@ describe('the ends of reads', () => {
         status_id: 1,
         api: { service: { name: 'web:models' } },
       },
-      own: { decisionId: null, requestId: null, sourceAddress: '127.0.0.1' },
+      own: { decisionId: null, requestId: null, scope: '/connections/models', sourceAddress: '127.0.0.1' },
     });
     expect(one?.own['outcomes']).toHaveLength(100);
     expect(one?.own['outcomes']).toContainEqual({

@@ -82,6 +82,7 @@ export class EndsTogether {
       attribution: { ...attribution, ...ofNoSingleOne },
       surface,
       operation,
+      scope: commonScope(ends.map(({ fact }) => fact.scope)),
       since,
       outcomes: ends.map(({ outcome }) => outcome),
     });
@@ -92,6 +93,17 @@ export class EndsTogether {
   async #recorded(fact: RequestFact): Promise<EventId> {
     return this.#record(fact);
   }
+}
+
+/** As far as the segments of all of them are the same; the root where none is. */
+export function commonScope([first = '/', ...others]: readonly string[]): string {
+  let common = first.split('/');
+  for (const other of others) {
+    const segments = other.split('/');
+    const end = common.findIndex((segment, i) => segment !== segments[i]);
+    if (end >= 0) common = common.slice(0, end);
+  }
+  return common.join('/') || '/';
 }
 
 const ofNoSingleOne = {

@@ -79,6 +79,8 @@ export type RequestFact =
       readonly attribution: Attribution;
       readonly surface: string;
       readonly operation: string;
+      /** At which, or somewhere beneath which, each of them was. */
+      readonly scope: string;
       /** When the first of them ended, milliseconds since the epoch. */
       readonly since: number;
       readonly outcomes: readonly Outcome[];

@@ -33,6 +33,7 @@ const searchSchema = filterSchema.extend({
 });
 const tailSchema = filterSchema.extend({
   follow: z.boolean(),
+  all: z.boolean(),
   lines: z.coerce.number('must be a number').int().min(0).max(100_000),
 });
 const lineSchema = z.object({ sequence: z.number(), event: eventSchema });
@@ -62,14 +63,23 @@ export function addLedgerEvents(ledger: Command, context: CliContext): void {
     });
 
   withFilters(
-    ledger.command('tail').description('Print the newest events. Needs Lockstep.Access/events/read.'),
+    ledger
+      .command('tail')
+      .description(
+        'Print the newest events, but for those of how clients find their way. Needs Lockstep.Access/events/read.',
+      ),
   )
     .option('--follow', 'Go on as they happen, until Ctrl-C.', false)
     .option('--lines <number>', 'How many to begin with.', '20')
+    .option(
+      '--all',
+      'Reads of discovery documents too: by every command of this kind, before it knows who asks.',
+      false,
+    )
     .action(async (_options: unknown, command: Command) => {
       const call = invocation(context, command);
-      const { follow, lines, ...filter } = call.options(tailSchema);
-      await tail(call, filter, follow, lines);
+      const { follow, lines, all, ...filter } = call.options(tailSchema);
+      await tail(call, filter, { follow, lines, all });
     });
 }
 
@@ -80,7 +90,10 @@ function withFilters(command: Command): Command {
       'Who acted, on whose account, or whom it concerned: sign-in name or object id.',
     )
     .option('--resource <scope>', `At this scope and beneath. ${scopeHelp}`)
-    .option('--action <operation>', 'Operation or kind of change; ends in /* or .* for all that begin so.')
+    .option(
+      '--action <operation>',
+      'Operation or kind of event, such as request.ended; ends in /* or .* for all that begin so.',
+    )
     .option('--decision <outcome>', 'allow or deny.')
     .option('--policy <id>', 'Id of the assignment that decided or was changed.')
     .option('--job <name>', 'Name or id of a job: what it did and what was done with it.')
@@ -119,10 +132,10 @@ async function search(call: Invocation, id: string | null, filter: Filter, limit
   if (call.json) return;
   const columns = [
     { title: 'WHEN', value: ({ event }: Line) => moment(event.time) },
+    { title: 'EVENT', value: ({ event }: Line) => event.metadata.uid },
     { title: 'WHO', value: ({ event }: Line) => who(event) },
     { title: 'WHAT', value: ({ event }: Line) => whatHappened(event) },
     { title: 'SCOPE', value: ({ event }: Line) => where(event, places) },
-    { title: 'EVENT', value: ({ event }: Line) => event.metadata.uid },
   ];
   call.result(null, shown.length === 0 ? 'Nothing found.' : table(shown, columns, call.style, call.width));
   if (more) call.note(`There is more: --limit, --all, or --until ${isoOf(shown)}.`);
@@ -167,7 +180,13 @@ function lineOf(text: string): Line {
   return { ...lineSchema.parse(JSON.parse(text)), text };
 }
 
-async function tail(call: Invocation, filter: Filter, follow: boolean, lines: number): Promise<void> {
+interface TailOptions {
+  readonly follow: boolean;
+  readonly lines: number;
+  readonly all: boolean;
+}
+
+async function tail(call: Invocation, filter: Filter, { follow, lines, all }: TailOptions): Promise<void> {
   const { signal } = call.context;
   const client = await call.client();
   const places = await client.discovery();
@@ -175,29 +194,30 @@ async function tail(call: Invocation, filter: Filter, follow: boolean, lines: nu
   const { lastSequence } = (await client.json('admin', 'GET', '/admin/v1/status', status)).ledger;
   const query = queryOf(filter, places);
   const show = shower(call, places);
-  let after = Math.max(0, lastSequence - lines);
-  if (Object.keys(query).length > 0) {
-    const newest: Line[] = [];
-    for await (const line of found(call, client, query, lines)) {
-      if (newest.length === lines) break;
-      newest.push(line);
-    }
-    for (const line of newest.toReversed()) show(line);
-    if (!follow) return;
-    after = Math.max(lastSequence, newest[0]?.sequence ?? 0);
+  const shows = (line: Line) => all || filter.action !== undefined || !isDiscovery(line);
+  const newest: Line[] = [];
+  for await (const line of found(call, client, query, lines)) {
+    if (newest.length === lines) break;
+    // What comes later, this very request among it, is not what was asked for; whoever follows sees it next.
+    if (line.sequence <= lastSequence && shows(line)) newest.push(line);
   }
+  for (const line of newest.toReversed()) show(line);
+  if (!follow) return;
   const answer = await client.send('admin', 'GET', '/admin/v1/events', {
-    query: follow
-      ? { ...query, after: String(after), follow: 'true' }
-      : { after: String(after), limit: String(lines) },
+    query: { ...query, after: String(lastSequence), follow: 'true' },
     signal,
   });
   try {
-    for await (const line of linesOf(answer)) show(line);
+    for await (const line of linesOf(answer)) if (shows(line)) show(line);
   } catch (error) {
     if (!signal.aborted) throw new CliError('failure', 'The stream of events was cut.', { cause: error });
   }
-  if (follow && !signal.aborted) throw new CliError('failure', 'The stream of events ended.');
+  if (!signal.aborted) throw new CliError('failure', 'The stream of events ended.');
+}
+
+/** A client asks for the document before it knows anything else; whoever looks into the log asks too. */
+function isDiscovery({ event }: Line): boolean {
+  return event.unmapped?.lockstep.operation === 'Lockstep.Access/discovery/read';
 }
 
 /** Wider ones are rare, and would push the rest out of sight for good. */
@@ -210,7 +230,7 @@ function shower(call: Invocation, places: Discovery): (line: Line) => void {
       call.context.stdout.write(`${text}\n`);
       return;
     }
-    // The id before what has no bound, so that it stands in one column.
+    // The id before what has no bound, so that it stands in one column, as it does in a search.
     const cells = [
       moment(event.time),
       event.metadata.uid,

@@ -59,18 +59,52 @@ export function whatHappened(event: ShownEvent): string {
   if (code === 'request.decided')
     return `${own?.allowed === true ? 'allowed' : 'denied'}  ${own?.operation ?? ''}`;
   if (code === 'request.ended')
-    return `${own?.ending ?? 'ended'} ${statuses([event.http_response?.code ?? 0])}  ${own?.operation ?? ''}`;
+    return `${endingWords(own?.ending)} ${statuses([event.http_response?.code ?? 0])}  ${own?.operation ?? ''}`;
   if (code === 'requests.ended') {
     const outcomes = own?.outcomes ?? [];
     return `${outcomes.length} reads ended ${statuses(outcomes.map(({ status }) => status))}  ${own?.operation ?? ''}`;
   }
+  if (code === 'lifecycle') return lifecycleWords[own?.activity ?? ''] ?? `${code} ${own?.activity ?? ''}`;
   if (code === 'authentication')
     return `${own?.activity ?? code}${own?.failureCode ? ` refused (${own.failureCode})` : ''}`;
   const about = changedObject(event)?.what ?? '';
   return about === '' ? code : `${code}  ${about}`;
 }
 
-/** Of answers, each once; nothing where none began. */
+/** How an exchange ended, as one would say it. */
+function endingWords(ending = 'completed'): string {
+  const words = endings[ending];
+  return words ?? `cut (${ending.replaceAll('-', ' ')})`;
+}
+
+const endings: Readonly<Record<string, string>> = {
+  completed: 'ended',
+  'client-gone': 'ended (the client left)',
+  failed: 'broke off',
+  'cut-by-operator': 'cut (by an operator)',
+  'policy-changed': 'cut (lost the right)',
+  'condition-ended': 'cut (a condition no longer holds)',
+  'identity-ended': 'cut (the sign-in has ended)',
+  'credential-expired': 'cut (the token has expired)',
+  'policy-unavailable': 'cut (no policy could be asked)',
+  draining: 'cut (the server stopped)',
+};
+
+const lifecycleWords: Readonly<Record<string, string>> = {
+  start: 'the server started',
+  stop: 'the server stopped',
+  prune: 'old events were removed from the database',
+  'prune-archive': 'the log forgets its beginning',
+  'clock-set': 'the clock was set',
+};
+
+/** Of answers, each with how many had it where they differ, the most first; nothing where none began. */
 function statuses(codes: readonly number[]): string {
-  return [...new Set(codes)].filter((code) => code !== 0).join(', ');
+  const counts = new Map<number, number>();
+  for (const code of codes) if (code !== 0) counts.set(code, (counts.get(code) ?? 0) + 1);
+  if (counts.size === 1) return [...counts.keys()].join();
+  return [...counts]
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([code, times]) => `${times} × ${code}`)
+    .join(', ');
 }

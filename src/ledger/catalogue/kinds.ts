@@ -16,7 +16,7 @@ export const eventKinds: { readonly [Code in EventCode]: string } = {
   'request.ended':
     'An allowed exchange came to its end, whatever its length: bytes in both directions, duration, status, and how it ended (`completed`, `client-gone`, `failed`, or why it was cut). A stream is one such event. Of a WebSocket, `webSocket` also has its messages each way, how many of the client’s were withheld, and the code that closed it. Where the upstream was asked a second time, `sentAgain` says what became of the first.',
   'requests.ended':
-    'The same of many reads of one caller that were answered within a tenth of a second: one event with the outcome of each under its decision, so that much use costs one record for each request and not two. A few are recorded each by itself.',
+    'The same of many reads of one caller that were answered within a tenth of a second: one event with the outcome of each under its decision, at the scope that all of them share or lie beneath, so that much use costs one record for each request and not two. A few are recorded each by itself.',
   authentication:
     'Somebody proved, or failed to prove, who they are: a sign-in, a token issued or refused, a token of a job renewed.',
   lifecycle:

@@ -144,7 +144,7 @@ function ended(fact: RequestEnded): Described {
 }
 
 function endedTogether(fact: RequestsEnded): Described {
-  const { outcomes, operation, surface } = fact;
+  const { outcomes, operation, scope, surface } = fact;
   return {
     class: classes.apiActivity,
     activity: activity(2, 'Read'),
@@ -165,6 +165,7 @@ function endedTogether(fact: RequestsEnded): Described {
         responseBytes,
         status,
       })),
+      scope,
       surface,
     },
   };

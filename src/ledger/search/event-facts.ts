@@ -4,6 +4,8 @@ import { eventIn } from '../verify/disclose.ts';
 /** What an event can be found by. Everything that is compared without case is in lower case. */
 export interface EventFacts {
   readonly eventId: string;
+  /** The kind of event, such as `request.ended`. */
+  readonly kind: string;
   /** Whoever acted, on whose account, and whom it concerned: object ids. */
   readonly persons: readonly string[];
   /** Scopes that it happened at or was about. */
@@ -49,6 +51,7 @@ export function eventFacts(event: unknown): EventFacts {
   const policyId = textOf(facts['policyId'])?.toLowerCase() ?? null;
   return {
     eventId: textOf(metadata['uid']) ?? '',
+    kind: textOf(metadata['event_code']) ?? '',
     persons: lowered(persons, change?.persons),
     resources: lowered([facts['scope']], change?.resources).filter((scope) => scope.startsWith('/')),
     actions: lowered(

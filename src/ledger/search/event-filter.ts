@@ -1,4 +1,5 @@
 import { isOpaqueId } from '../catalogue/correlation.ts';
+import type { RequestFact } from '../events.ts';
 import type { EventFacts } from './event-facts.ts';
 import { pathEnds, sealedCorrelation } from './event-keys.ts';
 
@@ -8,7 +9,7 @@ export interface EventFilter {
   readonly person?: string | undefined;
   /** A scope; what is beneath it is found too. */
   readonly resource?: string | undefined;
-  /** An operation, or the beginning of some: `Microsoft.Storage/*`, `role-assignment.*`. */
+  /** An operation or a kind of event, or the beginning of some: `Microsoft.Storage/*`, `role-assignment.*`, `request.ended`. */
   readonly action?: string | undefined;
   readonly decision?: 'allow' | 'deny' | undefined;
   /** `roleAssignment:<id>`, or the bare id. */
@@ -26,6 +27,14 @@ export interface EventFilter {
   readonly until?: number | undefined;
 }
 
+/** Nearly every event is of one of these: no index would shorten the way to them, and none holds them. */
+const kindsOfRequests: readonly RequestFact['kind'][] = [
+  'request.decided',
+  'request.listed',
+  'request.ended',
+  'requests.ended',
+];
+
 /** Of every clause an event that the filter lets pass has one of the words, or is one of the ids. */
 export interface Clause {
   readonly words: readonly string[];
@@ -41,8 +50,11 @@ export function clausesOf(filter: EventFilter): Clause[] {
   };
   const scope = scopeOf(filter.resource);
   if (scope !== null) add('r', scope.slice(0, pathEnds(scope).at(-1)));
-  // `x/*` is looked up as what begins with `x/`, which no action itself ends in.
-  add('a', actionOf(filter.action)?.replace(/\*$/, ''));
+  const action = actionOf(filter.action);
+  if (action === null || !kindsOfRequests.some((kind) => actionMatches(kind, action))) {
+    // `x/*` is looked up as what begins with `x/`, which no action itself ends in.
+    add('a', action?.replace(/\*$/, ''));
+  }
   add('d', decision);
   add('p', person?.toLowerCase());
   add('y', policy?.toLowerCase());
@@ -66,7 +78,8 @@ export function matches(filter: EventFilter, facts: EventFacts, time: number): b
     (decision === undefined || facts.decision === decision) &&
     has(facts.persons, person?.toLowerCase()) &&
     (scope === null || facts.resources.some((one) => one === scope || one.startsWith(`${scope}/`))) &&
-    (wantedAction === null || facts.actions.some((one) => actionMatches(one, wantedAction))) &&
+    (wantedAction === null ||
+      [facts.kind, ...facts.actions].some((one) => actionMatches(one, wantedAction))) &&
     has(facts.policies, policy?.toLowerCase()) &&
     has(facts.jobs, job?.toLowerCase()) &&
     has(facts.sessions, session) &&
@@ -117,9 +130,14 @@ function scopeOf(resource: string | undefined): string | null {
   return scope === '' ? null : scope;
 }
 
+/** These are told apart by what was done, `lifecycle.start`: the kind alone is all of them. */
+const kindsWithActivities: readonly string[] = ['authentication', 'lifecycle'];
+
 /** Null for `*`, which is everything. */
 function actionOf(action: string | undefined): string | null {
-  return action === undefined || action === '*' ? null : action.toLowerCase();
+  if (action === undefined || action === '*') return null;
+  const wanted = action.toLowerCase();
+  return kindsWithActivities.includes(wanted) ? `${wanted}.*` : wanted;
 }
 
 function actionMatches(action: string, wanted: string): boolean {

@@ -206,6 +206,20 @@ describe('a search', () => {
     },
   );
 
+  it('finds every event of a kind, those of requests too, which no index holds by it', async () => {
+    const facts = [...sampleRequestFacts];
+    write(facts.map((one, i) => ({ sequence: i + 1, time: start, fact: one })));
+    const ofKind = (is: (kind: string) => boolean) =>
+      facts.flatMap(({ kind }, i) => (is(kind) ? [i + 1] : [])).toReversed();
+    for (const kind of new Set(facts.map((one) => one.kind))) {
+      expect(ofKind((one) => one === kind)).not.toEqual([]);
+      expect([kind, await found({ action: kind })]).toEqual([kind, ofKind((one) => one === kind)]);
+    }
+    expect(await found({ action: 'request.*' })).toEqual(ofKind((kind) => kind.startsWith('request.')));
+    const endings = await found({ action: 'Request.Ended', decision: 'allow' });
+    expect(endings).toEqual([]);
+  });
+
   it('finds the same after a start, from what was stored and what was not', async () => {
     const one = decidedFact();
     write(

@@ -252,6 +252,7 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     attribution: attribution({ requestId: null, decisionId: null, policyId: null, snapshotVersion: null }),
     surface: 'web:models',
     operation: 'Contoso.Models/scores/read',
+    scope: '/connections/models',
     since: 1_770_000_000_000,
     outcomes: [
       {
