@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import { failure, LockstepError } from '../lib/errors.ts';
+import { characters } from './json-characters.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 /** Far more than any client nests; what walks a value need not fear for its stack. */
@@ -29,18 +30,19 @@ export function parseJson<T>(bytes: Buffer, schema: ZodType<T>): T {
 
 /** Looks at brackets outside of strings only; whether the text is JSON at all is seen later. */
 function nestsTooDeep(text: string): boolean {
+  const { openBrace, closeBrace, openBracket, closeBracket, quote, backslash } = characters;
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
-    const character = text[i];
+    const code = text.charCodeAt(i);
     if (inString) {
-      if (character === '\\') i += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '[' || character === '{') {
+      if (code === backslash) i += 1;
+      else if (code === quote) inString = false;
+    } else if (code === quote) inString = true;
+    else if (code === openBracket || code === openBrace) {
       depth += 1;
       if (depth > deepestNesting) return true;
-    } else if (character === ']' || character === '}') depth -= 1;
+    } else if (code === closeBracket || code === closeBrace) depth -= 1;
   }
   return false;
 }

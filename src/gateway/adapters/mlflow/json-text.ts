@@ -1,5 +1,6 @@
 import { failure } from '../../../lib/errors.ts';
 import { z } from 'zod';
+import { characters } from '../../json-characters.ts';
 import { parseJson } from '../../parse-body.ts';
 
 /** A value in a JSON text: where it stands, and what it holds. */
@@ -27,7 +28,7 @@ export function readJson(
   return { text, root: reader.value() };
 }
 
-/** Runs over a text that is known to be JSON. */
+/** By codes, a character at a time: whoever is not let in yet may send four MiB, which are read while all others wait. */
 class Reader {
   readonly #text: string;
   #at = 0;
@@ -36,6 +37,7 @@ class Reader {
   constructor(text: string, mostValues: number) {
     this.#text = text;
     this.#left = mostValues;
+    if (text.startsWith('\ufeff')) this.#at = 1;
   }
 
   value(): JsonNode {
@@ -43,17 +45,17 @@ class Reader {
     if (this.#left < 0) throw failure('invalid_request', 'The request body holds too many values.');
     this.#skipSpace();
     const start = this.#at;
-    switch (this.#text[start]) {
-      case '{':
+    switch (this.#text.charCodeAt(start)) {
+      case characters.openBrace:
         return this.#object(start);
-      case '[':
+      case characters.openBracket:
         return this.#array(start);
-      case '"': {
+      case characters.quote: {
         const value = this.#string();
         return { kind: 'string', value, start, end: this.#at };
       }
       default: {
-        while (this.#at < this.#text.length && !/[\s,\]}]/.test(this.#text[this.#at] ?? '')) this.#at += 1;
+        while (this.#at < this.#text.length && !endsLiteral(this.#text.charCodeAt(this.#at))) this.#at += 1;
         const kind = this.#text[start] === 'n' ? 'null' : 'other';
         return { kind, start, end: this.#at };
       }
@@ -63,7 +65,7 @@ class Reader {
   #object(start: number): JsonNode {
     const members = new Map<string, JsonNode>();
     this.#at += 1;
-    while (this.#more('}')) {
+    while (this.#more(characters.closeBrace)) {
       const name = this.#string();
       if (members.has(name)) {
         throw failure('invalid_request', `The member \`${name.slice(0, 100)}\` stands twice in an object.`);
@@ -78,18 +80,18 @@ class Reader {
   #array(start: number): JsonNode {
     const items: JsonNode[] = [];
     this.#at += 1;
-    while (this.#more(']')) items.push(this.value());
+    while (this.#more(characters.closeBracket)) items.push(this.value());
     return { kind: 'array', items, start, end: this.#at };
   }
 
   /** Steps over a comma; false, and past the bracket, at the end. */
-  #more(closing: '}' | ']'): boolean {
+  #more(closing: number): boolean {
     this.#skipSpace();
-    if (this.#text[this.#at] === ',') {
+    if (this.#text.charCodeAt(this.#at) === characters.comma) {
       this.#at += 1;
       this.#skipSpace();
     }
-    if (this.#text[this.#at] !== closing) return true;
+    if (this.#text.charCodeAt(this.#at) !== closing) return true;
     this.#at += 1;
     return false;
   }
@@ -97,19 +99,31 @@ class Reader {
   #string(): string {
     const start = this.#at;
     let escaped = false;
-    for (this.#at += 1; this.#text[this.#at] !== '"'; this.#at += 1) {
-      if (this.#text[this.#at] !== '\\') continue;
+    for (this.#at += 1; this.#at < this.#text.length; this.#at += 1) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code === characters.quote) break;
+      if (code !== characters.backslash) continue;
       escaped = true;
       this.#at += 1;
     }
     this.#at += 1;
     const quoted = this.#text.slice(start, this.#at);
-    return escaped ? z.string().parse(JSON.parse(quoted)) : quoted.slice(1, -1);
+    return escaped ? String(JSON.parse(quoted)) : quoted.slice(1, -1);
   }
 
   #skipSpace(): void {
-    while (/\s/.test(this.#text[this.#at] ?? '')) this.#at += 1;
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at += 1;
   }
+}
+
+/** RFC 8259 §2. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function endsLiteral(code: number): boolean {
+  const { comma, closeBracket, closeBrace } = characters;
+  return code === comma || code === closeBracket || code === closeBrace || isSpace(code);
 }
 
 /** The member of an object; null where it is absent or null, or where this is no object. */
