@@ -30,6 +30,8 @@ export interface FlightOptions {
   readonly sessions: LiveSessions;
   /** For what callers have begun and not finished. */
   readonly memory: MemoryBudget;
+  /** How long a client may take nothing of an answer. */
+  readonly untakenMilliseconds?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -320,6 +322,7 @@ export class InFlight {
       revision: this.#options.snapshotVersion(),
       // A head that breaks the rules says nothing sure about where the next request begins.
       last: this.refused !== null || this.#waiting !== null,
+      untakenMilliseconds: this.#options.untakenMilliseconds,
       sent: (bytes: number): void => {
         if (session !== null) session.responseBytes += bytes;
       },

@@ -25,6 +25,8 @@ export interface PipelineOptions extends Omit<JudgingOptions, 'surfaceOf'> {
   readonly tenantId: TenantId;
   /** For what callers have begun and not finished. */
   readonly memory?: MemoryBounds;
+  /** How long a client may take nothing of an answer; five minutes. */
+  readonly untakenMilliseconds?: number;
 }
 
 export interface Pipeline {

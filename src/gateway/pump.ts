@@ -1,9 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Outgoing } from './ends.ts';
-
-/** A client that takes nothing for so long is given up. */
-const stallMilliseconds = 300_000;
+import { giveUpUntaken } from './untaken.ts';
 
 export interface PumpWatch {
   /** Asked when the body has ended. */
@@ -20,7 +18,12 @@ export interface PumpWatch {
  * the response is closed first, whereupon the body is destroyed. (`stream.pipeline` does more, and costs a tenth of a
  * small request for it.)
  */
-export async function pump(body: Readable, response: Outgoing, watch: PumpWatch): Promise<void> {
+export async function pump(
+  body: Readable,
+  response: Outgoing,
+  watch: PumpWatch,
+  untakenMilliseconds: number,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // A slow first byte must not hold the head back; a quick one should share its packet.
   const flush = setImmediate(() => response.flushHeaders());
@@ -30,7 +33,7 @@ export async function pump(body: Readable, response: Outgoing, watch: PumpWatch)
     else {
       stall = setTimeout(() => {
         if (response.writableNeedDrain) response.destroy();
-      }, stallMilliseconds).unref();
+      }, untakenMilliseconds).unref();
     }
   };
   const onDrain = (): void => {
@@ -47,6 +50,7 @@ export async function pump(body: Readable, response: Outgoing, watch: PumpWatch)
     clearImmediate(flush);
     if (watch.trailers !== undefined) response.addTrailers(watch.trailers());
     response.end();
+    giveUpUntaken(response, untakenMilliseconds);
   };
   const onBodyError = (fault: Error): void => {
     clearImmediate(flush);

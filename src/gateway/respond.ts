@@ -4,7 +4,9 @@ import type { LockstepError } from '../lib/errors.ts';
 import { bodyFollows } from './edge.ts';
 import { ownsConnection, type Incoming, type Outgoing } from './ends.ts';
 import { pump, type PumpWatch } from './pump.ts';
+import { sendBytes } from './send-bytes.ts';
 import type { Reply, RequestHead } from './types.ts';
+import { giveUpUntaken, untakenMilliseconds } from './untaken.ts';
 
 /** The length that a 304 may have is that of another answer. */
 const statusesWithoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -21,6 +23,8 @@ export interface Responding {
   readonly revision: number;
   /** Whether the connection ends with this answer, where it is this exchange's alone. */
   readonly last: boolean;
+  /** How long a client may take nothing of it. */
+  readonly untakenMilliseconds?: number | undefined;
   /** Told of every piece of the body that is sent. */
   sent(bytes: number): void;
   /** Told when all of it is written, while what the client still sends is drained. */
@@ -39,6 +43,7 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
   const headers = withDefaults(reply, to);
   if (unread || (to.last && ownsConnection(request))) headers['connection'] = 'close';
   const { body } = reply;
+  const untakenAfter = to.untakenMilliseconds ?? untakenMilliseconds;
   const bodiless = head.method === 'HEAD' || statusesWithoutBody.has(reply.status);
   // Of these a length would be a body's to come, whatever an upstream says: RFC 9110 §8.6, §15.3.6.
   if (reply.status === 204 || reply.status === 205) delete headers['content-length'];
@@ -52,7 +57,7 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
       if (trailers !== undefined) response.awaitTrailers?.();
       const watch: PumpWatch = { sent: (bytes) => to.sent(bytes), broke: () => to.broke() };
       if (trailers !== undefined) watch.trailers = () => mutable(trailers());
-      await pump(body, response, watch);
+      await pump(body, response, watch, untakenAfter);
       return;
     }
   } else {
@@ -63,13 +68,13 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
     if (known && framed && reply.status !== 204 && reply.status !== 304)
       headers['content-length'] ??= bytes.length;
     response.writeHead(reply.status, headers);
+    if (ownsConnection(request)) giveUpUntaken(response, untakenAfter);
     if (!bodiless && bytes.length > 0) {
-      to.sent(bytes.length);
       if (!unread) {
-        // Head, body and end in one: between two of them a quick client, gone with the last byte, would pass for one that left early.
-        response.end(bytes);
+        await sendBytes(bytes, response, (count) => to.sent(count));
         return;
       }
+      to.sent(bytes.length);
       response.write(bytes);
     } else if (unread) response.flushHeaders();
   }

@@ -53,6 +53,7 @@ export interface GatewayParts {
   readonly clock?: Clock;
   readonly limits?: ListenerLimits;
   readonly memory?: MemoryBounds;
+  readonly untakenMilliseconds?: number;
   readonly hostnames?: readonly string[];
   readonly log?: Log;
 }
@@ -106,6 +107,7 @@ export class TestGateway {
       },
       sessions,
       ...(parts.memory !== undefined && { memory: parts.memory }),
+      ...(parts.untakenMilliseconds !== undefined && { untakenMilliseconds: parts.untakenMilliseconds }),
       tenantId,
       clock,
       log: parts.log ?? createLog('silent'),
