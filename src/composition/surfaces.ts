@@ -22,17 +22,18 @@ import { jupyterSurface, type JupyterOptions } from '../gateway/adapters/jupyter
 import { jupyterHubSurface } from '../gateway/adapters/jupyterhub/surface.ts';
 import { mlflowSurface } from '../gateway/adapters/mlflow/surface.ts';
 import type { IdentityFacts } from '../gateway/adapters/web/identity-headers.ts';
+import { absentConnectionSurface } from '../gateway/adapters/web/absent-connection.ts';
 import type { ProxiedSurface } from '../gateway/adapters/web/proxied.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
 import { isUsed, lastErrorOf, type EndpointView } from '../gateway/upstream/endpoint.ts';
-import type { HostRule } from '../gateway/host-rule.ts';
+import { connectionLabel, type HostRule } from '../gateway/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
 import { actingAuthorities } from '../identity/acting-authorities.ts';
 import { assertionSigner } from '../identity/tokens/sign-assertion.ts';
-import type { RequestHead, Surface } from '../gateway/types.ts';
+import type { Surface } from '../gateway/types.ts';
 import type { PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
-import { holdsRoleWithin } from '../policy/holds-role-within.ts';
+import { holdsRoleTouching, holdsRoleWithin } from '../policy/holds-role-within.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { configurationChangedSince } from './configuration-changed.ts';
 import { connectionScope } from './connection-scope.ts';
@@ -143,6 +144,8 @@ export function composeSurfaces(
     },
     holdRolesWithin: (authorities: readonly PrincipalId[], scope: string) =>
       authorities.every((id) => holdsRoleWithin(snapshot, id, scope)),
+    holdRolesTouching: (authorities: readonly PrincipalId[], scope: string) =>
+      authorities.every((id) => holdsRoleTouching(snapshot, id, scope)),
     signInAddress,
     refusalPage: refusalPages({
       publicUrl,
@@ -184,7 +187,15 @@ export function composeSurfaces(
       nameOf: (id) => snapshot.principal(id)?.displayName ?? null,
     }),
     ...connections,
-    nowhereSurface(snapshot, (head) => isHostOfNoConnection(head, needs.hosts)),
+    nowhereSurface(snapshot, ({ host }) => connectionLabel(host, needs.hosts) !== null),
+    absentConnectionSurface({
+      connections: adapted.map(({ connection: { name, scope } }) => ({ name, scope })),
+      ...proxying,
+      audiences: [
+        ...audiences('api://lockstep'),
+        ...[...connectionNames].map((name) => `api://lockstep/connections/${name}`),
+      ],
+    }),
     workloadSurface({ leases: identity.leases, jobs: workspace.scheduler, record, clock, tenantId }),
     ledgerSurface({ ledger, directory: ledgerDirectory }),
     decisionPointSurface({
@@ -287,11 +298,6 @@ export function composeSurfaces(
       await Promise.all(connections.map((connection) => connection.close()));
     },
   };
-}
-
-/** One label beneath the base domain: connections have their hosts there, and nothing else has. */
-function isHostOfNoConnection({ host }: RequestHead, { names, baseDomain }: HostRule): boolean {
-  return !names.includes(host) && host.split('.').slice(1).join('.') === baseDomain;
 }
 
 /** The adapter that knows the protocol of this connection. */

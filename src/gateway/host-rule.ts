@@ -18,3 +18,9 @@ export function hostOf(authority: string, rule: HostRule): string | null {
   if (rule.names.includes(name)) return name;
   return name.endsWith(`.${rule.baseDomain}`) ? name : null;
 }
+
+/** The one label beneath the base domain by which a host would be a connection's; null for any other host. */
+export function connectionLabel(host: string, { names, baseDomain }: HostRule): string | null {
+  const [label = '', ...rest] = host.split('.');
+  return !names.includes(host) && rest.join('.') === baseDomain ? label : null;
+}

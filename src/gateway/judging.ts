@@ -314,8 +314,20 @@ export class Judging {
 
   #unknownRoute(): Judgement {
     const what = this.#head.upgrade === null ? 'here' : 'as one that may be upgraded';
-    const error = failure('unknown_route', `This path is not described ${what}, so it is denied.`);
+    const plainly = `This path is not described ${what}, so it is denied.`;
+    const error = failure('unknown_route', this.#toldOfUnknown() ?? plainly);
     return this.#deny({ kind: 'unknown-route' }, error);
+  }
+
+  /** What the surface tells those who may know of it; a fault on the way is no answer to them. */
+  #toldOfUnknown(): string | null {
+    const caller = this.#caller;
+    try {
+      if (caller === null || this.#options.checkLive(caller) !== null) return null;
+      return this.#surface.tellUnknown?.(this.#head, caller) ?? null;
+    } catch {
+      return null;
+    }
   }
 
   #denyFault(thrown: unknown, stage: Stage): Judgement {

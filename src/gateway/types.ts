@@ -160,6 +160,8 @@ export interface Surface {
   readonly admitsEmptySegments?: boolean;
   /** Null: the route is unknown, which is a deny. May throw `invalid_path` and the like. */
   describe(head: RequestHead): Described | null;
+  /** What a caller who is recognised and live is told of a request that is not described; null: no more than that. */
+  tellUnknown?(head: RequestHead, caller: Caller): string | null;
   /** Every failure, denials included (`error.details.decision` is a Decision then), in this protocol's own words. */
   renderError(error: LockstepError, head: RequestHead): Reply;
 }

@@ -273,3 +273,33 @@ test('a configuration that was changed since the start is told as one that is no
   utimesSync(join(home, 'config.json'), later, later);
   expect(await changedAt()).toBe(later.toISOString());
 });
+
+test('a program that mistypes a connection is led to one at which it has a role, a stranger to nothing', async () => {
+  const generic = 'This path is not described here, so it is denied.';
+  const said = async (path: string, token: string | null) => {
+    const answer = await request(lockstep.url + path, {
+      dispatcher: agent,
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    });
+    const body = z.object({ error: z.object({ message: z.string() }) }).parse(await answer.body.json());
+    return [answer.statusCode, body.error.message];
+  };
+  expect(await said('/connections/borken/x', await user())).toEqual([
+    403,
+    'There is no connection `borken`. Did you mean `broken`?',
+  ]);
+  // Of a token for another connection the bearer is known, too.
+  expect(await said('/connections/labb/x', await user('lab'))).toEqual([
+    403,
+    'There is no connection `labb`. Did you mean `lab`?',
+  ]);
+  expect(await said('/connections/borken/x', await member())).toEqual([
+    403,
+    'There is no connection `borken`.',
+  ]);
+  expect(await said('/connections/borken/x', null)).toEqual([403, generic]);
+  expect(await said('/connections/lab', await user('lab'))).toEqual([
+    403,
+    'The paths of connection `lab` begin with /connections/lab/.',
+  ]);
+});

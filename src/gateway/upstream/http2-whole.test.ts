@@ -149,6 +149,7 @@ describe('a request', () => {
       });
     });
     const upstream = new Upstream({
+      connection: 'tracker',
       addresses: [upstreamAddress(await listen(server))],
       settings: { ...defaultUpstreamSettings, protocol: 'h2c' },
       clock: systemClock,
@@ -190,6 +191,7 @@ describe('a request', () => {
       stream.on('end', () => stream.respond({ ':status': 204 }, { endStream: true }));
     });
     const upstream = new Upstream({
+      connection: 'tracker',
       addresses: [upstreamAddress(await listen(server))],
       settings: { ...defaultUpstreamSettings, protocol: 'h2c' },
       clock: systemClock,

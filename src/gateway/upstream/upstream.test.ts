@@ -35,6 +35,7 @@ async function closedPort(): Promise<number> {
 function upstreamOf(origins: readonly string[], settings: Partial<UpstreamSettings> = {}) {
   const changes: EndpointView[] = [];
   const upstream = new Upstream({
+    connection: 'tracker',
     addresses: origins.map(upstreamAddress),
     settings: { ...defaultUpstreamSettings, ...settings },
     clock: systemClock,

@@ -68,6 +68,8 @@ export interface UpstreamView {
 }
 
 export interface UpstreamOptions {
+  /** Its name, for those who are told that it does not answer. */
+  readonly connection: string;
   /** One or more. */
   readonly addresses: readonly UpstreamAddress[];
   readonly settings: UpstreamSettings;
@@ -79,6 +81,8 @@ export interface UpstreamOptions {
 
 /** What a connection leads to: several addresses that do the same. Paths and bodies pass byte for byte. */
 export class Upstream {
+  /** As callers are told of it. */
+  readonly #called: string;
   readonly #endpoints: readonly Endpoint[];
   readonly #admission: Admission;
   readonly #mostWebSockets: number;
@@ -87,7 +91,8 @@ export class Upstream {
   #webSockets = 0;
   #turn = 0;
 
-  constructor({ addresses, settings, clock, healthHeaders, changed }: UpstreamOptions) {
+  constructor({ connection, addresses, settings, clock, healthHeaders, changed }: UpstreamOptions) {
+    this.#called = `The upstream of connection \`${connection}\``;
     this.#endpoints = addresses.map(
       (address) => new Endpoint({ address, settings, clock, changed, healthHeaders: healthHeaders(address) }),
     );
@@ -199,17 +204,18 @@ export class Upstream {
     try {
       return await this.#ask(first, ask);
     } catch (thrown) {
-      if (request.signal.aborted || !(thrown instanceof TransportFault)) throw told(thrown, request.signal);
+      if (request.signal.aborted || !(thrown instanceof TransportFault))
+        throw this.#told(thrown, request.signal);
       fault = thrown;
     }
     const second = isSafeAgain(fault, request) ? this.#choose(first) : null;
     const repeats = second !== null && (second !== first || fault.kind === 'closed');
-    if (!repeats || !this.#budget.spend()) throw told(fault, request.signal);
+    if (!repeats || !this.#budget.spend()) throw this.#told(fault, request.signal);
     request.again?.(fault.kind);
     try {
       return await this.#ask(second, ask);
     } catch (thrown) {
-      throw told(thrown, request.signal);
+      throw this.#told(thrown, request.signal);
     }
   }
 
@@ -241,7 +247,29 @@ export class Upstream {
 
   #refusal(): LockstepError {
     const wait = Math.min(...this.#endpoints.map((endpoint) => endpoint.wait()));
-    return unavailable('The protected upstream does not answer at the moment; it was not asked again.', wait);
+    return unavailable(`${this.#called} does not answer at the moment; it was not asked again.`, wait);
+  }
+
+  #told(thrown: unknown, signal: AbortSignal): unknown {
+    if (isLockstepError(thrown)) return thrown;
+    if (!(thrown instanceof TransportFault)) return signal.aborted ? this.#unreachable(thrown) : thrown;
+    const late = thrown.kind === 'timeout' || thrown.kind === 'connect-timeout';
+    if (!late) return this.#unreachable(thrown);
+    return new LockstepError({
+      code: 'upstream_timeout',
+      publicMessage: `${this.#called} did not answer in time.`,
+      internalMessage: `the upstream did not answer in time: ${thrown.message}`,
+      cause: thrown,
+    });
+  }
+
+  #unreachable(thrown: unknown): LockstepError {
+    return new LockstepError({
+      code: 'upstream_unreachable',
+      publicMessage: `${this.#called} cannot be reached.`,
+      internalMessage: `the upstream did not answer: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      cause: thrown,
+    });
   }
 }
 
@@ -267,25 +295,5 @@ function unavailable(publicMessage: string, waitMilliseconds: number): LockstepE
     code: 'upstream_unavailable',
     publicMessage,
     details: { retryAfterSeconds: Math.max(1, Math.ceil(waitMilliseconds / 1000)) },
-  });
-}
-
-function told(thrown: unknown, signal: AbortSignal): unknown {
-  if (isLockstepError(thrown)) return thrown;
-  if (!(thrown instanceof TransportFault)) return signal.aborted ? unreachable(thrown) : thrown;
-  const late = thrown.kind === 'timeout' || thrown.kind === 'connect-timeout';
-  if (!late) return unreachable(thrown);
-  return new LockstepError({
-    code: 'upstream_timeout',
-    internalMessage: `the upstream did not answer in time: ${thrown.message}`,
-    cause: thrown,
-  });
-}
-
-function unreachable(thrown: unknown): LockstepError {
-  return new LockstepError({
-    code: 'upstream_unreachable',
-    internalMessage: `the upstream did not answer: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    cause: thrown,
   });
 }

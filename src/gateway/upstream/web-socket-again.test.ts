@@ -27,6 +27,7 @@ it('an opening handshake that may have been taken is not sent again', async () =
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = server.address() as AddressInfo;
   upstream = new Upstream({
+    connection: 'tracker',
     addresses: [upstreamAddress(`http://127.0.0.1:${port}`)],
     settings: defaultUpstreamSettings,
     clock: systemClock,

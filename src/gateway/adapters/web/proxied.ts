@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
 import type { ConnectionTls } from '../../../config/connections.ts';
+import type { Caller } from '../../../identity/caller.ts';
 import { normalizeScope } from '../../../policy/scope.ts';
+import { boundedText } from '../../bounded-text.ts';
 import type { HostRule } from '../../host-rule.ts';
 import { onlyPersonReads } from '../../page-visit.ts';
 import { headWith } from '../../checked-head.ts';
@@ -14,6 +16,7 @@ import { Upstream, type UpstreamAnswer as Answered, type UpstreamView } from '..
 import { dialWebSocket } from '../../web-socket/dial.ts';
 import { subprotocols } from '../../web-socket/handshake.ts';
 import { leadToSignIn, type SignInAddress } from './browser-sign-in.ts';
+import { mayKnowOf, type Knowledge } from './may-know-of.ts';
 import type { RefusalPage } from './refusal-page.ts';
 import type { CookieRealm } from './cookies.ts';
 import { canonicalName } from './request-headers.ts';
@@ -39,7 +42,7 @@ export interface ProxiedConnection extends ConnectionHeaders {
   readonly settings?: Omit<UpstreamSettings, 'tls' | 'protocol'>;
 }
 
-export interface ProxyOptions extends StatementOptions {
+export interface ProxyOptions extends StatementOptions, Knowledge {
   /** On these names the connection is at `/connections/{name}/…`; beneath the base domain it has a host of its own. */
   readonly hosts: HostRule;
   /** Token audiences besides `api://lockstep/connections/{name}`. */
@@ -139,6 +142,7 @@ export class Proxied {
     this.#options = options;
     this.#headers = new UpstreamHeaders(connection, options);
     this.#upstream = new Upstream({
+      connection: name,
       addresses: [connection.upstream].flat().map(upstreamAddress),
       settings: {
         ...(connection.settings ?? defaultUpstreamSettings),
@@ -170,6 +174,7 @@ export class Proxied {
         const place = this.placeOf(head);
         return place === null ? null : describe(head, place);
       },
+      tellUnknown: (head, caller) => this.#tellUnknown(kind, head, caller),
       renderError: this.#rendering(renderError),
       upstreamView: () => this.#upstream.view,
       close: () => this.close(),
@@ -182,6 +187,19 @@ export class Proxied {
     if (!this.#options.hosts.names.includes(head.host)) return null;
     if (!head.path.startsWith(`${this.#prefix}/`)) return null;
     return { path: head.path.slice(this.#prefix.length), pathPrefix: this.#prefix };
+  }
+
+  /** Who holds no role here is not told what the connection is like. */
+  #tellUnknown(kind: string, head: RequestHead, caller: Caller): string | null {
+    const place = this.placeOf(head);
+    if (place === null || !mayKnowOf(this.#options, caller, this.scope)) return null;
+    const connection = `connection \`${this.#connection.name}\``;
+    const path = boundedText(place.path, 200);
+    const asked =
+      head.upgrade === null ? `${boundedText(head.method, 20)} ${path}` : `a WebSocket at ${path}`;
+    return kind === 'web'
+      ? `No rule of ${connection} is for ${asked}.`
+      : `No route of ${connection}, which is of the kind ${kind}, is for ${asked}.`;
   }
 
   /** On its own host a connection has a sign-in of its own; under a path of ours its pages could use everybody's. */

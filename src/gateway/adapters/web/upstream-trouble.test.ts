@@ -107,7 +107,7 @@ it(
     gone.abort();
     await Promise.all(waiting);
     await until(() => stuck?.upstreamView().requests === 0 && stuck.upstreamView().waiting === 0);
-    expect(stuck?.upstreamView().endpoints).toMatchObject([{ state: 'closed', outstanding: 0 }]);
+    expect(stuck?.upstreamView().endpoints).toMatchObject([{ state: { kind: 'not-tried' }, outstanding: 0 }]);
   },
 );
 
