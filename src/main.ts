@@ -7,7 +7,11 @@ import { serverCertificate } from './composition/certificate.ts';
 import { CurrentPolicy } from './composition/current-policy.ts';
 import { recordConfiguration } from './composition/configuration-record.ts';
 import { Enforcement } from './composition/enforcement.ts';
-import { administratorLink, administratorSignInName } from './composition/first-administrator.ts';
+import {
+  administratorIsKnown,
+  administratorLink,
+  administratorSignInName,
+} from './composition/first-administrator.ts';
 import { openFoundation, type Foundation } from './composition/foundation.ts';
 import { composeIdentity, type IdentityParts } from './composition/identity.ts';
 import { JobRights } from './composition/job-access.ts';
@@ -49,6 +53,8 @@ export interface Lockstep {
   readonly snapshot: PolicySnapshot;
   /** A new link that signs the first administrator in once, within 15 minutes. */
   adminLink(): Promise<string>;
+  /** Whether they have a password, have signed in before, or are there no more. */
+  administratorIsKnown(): Promise<boolean>;
   /** Stops accepting, lets requests in flight end, signs the last checkpoint. Running jobs go on. */
   drain(): Promise<void>;
 }
@@ -230,6 +236,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
     identity,
     snapshot,
     adminLink: () => administratorLink(foundation, identity.oneTimeLinks, publicUrl),
+    administratorIsKnown: () => administratorIsKnown(foundation),
     async drain() {
       clearInterval(housekeeping);
       clearInterval(lapsing);

@@ -1,5 +1,6 @@
 // npm start: initialises a home on first use, serves, plays the four-day training job once, and goes on serving.
 //   --no-example  only serve      --once  play and exit, 0 only if every step came out as told
+//   --link        print a link that signs the first administrator in, also where they have been here before
 import { mkdtempSync, rmSync } from 'node:fs';
 import module from 'node:module';
 import { homedir, tmpdir } from 'node:os';
@@ -42,11 +43,13 @@ async function main(): Promise<number> {
     `Lockstep ${created ? 'was initialised and ' : ''}serves ${lockstep.url} (ready in ${seconds} s; state in ${config.home})`,
   );
 
+  // Before the example, which signs in as the administrator.
+  const withLink = options.link || !(await lockstep.administratorIsKnown());
   let played = true;
   if (!options['no-example'])
     played = await Promise.race([play(lockstep, config), stopAsked.then(() => false)]);
   if (!options.once) {
-    await announce(lockstep);
+    await announce(lockstep, withLink);
     await stopAsked;
     narrator.line('draining …');
   }
@@ -71,9 +74,13 @@ async function play(lockstep: Lockstep, config: Config): Promise<boolean> {
   }
 }
 
-async function announce(lockstep: Lockstep): Promise<void> {
+async function announce(lockstep: Lockstep, withLink: boolean): Promise<void> {
   narrator.title(`Lockstep serves ${lockstep.url}`);
-  narrator.line(`sign in (once, within 15 minutes): ${await lockstep.adminLink()}`);
+  narrator.line(
+    withLink
+      ? `sign in (once, within 15 minutes): ${await lockstep.adminLink()}`
+      : 'sign in: `lockstep user link admin@lockstep.local` makes a link, if you are signed in; a start with --link prints one',
+  );
   if (lockstep.certificateAuthorityFile !== null) {
     narrator.line(`trust its authority:  export NODE_EXTRA_CA_CERTS=${lockstep.certificateAuthorityFile}`);
     narrator.line(`                      export REQUESTS_CA_BUNDLE=${lockstep.certificateAuthorityFile}`);
@@ -98,10 +105,10 @@ function withExampleEnvironment(config: Config): Config {
 function readOptions() {
   const flag = { type: 'boolean', default: false } as const;
   try {
-    return parseArgs({ options: { 'no-example': flag, once: flag } }).values;
+    return parseArgs({ options: { 'no-example': flag, once: flag, link: flag } }).values;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    console.error('npm start [-- --no-example | --once]');
+    console.error('npm start [-- --no-example | --once] [--link]');
     process.exit(2);
   }
 }

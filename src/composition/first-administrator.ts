@@ -13,6 +13,17 @@ export async function firstAdministrator(foundation: Foundation): Promise<Princi
   return found?.id ?? null;
 }
 
+/**
+ * Whether the first administrator has been here: they have a password, or signed in once. A link that is made unasked is
+ * for those who have not; whoever reads the terminal, or what is kept of it, could be them.
+ */
+export async function administratorIsKnown({ directory, ledger }: Foundation): Promise<boolean> {
+  const found = await directory.userBySignInName(administratorSignInName);
+  if (found === null || (await directory.passwordVerifier(found.id)) !== null) return true;
+  const { events } = await ledger.search({ person: found.id, action: 'session.opened' }, { limit: 1 });
+  return events.length > 0;
+}
+
 /** A link that signs the first administrator in once, within 15 minutes. Throws when the account is gone. */
 export async function administratorLink(
   foundation: Foundation,

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { Terminal } from '../../src/cli/testing/terminal.ts';
 
 const temporary = mkdtempSync(join(tmpdir(), 'lockstep-start-'));
 const home = join(temporary, 'home');
@@ -17,10 +18,10 @@ interface Started {
 }
 
 /** `npm start -- --no-example`, without npm, until it says that it is ready. */
-function start(): Promise<Started> {
+function start(...more: readonly string[]): Promise<Started> {
   const began = performance.now();
   const program = join(import.meta.dirname, '..', '..', 'examples', 'four-day-training-job', 'start.ts');
-  const child = spawn(process.execPath, [program, '--no-example'], {
+  const child = spawn(process.execPath, [program, '--no-example', ...more], {
     env: { PATH: process.env['PATH'] ?? '', LOCKSTEP_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -53,6 +54,28 @@ test('the first start initialises, prints the address and a one-time link, and C
     /sign in \(once, within 15 minutes\): https:\/\/localhost:\d+\/signin\/link\?code=[\w-]{43}/,
   );
   expect(await started.stop('SIGINT')).toBe(0);
+});
+
+const link = /sign in \(once, within 15 minutes\): (https:\S+)/;
+
+test('the link is printed until the administrator has signed in, afterwards only where it is asked for', async () => {
+  const first = await start();
+  const [, address = ''] = link.exec(first.output) ?? [];
+  const terminal = new Terminal({ LOCKSTEP_HOME: home, LOCKSTEP_URL: new URL(address).origin });
+  expect(await terminal.lockstep('login', '--link', address)).toMatchObject({ code: 0 });
+  const spent = await terminal.lockstep('login', '--link', address);
+  expect([spent.code, spent.stderr]).toEqual([4, expect.stringContaining('start it with --link')]);
+  expect(await first.stop('SIGTERM')).toBe(0);
+
+  const second = await start();
+  expect(second.output).not.toMatch(/code=/);
+  expect(second.output).toContain('`lockstep user link admin@lockstep.local` makes a link');
+  expect(await second.stop('SIGTERM')).toBe(0);
+
+  const asked = await start('--link');
+  expect(asked.output).toMatch(link);
+  expect(await asked.stop('SIGTERM')).toBe(0);
+  terminal.dispose();
 });
 
 /** How long Node.js by itself takes to start and end, here and now. */

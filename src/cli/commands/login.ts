@@ -98,7 +98,7 @@ function refused(): CliError {
     'not-signed-in',
     'The sign-in link was not accepted: each works once, and for a short time.',
     {
-      hint: 'Ask for a new one: `lockstep user link NAME`, or on the server `lockstep serve --link`.',
+      hint: 'Somebody who is signed in makes a new one: `lockstep user link NAME`. Where nobody is, stop the server and start it with --link.',
     },
   );
 }

@@ -7,6 +7,10 @@ export interface FailedReply {
   readonly text: string;
 }
 
+/** The way in, for those without a password too. */
+export const signInHint =
+  'Run `lockstep login`. No password? Ask for a sign-in link (`lockstep user link NAME`): `lockstep login --link URL`.';
+
 /** What a refusal says, whichever dialect it is told in: ARM's, Graph's, OAuth's or Blob's. */
 export function failureOf(reply: FailedReply, what: string): CliError {
   const { code, message } = read(reply.text);
@@ -15,7 +19,7 @@ export function failureOf(reply: FailedReply, what: string): CliError {
   const ending = endingOf(reply.status);
   return new CliError(ending, text, {
     ...(code === null ? {} : { code }),
-    ...(ending === 'not-signed-in' ? { hint: 'Run `lockstep login`.' } : {}),
+    ...(ending === 'not-signed-in' ? { hint: signInHint } : {}),
     ...(decision === undefined ? {} : { decisionId: decision }),
   });
 }

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { fetch as undiciFetch, type Agent } from 'undici';
 import { CliError } from '../cli-error.ts';
 import type { Account, CredentialsFile } from './credentials.ts';
-import { connectionFailure } from './failures.ts';
+import { connectionFailure, signInHint } from './failures.ts';
 
 /** A token that is used at once is renewed when it has less than this left. */
 const marginMilliseconds = 30_000;
@@ -126,8 +126,7 @@ export function tokenFailure(
   account: Pick<Account, 'kind'>,
 ): CliError {
   if (error instanceof CliError) return error;
-  const again =
-    account.kind === 'person' ? 'Run `lockstep login`.' : 'Check the application and its credential.';
+  const again = account.kind === 'person' ? signInHint : 'Check the application and its credential.';
   if (error instanceof oidc.WWWAuthenticateChallengeError) {
     const message = 'The token service does not accept the credential.';
     return new CliError('not-signed-in', message, { hint: again, cause: error });
@@ -157,6 +156,6 @@ export function tokenFailure(
 
 export function notSignedIn(server: string): CliError {
   return new CliError('not-signed-in', `You are not signed in to ${server}.`, {
-    hint: 'Run `lockstep login`.',
+    hint: signInHint,
   });
 }

@@ -72,6 +72,9 @@ export function signInPage(view: SignInView): Reply {
           />
           <button class="full" type="submit">Sign in</button>
         </form>
+        <p class="hint after">
+          No password? Ask an administrator for a sign-in link (<code>lockstep user link NAME</code>).
+        </p>
       </section>
     </main>`,
   });
