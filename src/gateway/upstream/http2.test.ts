@@ -118,6 +118,40 @@ describe('connections', () => {
     expect(sessions).toHaveLength(1);
   });
 
+  it.each([10, undefined])(
+    'have no more requests given up on them than any server allows, of %s at a time',
+    async (maxConcurrentStreams) => {
+      const shared = createServer(
+        maxConcurrentStreams === undefined ? {} : { settings: { maxConcurrentStreams } },
+      );
+      const resets = new Map<unknown, number>();
+      const held: ServerHttp2Stream[] = [];
+      shared.on('stream', (stream, headers) => {
+        stream.on('error', () => undefined);
+        if (headers[':path'] === '/of-another') return void held.push(stream);
+        stream.respond({ ':status': 200 });
+        const { session } = stream;
+        stream.on('aborted', () => resets.set(session, (resets.get(session) ?? 0) + 1));
+      });
+      transport = open(await listen(shared));
+      const ofAnother = ask('/of-another');
+      await until(() => held.length === 1);
+      const most = maxConcurrentStreams === undefined ? 150 : 10;
+      for (let given = 0; given < 300; given += most) {
+        const answers = await Promise.all(Array.from({ length: most }, () => ask()));
+        for (const { body } of answers) body.destroy();
+        await until(() => [...resets.values()].reduce((sum, one) => sum + one, 0) === given + most);
+      }
+      expect(Math.max(...resets.values())).toBeLessThanOrEqual(100);
+      expect(resets.size).toBeLessThan(7);
+      held[0]?.respond({ ':status': 200 });
+      held[0]?.end('whole');
+      expect(await text(await ofAnother)).toBe('whole');
+      await transport.close();
+      shared.close();
+    },
+  );
+
   it('that are told to go take no more requests, and end those that they have', async () => {
     const held: ServerHttp2Stream[] = [];
     answer = (stream, path) =>
