@@ -203,6 +203,7 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   }).catch((error: unknown) => {
     throw listenFailure(error, config);
   });
+  foundation.serves(publicUrl);
   await workspace.scheduler.start();
   // The process before this one may have died between a change and what the change takes away.
   enforcement.recheckLeases();

@@ -1,6 +1,3 @@
-// npm start: initialises a home on first use, serves, plays the four-day training job once, and goes on serving.
-//   --no-example  only serve      --once  play and exit, 0 only if every step came out as told
-//   --link        print a link that signs the first administrator in, also where they have been here before
 import { mkdtempSync, rmSync } from 'node:fs';
 import module from 'node:module';
 import { homedir, tmpdir } from 'node:os';
@@ -9,6 +6,14 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../../src/config/load.ts';
 import type { Lockstep } from '../../src/main.ts';
 
+const usage = `npm start: initialises a home on first use, serves, plays the four-day training job once, and goes on serving.
+
+  npm start -- --no-example  only serve
+  npm start -- --once        play and exit: 0 only if every step came out as told
+  npm start -- --link        print a link that signs the first administrator in, also where they have been here before
+  npm start -- --help        print this
+
+State is in $LOCKSTEP_HOME, default ./.lockstep; its config.json, if there is one, is read.`;
 const began = performance.now();
 // Compiled code is kept, as bin/lockstep.js keeps it: half of a start is compiling. Hence the imports that wait.
 module.enableCompileCache(join(homedir(), '.cache', 'lockstep'));
@@ -105,12 +110,16 @@ function withExampleEnvironment(config: Config): Config {
 function readOptions() {
   const flag = { type: 'boolean', default: false } as const;
   try {
-    return parseArgs({ options: { 'no-example': flag, once: flag, link: flag } }).values;
+    const help = { ...flag, short: 'h' } as const;
+    const { values } = parseArgs({ options: { 'no-example': flag, once: flag, link: flag, help } });
+    if (!values.help) return values;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    console.error('npm start [-- --no-example | --once] [--link]');
+    console.error(`\n${usage}`);
     process.exit(2);
   }
+  console.log(usage);
+  process.exit(0);
 }
 
 function readConfig(): Config {

@@ -499,8 +499,15 @@ test.each([
   [['role', 'assign', '--role', 'Ownr', '--assignee', 'ml-research'], /Did you mean `Owner`\?/],
   [
     ['role', 'assign', '--role', 'Owner', '--assignee', 'nobody'],
-    /There is no group or application named `nobody`/,
+    /There is no group or application named `nobody`[^]*lockstep user list/,
   ],
+  [
+    ['role', 'assign', '--role', 'Owner', '--assignee', 'beea@lab.example'],
+    /There is no person named `beea@lab\.example`[^]*Did you mean `bea@lab\.example`\?/,
+  ],
+  [['user', 'link', 'zed@lab.example'], /There is no person named [^]*lockstep user list/],
+  [['role', 'list', '--assignee', 'bea'], /Did you mean `bea@lab\.example`\?/],
+  [['group', 'list', 'ml-reserch'], /Did you mean `ml-research`\?/],
   [['chek'], /Did you mean check\?/],
   [['role', 'list', '--scope', 'workspce'], /`workspce` is not a scope/],
   [['explain', 'x'], /is not a decision id/],

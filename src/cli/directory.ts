@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { editDistance, nearestKey } from '../config/nearest-key.ts';
 import { isGuid } from '../lib/ids.ts';
 import { CliError } from './cli-error.ts';
 import type { Client } from './connection/client.ts';
@@ -45,19 +46,25 @@ export async function collection<T>(client: Client, path: string, item: z.ZodTyp
 
 /** The user of an object id or a sign-in name. Throws CliError `not-found`. */
 export async function userNamed(client: Client, name: string): Promise<User> {
-  return client.json('directory', 'GET', `/v1.0/users/${encodeURIComponent(name)}`, userSchema);
+  try {
+    return await client.json('directory', 'GET', `/v1.0/users/${encodeURIComponent(name)}`, userSchema);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.ending !== 'not-found' || isGuid(name)) throw error;
+    throw await nobodyNamed(client, 'person', name);
+  }
 }
 
 /** The group of an object id or a display name. Throws CliError `not-found`, or `usage` for a name that is not unique. */
 export async function groupNamed(client: Client, name: string): Promise<Group> {
   if (isGuid(name)) return client.json('directory', 'GET', `/v1.0/groups/${name}`, groupSchema);
-  return theOne(await filtered(client, 'groups', 'displayName', name, groupSchema), 'group', name);
+  return theOne(client, await filtered(client, 'groups', 'displayName', name, groupSchema), 'group', name);
 }
 
 /** The application of an application id, an object id or a display name. */
 export async function applicationNamed(client: Client, name: string): Promise<Application> {
   if (!isGuid(name)) {
     return theOne(
+      client,
       await filtered(client, 'applications', 'displayName', name, applicationSchema),
       'application',
       name,
@@ -88,7 +95,7 @@ export async function principalNamed(client: Client, name: string): Promise<Prin
     ...groups.map((group): Principal => ({ ...group, type: 'Group' })),
     ...workloads.map((workload): Principal => ({ ...workload, type: 'ServicePrincipal' })),
   ];
-  return theOne(all, 'group or application', name);
+  return theOne(client, all, 'group or application', name);
 }
 
 async function objectsById(client: Client, ids: readonly string[]): Promise<z.infer<typeof objectSchema>[]> {
@@ -117,24 +124,67 @@ async function filtered<T>(client: Client, of: string, property: string, value: 
   return found;
 }
 
-function theOne<T extends { id: string }>(found: readonly T[], kind: string, name: string): T {
+async function theOne<T extends { id: string }>(
+  client: Client,
+  found: readonly T[],
+  kind: Exclude<Kind, 'person'>,
+  name: string,
+): Promise<T> {
   const [first, ...others] = found;
-  if (first === undefined) {
-    throw new CliError('not-found', `There is no ${kind} named \`${name}\`.`, {
-      hint:
-        kind === 'group'
-          ? 'lockstep group list'
-          : kind === 'application'
-            ? 'lockstep app list'
-            : 'lockstep group list; lockstep app list; people are named by their sign-in name',
-    });
-  }
+  if (first === undefined) throw await nobodyNamed(client, kind, name);
   if (others.length > 0) {
     throw new CliError('usage', `More than one ${kind} is named \`${name}\`: name it by its object id.`, {
       facts: found.map((one): readonly [string, string] => ['id', one.id]),
     });
   }
   return first;
+}
+
+type Kind = 'person' | 'group' | 'application' | 'group or application';
+
+/** Where those are that may have been meant, and the command that lists them all. */
+const kinds: Readonly<Record<Kind, { readonly of: readonly string[]; readonly hint: string }>> = {
+  person: { of: ['users'], hint: '`lockstep user list` shows everybody.' },
+  group: { of: ['groups'], hint: '`lockstep group list` shows them all.' },
+  application: { of: ['applications'], hint: '`lockstep app list` shows them all.' },
+  'group or application': {
+    of: ['groups', 'servicePrincipals', 'users'],
+    hint: '`lockstep group list` and `lockstep app list` show them all; people are named by their sign-in name: `lockstep user list`.',
+  },
+};
+
+const nameSchema = z.object({ displayName: z.string(), userPrincipalName: z.string().optional() });
+
+async function nobodyNamed(client: Client, kind: Kind, name: string): Promise<CliError> {
+  const { of, hint } = kinds[kind];
+  const names = (await Promise.all(of.map(async (each) => someNames(client, each)))).flat();
+  const near = nearestName(name, names);
+  const message = `There is no ${kind} named \`${name}\`.`;
+  return new CliError('not-found', message, {
+    hint: near === undefined ? hint : `Did you mean \`${near}\`?`,
+  });
+}
+
+/** Of a sign-in name what stands before the @ counts alone: a domain that they share makes nobody alike. */
+function nearestName(name: string, names: readonly string[]): string | undefined {
+  const own = name.toLowerCase().split('@')[0] ?? '';
+  const near = nearestKey(name, names);
+  if (near !== null && editDistance(name.toLowerCase(), near.toLowerCase()) <= Math.max(1, own.length / 3)) {
+    return near;
+  }
+  return names.find((one) => one.toLowerCase().startsWith(`${own}@`));
+}
+
+/** Those of one page, for a suggestion; none for whoever may not read the directory. */
+async function someNames(client: Client, of: string): Promise<string[]> {
+  try {
+    const query = { $top: '999' };
+    const { value } = await client.json('directory', 'GET', `/v1.0/${of}`, page(nameSchema), { query });
+    return value.map(({ displayName, userPrincipalName = displayName }) => userPrincipalName);
+  } catch (error) {
+    if (error instanceof CliError && error.ending === 'denied') return [];
+    throw error;
+  }
 }
 
 /** Names by object id; of nobody for whoever may not read the directory. */

@@ -28,11 +28,12 @@ const commands = new Map<string, () => Promise<AddCommand>>([
   ['group', async () => (await import('./commands/group.ts')).addGroup],
   ['app', async () => (await import('./commands/app.ts')).addApp],
   ['principal', async () => (await import('./commands/principal.ts')).addPrincipal],
+  ['help', async () => (await import('./commands/help.ts')).addHelp],
 ]);
 
 /**
- * `lockstep` with the command that `argv` names; with every command where it names none, for the help and for
- * suggestions. Parsing throws CommanderError instead of ending the process, and so does this; what is wrong with the
+ * `lockstep` with the command that `argv` names; with every command where it names none, or `help`, for the help and
+ * for suggestions. Parsing throws CommanderError instead of ending the process, and so does this; what is wrong with the
  * command line is printed first, unless `silent`.
  */
 export async function createProgram(
@@ -73,7 +74,7 @@ export async function createProgram(
     .exitOverride();
   const [name = ''] = program.parseOptions([...argv]).operands;
   const named = commands.get(name);
-  const chosen = named === undefined ? [...commands.values()] : [named];
+  const chosen = named === undefined || name === 'help' ? [...commands.values()] : [named];
   for (const add of await Promise.all(chosen.map((load) => load()))) add(program, context);
   for (const command of program.commands) settle(command);
   return program;

@@ -1,7 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { Config } from '../config/load.ts';
 import { Directory } from '../identity/directory/directory.ts';
@@ -10,6 +9,7 @@ import { openLedger } from '../ledger/open-ledger.ts';
 import { ensureFirstKey } from '../ledger/keys/first-key.ts';
 import { KeyExchange } from '../ledger/keys/key-exchange.ts';
 import { LogKeys } from '../ledger/keys/log-keys.ts';
+import { lockHome, type HomeLock } from './home-lock.ts';
 import { witnessesOf } from './witnesses.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { systemClock, type Clock } from '../lib/clock.ts';
@@ -35,6 +35,8 @@ export interface Foundation {
   readonly workspace: WorkspaceRef;
   readonly workspaceGuid: string;
   readonly storageAccount: string;
+  /** Says where this process is reached, to whoever is refused its home. */
+  readonly serves: HomeLock['serves'];
   /** 32 bytes for one purpose, out of the sealing key (HKDF-SHA-256, RFC 5869). */
   deriveKey(purpose: string): Uint8Array;
   /** Drains the ledger and lets go of the home. */
@@ -147,32 +149,16 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
       workspaceGuid: identity.workspaceGuid,
       storageAccount: identity.storageAccount,
       deriveKey: (purpose) => new Uint8Array(hkdfSync('sha256', key, '', `lockstep ${purpose}`, 32)),
+      serves: (url) => lock.serves(url),
       async close() {
         await ledger.close();
         await store.close();
-        lock.close();
+        lock.release();
       },
     };
   } catch (error) {
-    lock.close();
+    lock.release();
     throw error;
-  }
-}
-
-/** One process per home: an exclusive transaction on a file of its own, which the operating system lets go of at any death. */
-function lockHome(home: string): DatabaseSync {
-  const lock = new DatabaseSync(join(home, 'lock.sqlite'));
-  try {
-    lock.exec('begin exclusive');
-    return lock;
-  } catch (cause) {
-    lock.close();
-    throw new Error(
-      `another Lockstep process is running on ${home}: stop it first, or choose another $LOCKSTEP_HOME`,
-      {
-        cause,
-      },
-    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -11,8 +11,11 @@ mkdirSync(home);
 writeFileSync(join(home, 'config.json'), JSON.stringify({ listen: { port: 0 } }));
 afterAll(() => rmSync(temporary, { recursive: true }));
 
+const program = join(import.meta.dirname, '..', '..', 'examples', 'four-day-training-job', 'start.ts');
+
 interface Started {
   readonly output: string;
+  readonly pid: number | undefined;
   readonly readyMilliseconds: number;
   stop(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -20,7 +23,6 @@ interface Started {
 /** `npm start -- --no-example`, without npm, until it says that it is ready. */
 function start(...more: readonly string[]): Promise<Started> {
   const began = performance.now();
-  const program = join(import.meta.dirname, '..', '..', 'examples', 'four-day-training-job', 'start.ts');
   const child = spawn(process.execPath, [program, '--no-example', ...more], {
     env: { PATH: process.env['PATH'] ?? '', LOCKSTEP_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -34,6 +36,7 @@ function start(...more: readonly string[]): Promise<Started> {
       const readyMilliseconds = performance.now() - began;
       resolve({
         output,
+        pid: child.pid,
         readyMilliseconds,
         stop: (signal) => {
           child.kill(signal);
@@ -100,9 +103,29 @@ test('the second start is ready within 2 seconds, or 50 bare starts where even t
   expect(median(times)).toBeLessThan(Math.max(2000, 50 * median(bare)));
 });
 
+test.each([
+  ['--help', 0, 'stdout'],
+  ['-h', 0, 'stdout'],
+  ['--hepl', 2, 'stderr'],
+] as const)(
+  '%s prints what there is to be asked for, ends with %i and starts nothing',
+  (option, code, stream) => {
+    const untouched = join(temporary, 'untouched');
+    const run = spawnSync(process.execPath, [program, option], {
+      env: { PATH: process.env['PATH'] ?? '', LOCKSTEP_HOME: untouched },
+      encoding: 'utf8',
+    });
+    expect([run.status, run[stream]]).toEqual([code, expect.stringContaining('npm start -- --no-example')]);
+    expect(existsSync(untouched)).toBe(false);
+  },
+);
+
 test('a second process on the same home is refused, and says what to do', async () => {
   const first = await start();
-  await expect(start()).rejects.toThrow(/another Lockstep process is running on .* stop it first/);
+  const url = /serves (https:\S+) /.exec(first.output)?.[1] ?? 'no address';
+  await expect(start()).rejects.toThrow(
+    `another Lockstep process is running on ${home} (process ${first.pid}, which serves ${url}): stop it first`,
+  );
   expect(await first.stop('SIGTERM')).toBe(0);
 });
 
