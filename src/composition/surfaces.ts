@@ -312,7 +312,14 @@ function adapterSurface({ credential, ...connection }: Connection, options: Jupy
       return jupyterHubSurface({ ...connection, ...secret }, options);
     case 'jupyter':
       return jupyterSurface({ ...connection, ...secret }, options);
+    default:
+      return noAdapterFor(connection);
   }
+}
+
+/** A kind that is named here by the compiler has no case above. */
+function noAdapterFor(connection: never): never {
+  throw new Error(`no adapter knows ${JSON.stringify(connection)}`);
 }
 
 /** What an upstream may be told of who calls. */
