@@ -7,8 +7,14 @@ import { Terminal } from '../../src/cli/testing/terminal.ts';
 
 const temporary = mkdtempSync(join(tmpdir(), 'lockstep-start-'));
 const home = join(temporary, 'home');
+/** Its pages would work nowhere, which each start says. */
+const notebook = {
+  kind: 'jupyter',
+  upstream: 'http://127.0.0.1:1/connections/notebook',
+  scope: 'workspace',
+};
 mkdirSync(home);
-writeFileSync(join(home, 'config.json'), JSON.stringify({ listen: { port: 0 } }));
+writeFileSync(join(home, 'config.json'), JSON.stringify({ listen: { port: 0 }, connections: { notebook } }));
 afterAll(() => rmSync(temporary, { recursive: true }));
 
 const program = join(import.meta.dirname, '..', '..', 'examples', 'four-day-training-job', 'start.ts');
@@ -53,6 +59,7 @@ function start(...more: readonly string[]): Promise<Started> {
 test('the first start initialises, prints the address and a one-time link, and Ctrl-C drains', async () => {
   const started = await start();
   expect(started.output).toContain('was initialised');
+  expect(started.output).toMatch(/"setting":"connections\.notebook\.upstream".*serves programs only/);
   expect(started.output).toMatch(
     /sign in \(once, within 15 minutes\): https:\/\/localhost:\d+\/signin\/link\?code=[\w-]{43}/,
   );

@@ -7,6 +7,6 @@ export interface Knowledge {
 }
 
 /** Whether the caller may be told what is at a scope, whatever they may do there. */
-export function mayKnowOf({ holdRolesTouching }: Knowledge, { authorities }: Caller, scope: string): boolean {
-  return authorities.length > 0 && holdRolesTouching?.(authorities, scope) === true;
+export function mayKnowOf(knowledge: Knowledge, { authorities }: Caller, scope: string): boolean {
+  return authorities.length > 0 && knowledge.holdRolesTouching?.(authorities, scope) === true;
 }
