@@ -135,12 +135,10 @@ export function composeSurfaces(
     upstreamChanged: (connection: string, view: EndpointView) => {
       const { address, state } = view;
       const why = lastErrorOf(state);
-      if (isUsed(state)) log.info({ connection, address }, 'an upstream is asked again');
-      else
-        log.warn(
-          { connection, address, state: state.kind, why },
-          'an upstream is not asked for the time being',
-        );
+      const told = { connection, address, state: state.kind, why };
+      if (state.kind === 'failing') log.warn(told, 'an upstream fails; it is asked further');
+      else if (isUsed(state)) log.info({ connection, address }, 'an upstream is asked again');
+      else log.warn(told, 'an upstream is not asked for the time being');
     },
     holdRolesWithin: (authorities: readonly PrincipalId[], scope: string) =>
       authorities.every((id) => holdsRoleWithin(snapshot, id, scope)),

@@ -47,7 +47,7 @@ export interface EndpointOptions {
   /** Of the health check, Host included. */
   readonly healthHeaders: readonly string[];
   readonly clock: Clock;
-  /** Told when the address is no longer used, or used again. */
+  /** Told when it begins to fail, when it is no longer used, and when it is used again. */
   readonly changed: (view: EndpointView) => void;
 }
 
@@ -64,6 +64,8 @@ export function lastErrorOf(state: EndpointState): string | null {
 /** So many connections in a row that were closed without an answer, and the other addresses are asked first. */
 const closings = 3;
 const avoidedMilliseconds = 10_000;
+/** An address that fails now and then is told of so often at most. */
+const toldAgainMilliseconds = 60_000;
 
 /** One address of an upstream: what it is spoken to by, and whether it is worth asking. */
 export class Endpoint {
@@ -80,6 +82,7 @@ export class Endpoint {
   /** Whether a request was ever answered. */
   #answered = false;
   #lastError = '';
+  #toldOfFailing = Number.NEGATIVE_INFINITY;
   #noted: EndpointState['kind'] = 'not-tried';
   #since: number;
 
@@ -207,7 +210,17 @@ export class Endpoint {
     const wasUsed = isUsed({ kind: this.#noted });
     this.#noted = noted;
     this.#since = this.#options.clock.now();
-    if (isUsed(this.#state) !== wasUsed) this.#options.changed(this.view);
+    if (isUsed(this.#state) !== wasUsed || this.#beginsToFail()) this.#options.changed(this.view);
+  }
+
+  /** Not of connections that are closed without an answer: a server may close one at any time between two requests. */
+  #beginsToFail(): boolean {
+    const state = this.#state;
+    if (state.kind !== 'failing' || state.limit === null) return false;
+    const now = this.#options.clock.elapsed();
+    if (now - this.#toldOfFailing < toldAgainMilliseconds) return false;
+    this.#toldOfFailing = now;
+    return true;
   }
 }
 

@@ -103,7 +103,10 @@ describe('several addresses', () => {
     }
     expect(alive.requests).toBe(12);
     expect(again).toEqual(['connect', 'connect', 'connect']);
-    expect(changes).toMatchObject([{ address: away, state: { kind: 'down' } }]);
+    expect(changes).toMatchObject([
+      { address: away, state: { kind: 'failing' } },
+      { address: away, state: { kind: 'down' } },
+    ]);
     expect(upstream.view.endpoints[0]?.state).toMatchObject({
       lastError: expect.stringContaining('no connection') as string,
     });
@@ -293,7 +296,20 @@ describe('the circuit', () => {
     expect(came.filter((one) => one === 'back')).toHaveLength(1);
     expect(came.filter((one) => one === 'upstream_unavailable')).toHaveLength(499);
     expect(back.requests).toBe(1);
-    expect(changes.map(({ state }) => state.kind)).toEqual(['down', 'up']);
+    expect(changes.map(({ state }) => state.kind)).toEqual(['failing', 'down', 'up']);
+  });
+
+  it('tells of the first failure at once, but not of each of an address that fails now and then', async () => {
+    let well = false;
+    const upstream = await raw((socket) => answering('', well ? 200 : 503)(socket));
+    const { ask, changes } = upstreamOf([upstream.origin], { circuit: { ...circuit, statuses: [503] } });
+    for (let i = 0; i < 10; i++) {
+      (await ask()).body.resume();
+      well = !well;
+    }
+    expect(changes).toMatchObject([
+      { state: { kind: 'failing', failures: 1, lastError: 'it answered 503' } },
+    ]);
   });
 
   it('opens for an upstream that answers nobody, and stays closed for a page that is slow', async () => {
@@ -329,7 +345,10 @@ describe('the circuit', () => {
     const strict = upstreamOf([failing.origin], { circuit: { ...circuit, statuses: [503] } });
     for (let i = 0; i < 3; i++) (await strict.ask()).body.resume();
     await expect(strict.ask()).rejects.toMatchObject({ code: 'upstream_unavailable' });
-    expect(strict.changes).toMatchObject([{ state: { kind: 'down', lastError: 'it answered 503' } }]);
+    expect(strict.changes).toMatchObject([
+      { state: { kind: 'failing', failures: 1 } },
+      { state: { kind: 'down', lastError: 'it answered 503' } },
+    ]);
   });
 
   it('takes nothing from a client that goes', async () => {
@@ -484,21 +503,22 @@ describe('health checks', () => {
     expect(heads[0]).toContain('authorization: Bearer upstream');
     expect(changes).toEqual([]);
     well = false;
-    await until(() => changes.length === 1);
-    expect(changes[0]).toMatchObject({
+    await until(() => changes.length === 2);
+    expect(changes[0]).toMatchObject({ state: { kind: 'failing' } });
+    expect(changes[1]).toMatchObject({
       state: { kind: 'unhealthy', lastError: 'it answered 302 to the health check' },
     });
     for (let i = 0; i < 10; i++) expect(await text((await ask()).body)).toBe('two');
     well = true;
-    await until(() => changes.length === 2);
-    expect(changes[1]).toMatchObject({ state: { kind: 'up' } });
+    await until(() => changes.length === 3);
+    expect(changes[2]).toMatchObject({ state: { kind: 'up' } });
   });
 
   it('refuse without asking where every address fails them', async () => {
     const silent = await raw(() => undefined);
     const { ask, changes } = upstreamOf([silent.origin], { health: { ...health, timeoutMilliseconds: 30 } });
-    await until(() => changes.length === 1);
-    expect(changes[0]?.state).toMatchObject({ lastError: expect.stringContaining('in time') as string });
+    await until(() => changes.at(-1)?.state.kind === 'unhealthy');
+    expect(changes.at(-1)?.state).toMatchObject({ lastError: expect.stringContaining('in time') as string });
     await expect(ask()).rejects.toMatchObject({ code: 'upstream_unavailable' });
   });
 });

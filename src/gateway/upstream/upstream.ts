@@ -75,7 +75,7 @@ export interface UpstreamOptions {
   readonly settings: UpstreamSettings;
   readonly clock: Clock;
   readonly healthHeaders: (address: UpstreamAddress) => readonly string[];
-  /** Told when one of its addresses is no longer used, or used again. */
+  /** Told when one of its addresses begins to fail, is no longer used, or is used again. */
   readonly changed: (view: EndpointView) => void;
 }
 

@@ -47,7 +47,7 @@ export interface ProxyOptions extends StatementOptions, Knowledge {
   readonly hosts: HostRule;
   /** Token audiences besides `api://lockstep/connections/{name}`. */
   readonly audiences?: readonly string[];
-  /** Told when an address of the connection is no longer used, or used again. */
+  /** Told when an address of the connection begins to fail, is no longer used, or is used again. */
   upstreamChanged?(connection: string, view: EndpointView): void;
   /** Where a browser is sent that has not signed in at a connection's own host; absent: nowhere. */
   readonly signInAddress?: SignInAddress;
