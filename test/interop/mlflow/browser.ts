@@ -46,6 +46,14 @@ export async function inBrowser({ scene, scope }: MlflowScene): Promise<readonly
     await guest.page.waitForTimeout(3000);
     const shown = await guest.page.locator('body').innerText();
     expectThat('somebody without a role sees the page and no experiment', !shown.includes('Default'), shown);
+    await guest.page.goto(`https://mlflow.localhost:${port}/#/experiments/0/runs`);
+    const reason = guest.page.getByText(/Experiment load error:.*no role assignment grants it/s).last();
+    const isTold = await reason.waitFor({ timeout: 60_000 }).then(
+      () => true,
+      () => false,
+    );
+    const told = await guest.page.locator('body').innerText();
+    expectThat('and is told by the page of an experiment why they may not see it', isTold, told);
   } finally {
     await rosa.close();
     await guest.close();

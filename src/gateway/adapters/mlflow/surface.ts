@@ -15,6 +15,7 @@ import { mustAllow } from '../../must-allow.ts';
 import { canonicalName } from '../web/request-headers.ts';
 import { deniedRoute } from './denied-routes.ts';
 import { renderMlflowError } from './dialect.ts';
+import { graphqlDenial } from './graphql-denial.ts';
 import { readJson } from './json-text.ts';
 import { Lookups } from './lookups.ts';
 import { accessToPlace, everything, wholeConnection, type MlflowPlace } from './places.ts';
@@ -58,7 +59,11 @@ export function mlflowSurface(connection: MlflowConnection, options: ProxyOption
     },
     renderError: (error, head) => {
       const place = proxied.placeOf(head);
-      return renderMlflowError(error, head, place === null ? null : deniedRoute(head.method, place.path));
+      if (place === null) return renderMlflowError(error, head, null);
+      return (
+        graphqlDenial(error, head, place.path) ??
+        renderMlflowError(error, head, deniedRoute(head.method, place.path))
+      );
     },
   });
 }
