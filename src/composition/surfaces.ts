@@ -20,7 +20,7 @@ import type { Config } from '../config/load.ts';
 import { blobSurface } from '../gateway/adapters/blob/surface.ts';
 import { jupyterSurface, type JupyterOptions } from '../gateway/adapters/jupyter/surface.ts';
 import { jupyterHubSurface } from '../gateway/adapters/jupyterhub/surface.ts';
-import { mlflowSurface } from '../gateway/adapters/mlflow/surface.ts';
+import { mlflowSurface, type MlflowOptions } from '../gateway/adapters/mlflow/surface.ts';
 import type { IdentityFacts } from '../gateway/adapters/web/identity-headers.ts';
 import { absentConnectionSurface } from '../gateway/adapters/web/absent-connection.ts';
 import type { ProxiedSurface } from '../gateway/adapters/web/proxied.ts';
@@ -130,6 +130,7 @@ export function composeSurfaces(
     hosts: needs.hosts,
     issuer: identity.issuer,
     sign: assertionSigner(identity.assertionKeys),
+    derivedKeys: (purpose: string) => identity.cookieKeys.derived(purpose),
     clock,
     identityOf: ({ subject }: Caller) => identityFacts(snapshot, subject.id, subject.name),
     upstreamChanged: (connection: string, view: EndpointView) => {
@@ -299,7 +300,10 @@ export function composeSurfaces(
 }
 
 /** The adapter that knows the protocol of this connection. */
-function adapterSurface({ credential, ...connection }: Connection, options: JupyterOptions): ProxiedSurface {
+function adapterSurface(
+  { credential, ...connection }: Connection,
+  options: JupyterOptions & MlflowOptions,
+): ProxiedSurface {
   const secret = credential === null ? {} : { credential };
   switch (connection.kind) {
     case 'web':

@@ -104,17 +104,22 @@ export class ServedExchange implements Exchange {
     return decision;
   }
 
-  async decideEach(accesses: readonly Access[]): Promise<readonly Decision[]> {
+  async decideEach(
+    accesses: readonly Access[],
+    told: (decisions: readonly Decision[]) => number = () => accesses.length,
+  ): Promise<readonly Decision[]> {
     if (accesses.length === 0) return [];
     const { allowed, record, session, signal, surface } = this.#parts;
-    const decisions = accesses.map((access) => allowed.decideAlso(access));
+    const all = accesses.map((access) => allowed.decideAlso(access));
+    const decisions = all.slice(0, told(all));
+    if (decisions.length === 0) return all;
     for (const decision of decisions) if (decision.allowed) session.alsoDecided(decision);
     const { attribution, described } = allowed;
     const { operation } = described;
     const { scope } = allowed.decision.access;
     await record.write(listedFact({ attribution, surface, operation, scope, decisions }));
     mustLive(session, signal);
-    return decisions;
+    return all;
   }
 }
 

@@ -111,9 +111,13 @@ export interface Exchange {
   /**
    * What a list may show: a decision on each thing that it could hold, in order, and one record of them all, so that
    * looking at many things costs the ledger no more than looking at one. For lists, and for what a caller is told that they
-   * could do: what is *done* is decided with `decideAlso`. Never throws for a deny.
+   * could do: what is *done* is decided with `decideAlso`. Never throws for a deny. `told` says how many, from the first
+   * on, the caller learns of, where that is not all: what is behind those is not recorded.
    */
-  decideEach(accesses: readonly Access[]): Promise<readonly Decision[]>;
+  decideEach(
+    accesses: readonly Access[],
+    told?: (decisions: readonly Decision[]) => number,
+  ): Promise<readonly Decision[]>;
   /** Says that the upstream was asked a second time, and what became of the first: it is recorded with the end. */
   sentAgain(why: string): void;
   /**

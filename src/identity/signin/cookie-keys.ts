@@ -77,6 +77,11 @@ export class CookieKeys {
     return matched;
   }
 
+  /** For a purpose that needs a key of its own: 32 bytes from each that still verifies, the current one first. */
+  derived(purpose: string): readonly Buffer[] {
+    return this.#keys.map((key) => tagWith(key, 'derived-key', purpose));
+  }
+
   async rotateIfDue(): Promise<void> {
     const { clock, rotationMilliseconds, overlapMilliseconds } = this.#options;
     const now = clock.now();

@@ -99,6 +99,22 @@ async function signIn(principalId = ada) {
   });
 }
 
+test('keys for another purpose outlive a restart, and a rotation by the overlap', async () => {
+  const [first] = keys.derived('a');
+  expect(first).toHaveLength(32);
+  expect(keys.derived('b')[0]).not.toEqual(first);
+  await open();
+  expect(keys.derived('a')).toEqual([first]);
+  clock.advance(31 * 24 * hour);
+  await keys.rotateIfDue();
+  const [second, ...older] = keys.derived('a');
+  expect(second).not.toEqual(first);
+  expect(older).toEqual([first]);
+  clock.advance(13 * hour);
+  await keys.rotateIfDue();
+  expect(keys.derived('a')).toEqual([second]);
+});
+
 test('a session opens with its ledger change, and its cookie names it', async () => {
   const { session, cookie } = await signIn();
   expect(changes.at(-1)).toEqual({ kind: 'session.opened', session });

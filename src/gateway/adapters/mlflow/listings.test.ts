@@ -56,26 +56,19 @@ describe('a search for experiments', () => {
     expect(ids).not.toContain('3');
   });
 
-  it('passes the answer on byte for byte where nothing is hidden', async () => {
-    const text =
-      '{"experiments" : [ {"experiment_id":"5", "last_update_time": 9007199254740993} ],\n "x":1.0}';
-    house.fake.instead = (_, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(text);
-      return true;
-    };
-    expect(await (await house.send('alice', 'POST', `${api}/experiments/search`, {})).text()).toBe(text);
-  });
-
-  it('keeps what is shown as it was written', async () => {
-    bobSees('experiments/5');
-    const shown = '{ "experiment_id":"5","n":9007199254740993,"s":"\\u00e9 ]},\\"" }';
-    house.fake.instead = (_, response) => {
-      response.writeHead(200).end(`{"experiments":[{"experiment_id":"7"},${shown}]}`);
-      return true;
-    };
-    const response = await house.send('bob', 'POST', `${api}/experiments/search`, {});
-    expect(await response.text()).toBe(`{"experiments":[${shown}]}`);
-  });
+  it.each(['[', '[{"experiment_id":"7"},', '[ '])(
+    'keeps what is shown as it was written, and nothing else, behind %s',
+    async (before) => {
+      bobSees('experiments/5');
+      const shown = '{ "experiment_id":"5","n":9007199254740993,"s":"\\u00e9 ]},\\"" }';
+      house.fake.instead = (_, response) => {
+        response.writeHead(200).end(`{ "experiments":${before}${shown}],"total":2}`);
+        return true;
+      };
+      const response = await house.send('bob', 'POST', `${api}/experiments/search`, {});
+      expect(await response.text()).toBe(`{"experiments":[${shown}]}`);
+    },
+  );
 
   it.each(['POST', 'GET'])(
     'fills its pages, and shows each thing once over all of them, by %s',
@@ -96,12 +89,23 @@ describe('a search for experiments', () => {
     },
   );
 
-  it('stops looking after so many pages, and says where to go on', async () => {
-    for (let id = 100; id < 300; id += 1) house.fake.experiments.set(`e${id}`, String(id));
-    bobSees('experiments/299');
+  it('stops looking after ten thousand that are hidden, and says where to go on', async () => {
+    house.fake.instead = ({ body }, response) => {
+      const { max_results: count, page_token: token = '0' } = z
+        .object({ max_results: z.number(), page_token: z.string().optional() })
+        .parse(JSON.parse(body));
+      const experiments = Array.from({ length: count }, (_, i) => ({
+        experiment_id: `9${Number(token) + i}`,
+      }));
+      const next = String(Number(token) + count);
+      response.writeHead(200).end(JSON.stringify({ experiments, next_page_token: next }));
+      return true;
+    };
     const first = await search('bob', { max_results: 1 });
-    expect(first).toEqual({ ids: [], token: '50' });
-    expect(house.fake.forwarded).toHaveLength(50);
+    expect(first.ids).toEqual([]);
+    expect(house.fake.forwarded).toHaveLength(10);
+    await search('bob', { max_results: 1, page_token: first.token ?? '' });
+    expect(house.fake.forwarded[10]?.body).toBe('{"max_results":2,"page_token":"9002"}');
   });
 
   it('is recorded in one entry for each page that was looked at, not in one for each thing', async () => {
@@ -112,12 +116,19 @@ describe('a search for experiments', () => {
     expect(listed[0]).toMatchObject({ shown: [`${scope}/experiments/5`] });
   });
 
+  it('is recorded with what it showed, and not with what is behind that', async () => {
+    bobSees('experiments/5', 'experiments/7', 'experiments/9');
+    await search('bob', { max_results: 1 });
+    const shown = house.gateway.facts.flatMap((fact) => (fact.kind === 'request.listed' ? fact.shown : []));
+    expect(shown).toEqual([`${scope}/experiments/5`]);
+  });
+
   it('fails as the server fails, in the midst of it too', async () => {
     bobSees('experiments/19');
     let answers = 0;
     house.fake.instead = (_, response) => {
       answers += 1;
-      if (answers < 3) return false;
+      if (answers < 2) return false;
       response
         .writeHead(500, { 'content-type': 'application/json' })
         .end('{"error_code":"INTERNAL_ERROR","message":"x"}');

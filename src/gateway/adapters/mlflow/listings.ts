@@ -1,13 +1,14 @@
 import { LockstepError } from '../../../lib/errors.ts';
 import { mustAllow } from '../../must-allow.ts';
 import { wholeBody } from '../../whole-body.ts';
-import type { Access } from '../../../policy/types.ts';
+import type { Access, Decision } from '../../../policy/types.ts';
 import type { Exchange, Reply } from '../../types.ts';
 import type { Place, Proxied, Substitute, UpstreamAnswer } from '../web/proxied.ts';
 import { mlflowActions as actions } from './actions.ts';
+import { askedPage } from './asked-page.ts';
 import { member, readJson, stringIn, type JsonNode } from './json-text.ts';
 import { experimentPlace, modelPlace, scopeOfPlace, wholeConnection, type MlflowPlace } from './places.ts';
-import { readQuery, valuesOfBody, valuesOfQuery } from './values.ts';
+import { beginning, type PageTokens, type Position } from './page-tokens.ts';
 
 export interface ListingContext {
   readonly exchange: Exchange;
@@ -15,6 +16,7 @@ export interface ListingContext {
   readonly place: Place;
   /** Headers that every request to the upstream carries in place of the caller's. */
   readonly headers: NonNullable<Substitute['headers']>;
+  readonly tokens: PageTokens;
 }
 
 /** Answers with what of the upstream's answer the caller may see. */
@@ -79,23 +81,27 @@ export const verifiedExperiment: Listing = async ({ exchange, proxied, place, he
 };
 
 const largestAnswer = 67_108_864;
-/** So many pages are looked through for one answer; what is left comes with the next page token. */
-const mostPages = 50;
+/** What MLflow gives at most of any list, and how many of its pages are looked through for one of ours. */
+const largestPage = 1000;
+const mostPages = 10;
 
 /**
- * A search whose items are shown to those who may read them. As long as fewer were found than asked for, the next page
- * is asked for, for no more than are missing: so a page is short only where the list ends (or very many items in a row
- * are hidden), and the token of the answer is MLflow's own and leads to the very next item.
+ * A search whose items are shown to those who may read them. It goes on until there are as many as were asked for and
+ * one more is known, or the list ends: so a page is short, and there is a next one, only where that would be so without
+ * what is hidden, unless very many in a row are. The answer is always written anew: its form would tell that nothing was
+ * left out.
  */
 function filtered(kind: Kind): Listing {
-  return async ({ exchange, proxied, place, headers }) => {
-    const asked = askedOf(exchange, kind.usual);
+  return async ({ exchange, proxied, place, headers, tokens }) => {
+    const asked = askedPage(exchange, kind.usual);
+    const question = JSON.stringify([proxied.scope, ...whoAsks(exchange), place.path, asked.question]);
     const shown: string[] = [];
-    let token: string | null = null;
+    let at = asked.token === null ? beginning : tokens.open(asked.token, question);
+    const most = Math.max(largestPage, asked.wanted, at.skip + 1);
     for (let pages = 1; ; pages += 1) {
-      const page = pages === 1 ? asked.first : asked.page(asked.wanted - shown.length, token ?? '');
+      const size = pages === 1 ? Math.min(most, at.skip + asked.wanted + 1) : most;
       const answer = await proxied.send(exchange, place, {
-        ...page,
+        ...asked.page(asked.isCounted ? size : null, at.token),
         headers: { ...headers, 'accept-encoding': 'identity' },
       });
       const bytes = await wholeAnswer(answer.body);
@@ -103,85 +109,78 @@ function filtered(kind: Kind): Listing {
       const { text, root } = readJson(bytes);
       const array = member(root, kind.items);
       const items = array?.kind === 'array' ? array.items : [];
-      const keep = await visible(exchange, proxied.scope, kind, items);
-      token = stringIn(member(root, 'next_page_token'));
-      const ended = token === null || token === '';
-      if (pages === 1 && keep.every(Boolean)) return replyOf(answer, bytes);
-      shown.push(...items.filter((_, i) => keep[i] === true).map(({ start, end }) => text.slice(start, end)));
-      if (!ended && shown.length < asked.wanted && pages < mostPages) continue;
-      const tail = ended ? '' : `${shown.length === 0 ? '' : ','}"next_page_token":${JSON.stringify(token)}`;
-      const list = shown.length === 0 ? '' : `"${kind.items}":[${shown.join(',')}]`;
-      return replyOf(answer, Buffer.from(`{${list}${tail}}`));
+      const seen = await look(
+        exchange,
+        proxied.scope,
+        kind,
+        items.slice(at.skip),
+        asked.wanted - shown.length,
+      );
+      const token = stringIn(member(root, 'next_page_token')) ?? '';
+      shown.push(...seen.shown.map(({ start, end }) => text.slice(start, end)));
+      const next: Position | null =
+        seen.more !== null
+          ? { token: at.token, skip: at.skip + seen.more }
+          : token === ''
+            ? null
+            : { token, skip: 0 };
+      if (seen.more === null && next !== null && pages < mostPages) {
+        at = next;
+        continue;
+      }
+      const parts = [
+        ...(shown.length === 0 ? [] : [`"${kind.items}":[${shown.join(',')}]`]),
+        ...(next === null ? [] : [`"next_page_token":${JSON.stringify(tokens.seal(next, question))}`]),
+      ];
+      return replyOf(answer, Buffer.from(`{${parts.join(',')}}`));
     }
   };
 }
 
-async function visible(
+/** Whose rights decide what is shown. */
+function whoAsks({ caller, head }: Exchange): readonly string[] {
+  return [head.method, caller?.subject.id ?? '', ...(caller?.authorities ?? [])];
+}
+
+interface Seen {
+  readonly shown: readonly JsonNode[];
+  /** The first behind them that may be shown too, by its index. */
+  readonly more: number | null;
+}
+
+/** The first items that may be shown, as many as are wanted. What is behind them is looked at, but not told. */
+async function look(
   exchange: Exchange,
   connectionScope: string,
   { action, places }: Kind,
   items: readonly JsonNode[],
-): Promise<boolean[]> {
-  const wanted = items.map((item) =>
+  wanted: number,
+): Promise<Seen> {
+  const accesses = items.map((item) =>
     places(item).map((place): Access => ({
       action,
       dataAction: false,
       scope: scopeOfPlace(connectionScope, place),
     })),
   );
-  const decisions = await exchange.decideEach(wanted.flat());
-  let at = 0;
-  return wanted.map(({ length }) => {
-    const mine = decisions.slice(at, at + length);
-    at += length;
-    return mine.length > 0 && mine.every(({ allowed }) => allowed);
-  });
-}
-
-interface Asked {
-  /** The request as it came. */
-  readonly first: Substitute;
-  readonly wanted: number;
-  page(count: number, token: string): Substitute;
-}
-
-/** How many items the caller wants, and how the next of them are asked for. */
-function askedOf(exchange: Exchange, usual: number): Asked {
-  const { head, bytes } = exchange;
-  if (head.method === 'GET' || head.method === 'HEAD') {
-    const given = valuesOfQuery(head.rawQuery).one('max_results');
+  const seen = (decisions: readonly Decision[]): Seen => {
+    let at = 0;
+    const keep = accesses.map(({ length }) => {
+      const mine = decisions.slice(at, at + length);
+      at += length;
+      return mine.length > 0 && mine.every(({ allowed }) => allowed);
+    });
+    const kept = [...keep.keys()].filter((i) => keep[i] === true);
     return {
-      first: {},
-      wanted: countOf(given, usual),
-      page(count, token) {
-        const query = readQuery(head.rawQuery);
-        query.set('max_results', String(count));
-        query.set('page_token', token);
-        return { rawQuery: query.toString() };
-      },
+      shown: items.filter((_, i) => keep[i] === true).slice(0, wanted),
+      more: kept[wanted] ?? null,
     };
-  }
-  const { root } = valuesOfBody(bytes);
-  const given = member(root, 'max_results');
-  const text = bytes.length === 0 ? '{}' : bytes.toString('utf8');
-  return {
-    first: { body: bytes },
-    wanted: countOf(given === null ? null : text.slice(given.start, given.end).replaceAll('"', ''), usual),
-    page(count, token) {
-      const body = { ...objectOf(text), max_results: count, page_token: token };
-      return { body: Buffer.from(JSON.stringify(body)) };
-    },
   };
-}
-
-function objectOf(text: string): object {
-  const value: unknown = JSON.parse(text);
-  return typeof value === 'object' && value !== null ? value : {};
-}
-
-function countOf(given: string | null, usual: number): number {
-  const count = given === null ? usual : Number(given);
-  return Number.isInteger(count) && count > 0 ? Math.min(count, 50_000) : usual;
+  const told = (decisions: readonly Decision[]): number => {
+    const { more } = seen(decisions);
+    return accesses.slice(0, more ?? accesses.length).flat().length;
+  };
+  return seen(await exchange.decideEach(accesses.flat(), told));
 }
 
 async function wholeAnswer(body: UpstreamAnswer['body']): Promise<Buffer> {

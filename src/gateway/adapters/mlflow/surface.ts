@@ -19,6 +19,7 @@ import { graphqlDenial } from './graphql-denial.ts';
 import { readJson } from './json-text.ts';
 import { Lookups } from './lookups.ts';
 import { accessToPlace, everything, wholeConnection, type MlflowPlace } from './places.ts';
+import { PageTokens } from './page-tokens.ts';
 import { placesFirst } from './places-first.ts';
 import type { MlflowRoute } from './route.ts';
 import { mlflowRoutes } from './routes.ts';
@@ -27,6 +28,14 @@ import { valuesOfBody, valuesOfQuery, type Values } from './values.ts';
 export interface MlflowConnection extends ProxiedConnection {
   /** The workspace that this connection stands for, where the server has several; null for a server without. */
   readonly workspace: string | null;
+}
+
+export interface MlflowOptions extends ProxyOptions {
+  /**
+   * Keys of 32 bytes for a purpose, the one to use first: what is sealed with one can be opened after a restart, and by
+   * every replica.
+   */
+  derivedKeys(purpose: string): readonly Uint8Array[];
 }
 
 const workspaceHeader = 'x-mlflow-workspace';
@@ -44,9 +53,10 @@ const mostAccesses = 1000;
  * An unmodified MLflow tracking server, each caller under their own identity. Every request is decided at the scope of
  * the experiment or registered model that it touches, beneath the connection's; what is made carries its maker.
  */
-export function mlflowSurface(connection: MlflowConnection, options: ProxyOptions): ProxiedSurface {
+export function mlflowSurface(connection: MlflowConnection, options: MlflowOptions): ProxiedSurface {
   const proxied = new Proxied(connection, options);
   const { workspace } = connection;
+  const tokens = new PageTokens((purpose) => options.derivedKeys(`${connection.name}\0${purpose}`));
   const lookups = new Lookups(proxied, workspace === null ? {} : { [workspaceHeader]: workspace });
 
   return proxied.surface({
@@ -55,7 +65,7 @@ export function mlflowSurface(connection: MlflowConnection, options: ProxyOption
       const found = findMlflowRoute(head.method, place.path);
       if (found === null) return null;
       checkQuery(head, found.route);
-      return new MlflowRequest({ head, place, ...found, proxied, lookups, workspace }).describe();
+      return new MlflowRequest({ head, place, ...found, proxied, lookups, tokens, workspace }).describe();
     },
     renderError: (error, head) => {
       const place = proxied.placeOf(head);
@@ -75,6 +85,7 @@ interface Parts {
   readonly params: Params;
   readonly proxied: Proxied;
   readonly lookups: Lookups;
+  readonly tokens: PageTokens;
   readonly workspace: string | null;
 }
 
@@ -142,14 +153,14 @@ class MlflowRequest {
   }
 
   async #serve(exchange: Exchange): Promise<Reply> {
-    const { head, route, proxied, place, workspace, params } = this.#parts;
+    const { head, route, proxied, place, tokens, workspace, params } = this.#parts;
     const { caller, decision, bytes } = exchange;
     if (caller === null) throw failure('authentication_required', 'Sign in, or send a bearer token.');
     checkWorkspace(head, workspace);
     // The workspace is the connection's: the caller's header neither chooses nor removes it.
     const headers = { [workspaceHeader]: workspace ?? undefined };
     for (const access of this.#besides) mustAllow(exchange, await exchange.decideAlso(access));
-    if (route.listing !== undefined) return route.listing({ exchange, proxied, place, headers });
+    if (route.listing !== undefined) return route.listing({ exchange, proxied, place, headers, tokens });
     const root = route.body === 'json' && bytes.length > 0 ? readJson(bytes).root : null;
     const author = { caller, decisionId: decision.id };
     const body = route.stamp?.({ bytes, root, params, author }) ?? null;
