@@ -49,7 +49,7 @@ export function addConnections(program: Command, context: CliContext): void {
       const client = await call.client();
       const listed = await client.json('admin', 'GET', '/admin/v1/connections', listSchema);
       const { value, configurationChangedAt: changedAt } = listed;
-      call.result(value, value.length === 0 ? nothing : shownTable(call, value));
+      call.result(value, value.length === 0 ? nothing : shownTables(call, value));
       if (changedAt !== null) {
         const when = moment(changedAt);
         call.note(
@@ -59,20 +59,18 @@ export function addConnections(program: Command, context: CliContext): void {
     });
 }
 
-/** A row for each address; what holds for the whole connection stands in its first. */
-function shownTable({ style, width }: Invocation, connections: readonly Connection[]): string {
-  const rows = connections.flatMap((connection) =>
+/** How they are, then where they are reached: both in one table would be wider than terminals are. */
+function shownTables({ style, width }: Invocation, connections: readonly Connection[]): string {
+  const addresses = connections.flatMap((connection) =>
     connection.addresses.map((address, at) => ({ connection: at === 0 ? connection : null, address })),
   );
-  return table(
-    rows,
+  const how = table(
+    addresses,
     [
       { title: 'CONNECTION', value: ({ connection }) => connection?.name ?? null },
       { title: 'KIND', value: ({ connection }) => connection?.kind ?? null },
       { title: 'STATE', value: ({ address }) => stateOf(address) },
       { title: 'SINCE', value: ({ address }) => moment(address.since) },
-      { title: 'BROWSER', value: ({ connection }) => connection?.browserUrl ?? null },
-      { title: 'PROGRAMS', value: ({ connection }) => connection?.programUrl ?? null },
       { title: 'ADDRESS', value: ({ address }) => address.address },
       { title: 'UNDER WAY', value: ({ address }) => some(address.outstanding), align: 'right' },
       { title: 'WAITING', value: ({ connection }) => some(connection?.waiting), align: 'right' },
@@ -81,6 +79,17 @@ function shownTable({ style, width }: Invocation, connections: readonly Connecti
     style,
     width,
   );
+  const where = table(
+    connections,
+    [
+      { title: 'CONNECTION', value: ({ name }) => name },
+      { title: 'BROWSER', value: ({ browserUrl }) => browserUrl },
+      { title: 'PROGRAMS', value: ({ programUrl }) => programUrl },
+    ],
+    style,
+    width,
+  );
+  return `${how}\n\n${where}`;
 }
 
 /** In the words of whoever has to mend it. */
