@@ -108,7 +108,7 @@ export const configSchema = z.strictObject({
         .min(1_048_576)
         .default(134_217_728)
         .describe(
-          'Memory for what callers have begun to send: bodies that are to be read whole and decided on, WebSocket messages that have no end yet.',
+          'Memory for what callers have begun to send: bodies that are to be read whole and decided on, WebSocket messages that have no end yet or wait for a slow receiver.',
         ),
       unfinishedBytesPerCaller: z
         .int()

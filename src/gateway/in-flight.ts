@@ -346,7 +346,10 @@ export class InFlight {
     }
     const headers = { ...reply.headers, 'x-request-id': this.head.id };
     const { admit = null } = reply;
-    this.#joint = switchProtocols({ request: waiting.request, socket, upstream, headers, admit }, session);
+    const { caller } = session.exchange;
+    const holdings = { client: this.#holdingOf(caller), upstream: this.#holdingOf(caller) };
+    const { request } = waiting;
+    this.#joint = switchProtocols({ request, socket, upstream, headers, admit, holdings }, session);
     this.#answered = true;
   }
 

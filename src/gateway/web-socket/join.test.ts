@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { startWatch } from '../../lib/testing/processor-time.ts';
+import { MemoryBudget } from '../memory-budget.ts';
 import { until } from '../testing/gateway.ts';
 import { WebSocketUpstream } from '../testing/web-socket-upstream.ts';
 import { dialWebSocket, type UpstreamWebSocket } from './dial.ts';
@@ -11,6 +12,8 @@ const cleanUp: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   while (cleanUp.length > 0) await cleanUp.pop()?.();
 });
+
+const holdings = { client: null, upstream: null };
 
 async function server(): Promise<WebSocketUpstream> {
   const upstream = await WebSocketUpstream.start();
@@ -31,7 +34,7 @@ async function open(origin: string): Promise<UpstreamWebSocket> {
 async function joint(client: string, upstream: string): Promise<Joint> {
   const ends = { client: await open(client), upstream: await open(upstream) };
   ends.client.webSocket.resume();
-  return joinWebSockets({ ...ends, received: ignore, sent: ignore, pingMilliseconds: 25 });
+  return joinWebSockets({ ...ends, holdings, received: ignore, sent: ignore, pingMilliseconds: 25 });
 }
 
 /** A relay that one can stop without closing anything, as a cable is pulled. */
@@ -113,7 +116,7 @@ it('reads a sender no further than thousands of frames wait for a slow receiver,
   const ends = { client: await open(people.origin), upstream: await open(lab.origin) };
   let sent = 0;
   ends.client.webSocket.resume();
-  joinWebSockets({ ...ends, received: ignore, sent: () => (sent += 1) });
+  joinWebSockets({ ...ends, holdings, received: ignore, sent: () => (sent += 1) });
   people.echoes = false;
   // Nothing of what is written leaves.
   ends.client.socket.cork();
@@ -134,6 +137,7 @@ it('reads a sender no further either while the answers to what is withheld wait'
   ends.client.webSocket.resume();
   joinWebSockets({
     ...ends,
+    holdings,
     received: ignore,
     sent: ignore,
     admit: () => ({ answer: Buffer.of(7) }),
@@ -150,6 +154,29 @@ it('reads a sender no further either while the answers to what is withheld wait'
   ends.client.socket.uncork();
   await until(() => people.opened[0]?.messages.length === count);
   expect(lab.opened[0]?.messages).toEqual([]);
+});
+
+it('reads a sender no further while what waits for a slow receiver is all that may be held', async () => {
+  const [people, lab] = [await server(), await server()];
+  const ends = { client: await open(people.origin), upstream: await open(lab.origin) };
+  const budget = new MemoryBudget({ all: 1_000_000, perCaller: 200_000 });
+  const ofOne = { client: budget.holdingOf('alice'), upstream: budget.holdingOf('alice') };
+  ends.client.webSocket.resume();
+  const joined = joinWebSockets({ ...ends, holdings: ofOne, received: ignore, sent: ignore });
+  people.echoes = false;
+  ends.client.socket.cork();
+  const count = 1000;
+  for (let i = 0; i < count; i++) lab.opened[0]?.webSocket.send('x'.repeat(900));
+  await until(() => ends.upstream.webSocket.isPaused);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(budget.all).toBeGreaterThan(100_000);
+  // What came in one piece of 64 KiB is taken too.
+  expect(ends.client.webSocket.bufferedAmount).toBeLessThan(300_000);
+  ends.client.socket.uncork();
+  await until(() => people.opened[0]?.messages.length === count);
+  lab.opened[0]?.webSocket.close();
+  await joined.over;
+  expect(budget.all).toBe(0);
 });
 
 it('gives up an upstream that takes the connection and never answers', async () => {

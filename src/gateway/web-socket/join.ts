@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
+import { pieceBytes, type Holding, type Shortage } from '../memory-budget.ts';
 import type { Admit } from './admit.ts';
 import { webSocketBounds } from './bounds.ts';
 import type { Closing } from './closing.ts';
+import { FrameMeter } from './frame-meter.ts';
 
 /** One end of a joint: what is spoken on it, and the connection beneath. */
 export interface End {
@@ -22,6 +24,8 @@ export interface Joining {
   readonly withheld?: () => void;
   /** Told of every message of the upstream that is passed on. */
   readonly sent: (bytes: number) => void;
+  /** What is held of the messages of either end; null where it counts to nobody. */
+  readonly holdings: Readonly<Record<Side, Holding | null>>;
   /** How often the ends are asked whether they are there. */
   readonly pingMilliseconds?: number;
 }
@@ -47,8 +51,10 @@ type Side = 'client' | 'upstream';
 
 /**
  * Passes messages between two open WebSockets, one by one: text stays text, binary binary, pings and pongs go through
- * to the end that they were meant for. Each direction holds at most one message and `waitingBytes` in
- * `waitingFrames`: a sender whose receiver is slow is not read. An end that has said nothing to `silentPings` pings is taken for gone.
+ * to the end that they were meant for. Each direction holds at most one message and `waitingBytes` in `waitingFrames`: a
+ * sender whose receiver is slow is not read. All of that counts to `holdings`. Where those have no room, a sender is not
+ * read as long as what waits for its receiver may leave; where nothing waits, and its message has not come to its end,
+ * it is closed. An end that has said nothing to `silentPings` pings is taken for gone.
  */
 export function joinWebSockets(joining: Joining): Joint {
   const { promise: over, resolve } = Promise.withResolvers<JointEnd>();
@@ -82,9 +88,26 @@ export function joinWebSockets(joining: Joining): Joint {
     const target = ends[to].webSocket;
     const { waitingBytes, waitingFrames } = webSocketBounds;
     let frames = 0;
+    const holding = joining.holdings[from];
+    const meter = new FrameMeter();
+    let unfinished = 0;
+    /** Where no more may be held, what waits has to leave first; where nothing waits, no message can come to its end. */
+    const findsRoom = (): boolean => {
+      const shortage = holding?.hold(unfinished + target.bufferedAmount + frames * pieceBytes) ?? null;
+      if (shortage === null) return true;
+      if (frames === 0 && unfinished > 0) overdrawn(from, to, shortage);
+      else if (frames > 0 && end === null) source.pause();
+      return frames === 0;
+    };
+    /** The library has seen it first: what has become whole waits for the target by now. */
+    const onData = (chunk: Buffer): void => {
+      unfinished = meter.take(chunk);
+      findsRoom();
+    };
+    ends[from].socket.on('data', onData);
     const relieve = (): void => {
       frames -= 1;
-      if (!source.isPaused || frames > waitingFrames / 2) return;
+      if (!findsRoom() || !source.isPaused || frames > waitingFrames / 2 || end !== null) return;
       if (target.bufferedAmount <= waitingBytes / 2) source.resume();
     };
     const hold = (): void => {
@@ -119,6 +142,7 @@ export function joinWebSockets(joining: Joining): Joint {
     });
     // The library has answered what broke the protocol, and closes that end by itself; the other end is told why.
     source.on('error', (fault: Error) => {
+      ends[from].socket.off('data', onData);
       faults.set(from, closingOfFault(from, fault));
       told(from, to, 1006, '');
     });
@@ -127,6 +151,7 @@ export function joinWebSockets(joining: Joining): Joint {
       open.delete(from);
       if (open.size > 0 || end === null) return;
       clearTimeout(patience);
+      for (const holding of Object.values(joining.holdings)) holding?.release();
       resolve(end);
     });
   };
@@ -143,6 +168,17 @@ export function joinWebSockets(joining: Joining): Joint {
     allow(webSocketBounds.closeMilliseconds);
     const closing = fault ?? (broken ? closingOfLoss(from) : { code: code === 1005 ? null : code, reason });
     closeWith(ends[to].webSocket, closing);
+  };
+
+  /** What more would come of its message could not be held: it is told, and not read until it is gone. */
+  const overdrawn = (from: Side, to: Side, shortage: Shortage): void => {
+    const { webSocket } = ends[from];
+    const closing = closingOfShortage(shortage);
+    faults.set(from, closing);
+    told(from, to, 1006, '');
+    closeWith(webSocket, closing);
+    webSocket.pause();
+    allow(webSocketBounds.cutMilliseconds);
   };
 
   const watch = { client: silenceOf(ends.client), upstream: silenceOf(ends.upstream) };
@@ -193,6 +229,12 @@ function closingOfFault(from: Side, fault: Error): Closing {
     return { code: 1009, reason: `a message is larger than ${webSocketBounds.messageBytes} bytes` };
   }
   return closingOfLoss(from);
+}
+
+/** Try again later, in IANA’s registry: nothing is wrong with the message. */
+function closingOfShortage(shortage: Shortage): Closing {
+  const whose = shortage === 'caller' ? 'one caller' : 'all callers';
+  return { code: 1013, reason: `as much is held here of the messages of ${whose} as may be` };
 }
 
 /** To the client 1014, to whom the upstream was promised; to the upstream 1001. RFC 6455 §7.4.1 and IANA’s registry. */

@@ -21,8 +21,9 @@ it('lets go of the upstream when the client cannot be answered', async () => {
   const socket = new Socket();
   // No handshake: the edge would have refused it.
   const request = new IncomingMessage(socket);
+  const holdings = { client: null, upstream: null };
   const session = { messages: null, requestBytes: 0, responseBytes: 0 };
-  expect(() => switchProtocols({ request, socket, upstream, headers: {} }, session)).toThrow(
+  expect(() => switchProtocols({ request, socket, upstream, headers: {}, holdings }, session)).toThrow(
     'was not accepted',
   );
   await closed;

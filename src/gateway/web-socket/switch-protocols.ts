@@ -4,7 +4,7 @@ import type { LiveSession } from '../live-sessions.ts';
 import { acceptWebSocket } from './accept.ts';
 import type { Admit } from './admit.ts';
 import type { UpstreamWebSocket } from './dial.ts';
-import { joinWebSockets, type Joint } from './join.ts';
+import { joinWebSockets, type Joining, type Joint } from './join.ts';
 
 export interface Switching {
   readonly request: IncomingMessage;
@@ -14,6 +14,7 @@ export interface Switching {
   /** Of the answer, besides those of the handshake. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly admit?: Admit | null;
+  readonly holdings: Joining['holdings'];
 }
 
 /**
@@ -21,7 +22,7 @@ export interface Switching {
  * handshake cannot be answered, and then has let go of the upstream.
  */
 export function switchProtocols(
-  { request, socket, upstream, headers, admit = null }: Switching,
+  { request, socket, upstream, headers, admit = null, holdings }: Switching,
   session: Pick<LiveSession, 'messages' | 'requestBytes' | 'responseBytes'>,
 ): Joint {
   const { subprotocol } = upstream;
@@ -36,6 +37,7 @@ export function switchProtocols(
       session.requestBytes += bytes;
     },
     admit,
+    holdings,
     withheld: () => {
       messages.withheld++;
     },
