@@ -59,6 +59,10 @@ REFUSED = {
     "tags within a text that are not JSON": Refusal(
         "with a very long `tags`$", r"The request body is not valid JSON in UTF-8\.", (400, 500)
     ),
+    # MLflow's own tell of what is hidden. It says what it makes of each, the gateway the first of that for all.
+    "a page token that came with no answer": Refusal(
+        "with a wrong `page_token`$", "Invalid page token, could not base64-decode", (400,)
+    ),
     # Beneath no experiment it would be nobody's.
     "an artifact that belongs to no run and no model": Refusal(
         r"^(about|with)", r"Artifacts are written beneath `[^`]*` only\.", (200, 400)

@@ -101,7 +101,7 @@ function filtered(kind: Kind): Listing {
     for (let pages = 1; ; pages += 1) {
       const size = pages === 1 ? Math.min(most, at.skip + asked.wanted + 1) : most;
       const answer = await proxied.send(exchange, place, {
-        ...asked.page(asked.isCounted ? size : null, at.token),
+        ...asked.page(size, at),
         headers: { ...headers, 'accept-encoding': 'identity' },
       });
       const bytes = await wholeAnswer(answer.body);

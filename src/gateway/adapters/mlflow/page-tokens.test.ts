@@ -174,6 +174,19 @@ it.each(['0', '-1', '1e3', '60000'])(
   },
 );
 
+it.each(['GET', 'POST'] as const)(
+  'no number of results is for the server to fill in, by %s',
+  async (method) => {
+    const list = { method, path: '/api/2.0/mlflow/experiments/search', hold: holdExperiments };
+    // The server gives three.
+    list.hold(['own-1', 'own-2', ...hidden(5), 'own-3']);
+    expect((await page(list, {})).rest.match(/own-\d/g)).toEqual(['own-1', 'own-2', 'own-3']);
+    const [first, second] = house.fake.forwarded;
+    expect(`${first?.url} ${first?.body}`).not.toContain('max_results');
+    expect(`${second?.url} ${second?.body}`).toContain('max_results');
+  },
+);
+
 it('a search goes on as it was written, but for the page', async () => {
   holdExperiments(['own-1', 'own-2']);
   const body = '{"view_type": 9007199254740993,"max_results":1,"filter":"\\u00e9"}';
