@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { alice, allow, callerOf, TestGateway, until } from './testing/gateway.ts';
 import { route, thingsSurface } from './testing/things-surface.ts';
 import type { Reply } from './types.ts';
@@ -10,11 +10,20 @@ afterEach(async () => {
   for (const close of cleanUp.splice(0).reverse()) await close();
 });
 
+type Body = NonNullable<Reply['body']>;
+
 /** More than the systems at both ends take in for a client that reads nothing. */
 const large = 16_777_216;
 const piece = Buffer.alloc(65_536, 0x61);
 
-const bodies: Readonly<Record<string, () => Reply['body']>> = {
+/** Settled by who waits for it. */
+let late: PromiseWithResolvers<string>;
+beforeEach(() => {
+  late = Promise.withResolvers();
+});
+
+const bodies: Readonly<Record<string, () => Body | Promise<Body>>> = {
+  late: () => late.promise,
   bytes: () => Buffer.alloc(large, 0x61),
   stream: () => Readable.from(Array.from({ length: large / piece.length }, () => piece)),
   small: () => Buffer.alloc(60_000, 0x61),
@@ -22,10 +31,8 @@ const bodies: Readonly<Record<string, () => Reply['body']>> = {
 };
 
 async function start(untakenMilliseconds: number): Promise<TestGateway> {
-  const serve = (name: string): Promise<Reply> =>
-    Promise.resolve({ status: 200, body: bodies[name]?.() ?? '' });
-  const routes = Object.keys(bodies).map((name) =>
-    route({ method: 'GET', path: `/${name}`, serve: () => serve(name) }),
+  const routes = Object.entries(bodies).map(([name, body]) =>
+    route({ method: 'GET', path: `/${name}`, serve: async () => ({ status: 200, body: await body() }) }),
   );
   const gateway = await TestGateway.start({
     surfaces: [thingsSurface(routes)],
@@ -97,3 +104,17 @@ it('waits for a client that takes it slowly, however long that is in all', async
   await until(() => ends(gateway).length === 1);
   expect(ends(gateway)).toMatchObject([{ ending: 'completed', responseBytes: large }]);
 });
+
+it.each(['bytes', 'small', 'small-stream'])(
+  'does not count the time for which an answer waits behind another (%s)',
+  async (path) => {
+    const gateway = await start(100);
+    const socket = await ask(gateway, ['late', path]);
+    await until(() => gateway.sessions.size === 2);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    late.resolve('at last');
+    socket.resume();
+    await until(() => ends(gateway).length === 2);
+    expect(ends(gateway)).toMatchObject([{ ending: 'completed' }, { ending: 'completed' }]);
+  },
+);
