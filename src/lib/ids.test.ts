@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { timeOrderedId } from './ids.ts';
+import { newSecret, timeOrderedId } from './ids.ts';
 
 test('ids by time are 26 characters of their own, in the order of their milliseconds', () => {
   const times = [0, 1, 31, 32, 1_770_000_000_000, 1_770_000_000_000, 1_770_000_000_001, 2 ** 48 - 1];
@@ -11,4 +11,10 @@ test('ids by time are 26 characters of their own, in the order of their millisec
   expect(new Set(many).size).toBe(5_000);
   const used = new Set(many.flatMap((id) => Array.from(id.slice(10))));
   expect(used.size).toBe(32);
+});
+
+test('secrets are 43 characters of which the first is no hyphen', () => {
+  const secrets = Array.from({ length: 5_000 }, () => newSecret());
+  expect(secrets.every((secret) => /^\w[\w-]{42}$/.test(secret))).toBe(true);
+  expect(new Set(secrets).size).toBe(5_000);
 });

@@ -74,7 +74,8 @@ export function isGuid(text: string): boolean {
   return guid.test(text);
 }
 
-/** 256 random bits, base64url. */
+/** 256 random bits, base64url. None begins with a hyphen: after `--password` command lines take such a one for an option. */
 export function newSecret(): Secret {
-  return randomBytes(32).toString('base64url') as Secret;
+  const secret = randomBytes(32).toString('base64url');
+  return secret.startsWith('-') ? newSecret() : (secret as Secret);
 }
