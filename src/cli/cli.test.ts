@@ -759,11 +759,13 @@ test('a sign-in is listed and ended by its owner, not by another; what rested on
 });
 
 test('streams are followed as they open and end, and cut', async () => {
-  const watching = admin.start('sessions', 'follow', '--all', '--json');
+  const watching = admin.start('sessions', 'follow', '--all', '--sign-ins', '--json');
   const told: { what: string; at: string; session: { id: string; operation: string; kind: string } }[] = [];
   createInterface({ input: watching.stdout ?? process.stdin }).on('line', (line) => {
     told.push(JSON.parse(line) as (typeof told)[number]);
   });
+  // What is open by then is told as such: the stream is to open after that.
+  await vi.waitUntil(() => told.some(({ what }) => what === 'open'), { timeout: 30_000 });
   const stream = admin.start('ledger', 'tail', '--follow', '--lines', '0');
   const gone = new Promise((resolve) => stream.once('close', resolve));
   const found = (what: string) =>
