@@ -57,7 +57,7 @@ export class Breaker {
     return this.#probe !== null;
   }
 
-  /** Milliseconds until a request may be let in; 0 for now. */
+  /** Milliseconds until a request may be let in; 0 where one may at once. */
   wait(): number {
     if (this.#openings === 0) return 0;
     const now = this.#clock.elapsed();

@@ -144,7 +144,7 @@ export class Endpoint {
     return { kind: this.#answered || this.#check?.hasPassed === true ? 'up' : 'not-tried' };
   }
 
-  /** Milliseconds until it may be asked; 0 for now. */
+  /** Milliseconds until it may be asked; 0 where it may at once. */
   wait(): number {
     const { health } = this.#options.settings;
     if (this.#check?.isHealthy === false && health !== null) return health.intervalMilliseconds;
