@@ -57,6 +57,16 @@ export async function startPeers(
   return { gates, missing };
 }
 
+/** nginx alone, in front of another upstream; null where it is not installed. */
+export async function startNginxBefore(upstream: number, around: Surroundings): Promise<Gate | null> {
+  const port = await freePort();
+  const child = await nginx({ ...around, upstream }, port, `before-${upstream}`, '');
+  if ('missing' in child) return null;
+  around.keep(child);
+  if (child.pid === undefined) throw new Error('nginx did not start');
+  return { name: 'nginx, plain', url: `https://localhost:${port}/`, pid: child.pid };
+}
+
 /** GET /small answers 250 bytes; POST takes anything. nginx too, so that it is never what is waited for. */
 export async function startUpstream(
   directory: string,
@@ -119,6 +129,8 @@ async function nginx(
       listen 127.0.0.1:${port} ssl;
       ssl_certificate ${directory}/cert.pem; ssl_certificate_key ${directory}/key.pem;
       location / { ${rule} proxy_pass http://served; }
+      location = /events { ${rule} proxy_pass http://served; proxy_buffering off; }
+      location = /socket { ${rule} proxy_pass http://served; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
       location = /authorize {
         internal; proxy_pass http://authorizer; proxy_pass_request_body off; proxy_set_header Content-Length "";
       }

@@ -11,7 +11,7 @@ import { requestsPerSecond } from './gateway/requests.ts';
 import { webSocketEcho } from './gateway/web-socket.ts';
 import { onCore } from './gateway-cores.ts';
 import type { GatewayReady } from './gateway-house.ts';
-import { startPeers, startUpstream, type Gate } from './gateway-peers.ts';
+import { startNginxBefore, startPeers, startUpstream, type Gate } from './gateway-peers.ts';
 import type { BenchOptions, BenchRow } from './row.ts';
 
 const parts: Readonly<Record<string, (house: House) => Promise<BenchRow[]>>> = {
@@ -49,20 +49,16 @@ export async function run({ only }: BenchOptions): Promise<BenchRow[]> {
       'jwks.json': JSON.stringify(gateway.jwks),
     }))
       writeFileSync(join(directory, name), text);
-    const { gates, missing } = await startPeers({ directory, gateway, upstream, authorizer, keep });
+    const around = { directory, gateway, upstream, authorizer, keep };
+    const { gates, missing } = await startPeers(around);
     for (const each of missing) console.error(`not measured: ${each}`);
-    const onNode = await Promise.all(
-      (
-        [
-          ['node:https and undici', 'http-relay'],
-          ['node:tls, bytes only', 'tls-relay'],
-        ] as const
-      ).map(async ([name, role]): Promise<Gate> => {
-        const { port, pid } = await onPort(keep, 'gate', role, String(upstream), directory);
-        return { name, url: `https://localhost:${port}/`, pid };
-      }),
-    );
+    const onNode = async (name: string, role: string, before: number): Promise<Gate> => {
+      const { port, pid } = await onPort(keep, 'gate', role, String(before), directory);
+      return { name, url: `https://localhost:${port}/`, pid };
+    };
+    const bytesOnly = 'node:tls, bytes only';
     const { port: largePort } = await onPort(keep, 'load', 'upstream');
+    const nginxBeforeLarge = await startNginxBefore(largePort, around);
     const large = await gatewayAt(keep, largePort, 'durable');
     writeFileSync(join(directory, 'large-ca.pem'), large.ca);
     writeFileSync(join(directory, 'large-token'), large.token);
@@ -72,7 +68,15 @@ export async function run({ only }: BenchOptions): Promise<BenchRow[]> {
       silent,
       unasserted,
       unassertedSilent,
-      gates: [...gates, ...onNode],
+      gates: [
+        ...gates,
+        await onNode('node:https and undici', 'http-relay', upstream),
+        await onNode(bytesOnly, 'tls-relay', upstream),
+      ],
+      gatesLarge: [
+        ...(nginxBeforeLarge === null ? [] : [nginxBeforeLarge]),
+        await onNode(bytesOnly, 'tls-relay', largePort),
+      ],
       direct: `http://127.0.0.1:${upstream}/`,
       directLarge: `http://127.0.0.1:${largePort}/`,
       relay: `http://127.0.0.1:${(await onPort(keep, 'gate', 'relay', String(largePort))).port}/`,

@@ -17,6 +17,8 @@ export interface House {
   readonly unasserted: GatewayReady;
   readonly unassertedSilent: GatewayReady;
   readonly gates: readonly Gate[];
+  /** In front of the upstream for what is not small. */
+  readonly gatesLarge: readonly Gate[];
   /** Of the upstream itself, each ending with a slash. */
   readonly direct: string;
   readonly directLarge: string;
@@ -50,17 +52,48 @@ export async function load(order: LoadOrder, name = order.url): Promise<LoadResu
   return result;
 }
 
-export function milliseconds(name: string, values: readonly number[], most: number): BenchRow {
-  const value = repeated(values);
-  return {
+/** What each way adds to the direct one, in every round; the first of them is ours. */
+export interface Added {
+  readonly ours: readonly number[];
+  readonly peers: Readonly<Record<string, readonly number[]>>;
+}
+
+/** One row beside each peer, or a lone one. */
+export function addedRows(name: string, added: Added, most: number): BenchRow[] {
+  const value = repeated(added.ours);
+  const row = (peer: string | null): BenchRow => ({
     name,
     value: value.median,
     unit: 'ms',
-    peer: null,
-    peerValue: null,
+    peer,
+    peerValue: peer === null ? null : repeated(added.peers[peer] ?? []).median,
     ratio: null,
     target: `≤ ${most} ms`,
     met: value.median <= most,
     spread: spreadOf(value),
-  };
+  });
+  const peers = Object.keys(added.peers);
+  return peers.length === 0 ? [row(null)] : peers.map(row);
+}
+
+/**
+ * What each way to the upstream for what is not small adds to going there directly, by turns: `ask` does so many times and
+ * answers the median in milliseconds. One round warms up.
+ */
+export async function addedByEach<Way>(
+  ways: { readonly direct: Way; readonly ours: Way; readonly peers: Readonly<Record<string, Way>> },
+  ask: (way: Way) => Promise<number>,
+): Promise<Added> {
+  const ours: number[] = [];
+  const peers = Object.fromEntries(Object.keys(ways.peers).map((name) => [name, [] as number[]]));
+  for (let round = -1; round < rounds; round++) {
+    const direct = await ask(ways.direct);
+    const own = (await ask(ways.ours)) - direct;
+    if (round >= 0) ours.push(own);
+    for (const [name, way] of Object.entries(ways.peers)) {
+      const theirs = (await ask(way)) - direct;
+      if (round >= 0) peers[name]?.push(theirs);
+    }
+  }
+  return { ours, peers };
 }
