@@ -40,10 +40,11 @@ export interface Outgoing extends Emitting {
   readonly statusCode: number;
   readonly headersSent: boolean;
   readonly destroyed: boolean;
+  readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   readonly writableNeedDrain: boolean;
-  /** The connection, where it is this answer's alone and ends if the answer breaks off; null where others share it. */
-  readonly socket: { destroy(): unknown } | null;
+  /** What it goes out on; null while it waits behind another answer of its connection. */
+  readonly socket: object | null;
   writeContinue(): void;
   /** A 103, before the answer itself. */
   writeEarlyHints(hints: Record<string, string | string[]>): void;
@@ -83,11 +84,10 @@ export function knowsInterimAnswers(request: Incoming): boolean {
 
 /**
  * Nothing more of it is told. The connection goes too, where it is this exchange's: a body that breaks off must not look like
- * one that ended. An answer that waits behind another on its connection has none yet, and Node would send it when its turn
- * comes, so that the one of the request goes.
+ * one that ended. It is taken from the request, since an answer that waits behind another has none yet, and Node would send
+ * it when its turn comes.
  */
 export function destroyAtOnce(request: Incoming, response: Outgoing): void {
   if (ownsConnection(request)) request.socket.destroy?.();
-  response.socket?.destroy();
   response.destroy();
 }

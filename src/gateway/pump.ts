@@ -1,7 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Outgoing } from './ends.ts';
-import { giveUpUntaken } from './untaken.ts';
 
 export interface PumpWatch {
   /** Asked when the body has ended. */
@@ -18,39 +17,22 @@ export interface PumpWatch {
  * the response is closed first, whereupon the body is destroyed. (`stream.pipeline` does more, and costs a tenth of a
  * small request for it.)
  */
-export async function pump(
-  body: Readable,
-  response: Outgoing,
-  watch: PumpWatch,
-  untakenMilliseconds: number,
-): Promise<void> {
+export async function pump(body: Readable, response: Outgoing, watch: PumpWatch): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // A slow first byte must not hold the head back; a quick one should share its packet.
   const flush = setImmediate(() => response.flushHeaders());
-  let stall: NodeJS.Timeout | undefined;
-  const watchStall = (): void => {
-    if (stall !== undefined) stall.refresh();
-    else {
-      stall = setTimeout(() => {
-        if (response.writableNeedDrain) response.destroy();
-      }, untakenMilliseconds).unref();
-    }
-  };
   const onDrain = (): void => {
     body.resume();
   };
   const onData = (chunk: Buffer | string): void => {
     clearImmediate(flush);
     watch.sent(typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length);
-    if (response.write(chunk)) return;
-    body.pause();
-    watchStall();
+    if (!response.write(chunk)) body.pause();
   };
   const onEnd = (): void => {
     clearImmediate(flush);
     if (watch.trailers !== undefined) response.addTrailers(watch.trailers());
     response.end();
-    giveUpUntaken(response, untakenMilliseconds);
   };
   const onBodyError = (fault: Error): void => {
     clearImmediate(flush);
@@ -63,7 +45,6 @@ export async function pump(
   const onFinish = (): void => resolve();
   const onClose = (): void => {
     clearImmediate(flush);
-    clearTimeout(stall);
     if (response.writableFinished) {
       resolve();
       return;

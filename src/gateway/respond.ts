@@ -43,10 +43,10 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
   const headers = withDefaults(reply, to);
   if (unread || (to.last && ownsConnection(request))) headers['connection'] = 'close';
   const { body } = reply;
-  const untakenAfter = to.untakenMilliseconds ?? untakenMilliseconds;
   const bodiless = head.method === 'HEAD' || statusesWithoutBody.has(reply.status);
   // Of these a length would be a body's to come, whatever an upstream says: RFC 9110 §8.6, §15.3.6.
   if (reply.status === 204 || reply.status === 205) delete headers['content-length'];
+  giveUpUntaken(response, to.untakenMilliseconds ?? untakenMilliseconds);
 
   if (body instanceof Readable) {
     if (reply.status === 205 && ownsConnection(request)) headers['content-length'] = 0;
@@ -57,7 +57,7 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
       if (trailers !== undefined) response.awaitTrailers?.();
       const watch: PumpWatch = { sent: (bytes) => to.sent(bytes), broke: () => to.broke() };
       if (trailers !== undefined) watch.trailers = () => mutable(trailers());
-      await pump(body, response, watch, untakenAfter);
+      await pump(body, response, watch);
       return;
     }
   } else {
@@ -68,7 +68,6 @@ export async function respond(reply: Reply, to: Responding): Promise<void> {
     if (known && framed && reply.status !== 204 && reply.status !== 304)
       headers['content-length'] ??= bytes.length;
     response.writeHead(reply.status, headers);
-    if (ownsConnection(request)) giveUpUntaken(response, untakenAfter);
     if (!bodiless && bytes.length > 0) {
       if (!unread) {
         await sendBytes(bytes, response, (count) => to.sent(count));

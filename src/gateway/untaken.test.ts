@@ -1,6 +1,7 @@
+import { connect } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { alice, allow, callerOf, TestGateway, until } from './testing/gateway.ts';
 import { route, thingsSurface } from './testing/things-surface.ts';
 import type { Reply } from './types.ts';
@@ -27,6 +28,13 @@ const bodies: Readonly<Record<string, () => Body | Promise<Body>>> = {
   bytes: () => Buffer.alloc(large, 0x61),
   stream: () => Readable.from(Array.from({ length: large / piece.length }, () => piece)),
   small: () => Buffer.alloc(60_000, 0x61),
+  'slow-stream': () =>
+    Readable.from(
+      (async function* () {
+        yield piece;
+        yield await late.promise;
+      })(),
+    ),
   'small-stream': () => Readable.from([Buffer.alloc(60_000, 0x61)]),
 };
 
@@ -105,7 +113,7 @@ it('waits for a client that takes it slowly, however long that is in all', async
   expect(ends(gateway)).toMatchObject([{ ending: 'completed', responseBytes: large }]);
 });
 
-it.each(['bytes', 'small', 'small-stream'])(
+it.each(['bytes', 'stream', 'small', 'small-stream'])(
   'does not count the time for which an answer waits behind another (%s)',
   async (path) => {
     const gateway = await start(100);
@@ -118,3 +126,31 @@ it.each(['bytes', 'small', 'small-stream'])(
     expect(ends(gateway)).toMatchObject([{ ending: 'completed' }, { ending: 'completed' }]);
   },
 );
+
+it('does not count the time for which a client waits for more of the body', async () => {
+  const gateway = await start(100);
+  const answer = await gateway.fetch('/slow-stream', { headers: { authorization: 'Bearer good' } });
+  setTimeout(late.resolve, 400, 'at last');
+  expect((await answer.text()).slice(-7)).toBe('at last');
+});
+
+describe('over HTTP/2', () => {
+  it.each(['bytes', 'stream', 'small', 'small-stream'])(
+    'gives up what a client does not let come (%s), and no stream beside it',
+    async (path) => {
+      const gateway = await start(150);
+      const client = connect(gateway.origin, { ca: gateway.ca, settings: { initialWindowSize: 20_000 } });
+      cleanUp.push(() => client.destroy());
+      const ask = (path: string) => client.request({ ':path': path, authorization: 'Bearer good' });
+      const unread = ask(`/${path}`).on('error', () => undefined);
+      const beside = ask('/late');
+      let read = '';
+      beside.setEncoding('utf8').on('data', (text: string) => (read += text));
+      await until(() => ends(gateway).length === 1);
+      expect(ends(gateway)).toMatchObject([{ ending: 'client-gone' }]);
+      expect(unread.readableEnded).toBe(false);
+      late.resolve('at last');
+      await until(() => read === 'at last');
+    },
+  );
+});

@@ -4,9 +4,10 @@ import type { Outgoing } from './ends.ts';
 export const untakenMilliseconds = 300_000;
 
 /**
- * Gives an answer up of which its client takes nothing for so long, though all there is to wait for is the client. Time
- * spent behind another answer on the connection does not count. Most are taken in the turn in which they are written,
- * and never get a timer. (Streams of HTTP/2 are watched where they are written.)
+ * To be called once, when the head is set: gives the answer up when its client takes nothing of it for so long, at the
+ * latest after twice that. Only the time counts in which the client alone is waited for: neither that in which more of
+ * the body has yet to come, nor that behind another answer on the connection. Most answers are taken in the turn in
+ * which they are written, and never get a timer.
  */
 export function giveUpUntaken(response: Outgoing, milliseconds: number): void {
   setImmediate(watch, response, milliseconds);
@@ -14,13 +15,20 @@ export function giveUpUntaken(response: Outgoing, milliseconds: number): void {
 
 function watch(response: Outgoing, milliseconds: number): void {
   if (response.writableFinished || response.destroyed) return;
-  let hasTurn = response.socket !== null;
+  let waited = waitsForClient(response);
   const enough = setTimeout(() => {
-    if (hasTurn) response.destroy();
-    else {
-      hasTurn = response.socket !== null;
-      enough.refresh();
-    }
+    const waits = waitsForClient(response);
+    if (waited && waits) return void response.destroy();
+    waited = waits;
+    enough.refresh();
   }, milliseconds).unref();
-  response.on('drain', () => enough.refresh()).once('close', () => clearTimeout(enough));
+  const onDrain = (): void => {
+    waited = false;
+    enough.refresh();
+  };
+  response.on('drain', onDrain).once('close', () => clearTimeout(enough));
+}
+
+function waitsForClient({ socket, writableEnded, writableFinished, writableNeedDrain }: Outgoing): boolean {
+  return socket !== null && (writableNeedDrain || (writableEnded && !writableFinished));
 }

@@ -15,14 +15,11 @@ const connectionSpecific = new Set([
   'te',
 ]);
 
-/** A client that takes nothing for so long is given up. */
-const stallMilliseconds = 300_000;
 /** Trailers that break an answer off have so long to be taken. */
 const breakOffMilliseconds = 500;
 
 /** The answer on one stream of an HTTP/2 connection: nothing that becomes of it touches the streams beside it. */
 export class Http2Response implements Outgoing {
-  readonly socket = null;
   statusCode = 0;
   readonly #request: Pick<Http2Request, 'dismiss'>;
   readonly #stream: ServerHttp2Stream;
@@ -48,9 +45,10 @@ export class Http2Response implements Outgoing {
       if (this.#unsettled === 0) this.#closing.emit('close');
       else setImmediate(() => this.#closing.emit('close'));
     });
-    stream.setTimeout(stallMilliseconds, () => {
-      if (stream.writableLength > 0) this.destroy();
-    });
+  }
+
+  get socket(): object {
+    return this.#stream;
   }
 
   get headersSent(): boolean {
@@ -67,6 +65,10 @@ export class Http2Response implements Outgoing {
     if (!headersSent || (rstCode !== undefined && rstCode !== constants.NGHTTP2_NO_ERROR)) return false;
     // Node says no `finish` of one that closes first.
     return writableFinished || (writableEnded && !aborted && this.#unsettled === 0 && !this.#isLost);
+  }
+
+  get writableEnded(): boolean {
+    return this.#stream.writableEnded;
   }
 
   get writableNeedDrain(): boolean {
