@@ -137,7 +137,8 @@ async function serve(config: Config, foundation: Foundation, log: Log): Promise<
   const live = new LiveSessions(clock);
   const checkLive = (caller: Caller) => identity.liveness.check(caller);
   const { leases } = identity;
-  const enforcement = new Enforcement({ policy, live, leases, jobRights, checkLive, clock, log });
+  const checkBegun = (caller: Caller) => identity.liveness.checkBegun(caller);
+  const enforcement = new Enforcement({ policy, live, leases, jobRights, checkBegun, clock, log });
   ledger.follow(enforcement.follower);
   policy.watch({ caughtUp: () => enforcement.reviewAll(), stale: () => enforcement.stopStreams() });
 

@@ -103,7 +103,7 @@ async function house() {
     live,
     leases,
     jobRights,
-    checkLive: () => null,
+    checkBegun: () => null,
     clock,
     log,
   });

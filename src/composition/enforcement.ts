@@ -43,7 +43,8 @@ export interface EnforcementParts {
   readonly live: LiveSessions;
   readonly leases: Pick<Leases, 'list' | 'recheck'>;
   readonly jobRights: JobRights;
-  checkLive(caller: Caller): LockstepError | null;
+  /** Null while what the caller has begun may go on. */
+  checkBegun(caller: Caller): LockstepError | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -117,7 +118,7 @@ export class Enforcement {
   }
 
   #whyDead(caller: Caller | null): string | null {
-    return caller !== null && this.#parts.checkLive(caller) !== null ? 'identity-ended' : null;
+    return caller !== null && this.#parts.checkBegun(caller) !== null ? 'identity-ended' : null;
   }
 }
 

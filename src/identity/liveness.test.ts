@@ -135,6 +135,25 @@ test('a lease must run, and be this job’s own', async () => {
   expect(room.liveness.check(withLease)?.code).toBe('revoked_token');
 });
 
+test('what was begun outlives its token where a lease or a sign-in keeps that alive, and never those', async () => {
+  const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
+  const session = {
+    id: newSessionId(room.clock.now()),
+    principalId: ada.id,
+    createdAt: room.clock.now(),
+    expiresAt: room.clock.now() + 3_600_000,
+    authenticationMethods: ['pwd'],
+  };
+  await happens({ kind: 'session.opened', session });
+  const kept = caller({ sessionId: session.id, expiresAt });
+  room.manualClock.advance(60_000);
+  expect(room.liveness.check(kept)?.code).toBe('expired_token');
+  expect(room.liveness.checkBegun(kept)).toBeNull();
+  expect(room.liveness.checkBegun(caller({ expiresAt }))?.code).toBe('expired_token');
+  await happens({ kind: 'session.closed', session, reason: 'sign-out' });
+  expect(room.liveness.checkBegun(kept)?.code).toBe('revoked_token');
+});
+
 test('a revoked token is refused until it would have expired anyway', async () => {
   const expiresAt = room.clock.now() + 3_600_000;
   await happens({ kind: 'token.revoked', tokenId: 'token-1', principal: ada.id, expiresAt });

@@ -58,14 +58,22 @@ export class Liveness {
   };
 
   /**
-   * Null while the caller may go on; else `expired_token`, or `revoked_token` saying what ended. Costs a lookup per
+   * Null while the caller may ask; else `expired_token`, or `revoked_token` saying what ended. Costs a lookup per
    * link of the chain.
    */
   check(caller: Caller): LockstepError | null {
+    return this.#expired(caller) ?? this.checkBegun(caller);
+  }
+
+  /** The same of what the caller has begun: it outlives a credential that a lease or a sign-in keeps alive. */
+  checkBegun(caller: Caller): LockstepError | null {
     const { credential } = caller;
     const now = this.#clock.now();
     this.#sweep(now);
-    if (credential.expiresAt * 1000 <= now) return failure('expired_token', 'The credential has expired.');
+    if (credential.leaseId === null && credential.sessionId === null) {
+      const expired = this.#expired(caller);
+      if (expired !== null) return expired;
+    }
     if (this.#revoked.has(credential.tokenId)) return ended('this token was revoked');
     for (const id of caller.authorities) {
       const dead = this.#deadPrincipal(id);
@@ -95,6 +103,11 @@ export class Liveness {
   /** Why this principal may not act, for people to read; null if it may. */
   whyDead(id: PrincipalId): string | null {
     return this.#deadPrincipal(id);
+  }
+
+  #expired({ credential }: Caller): LockstepError | null {
+    if (credential.expiresAt * 1000 > this.#clock.now()) return null;
+    return failure('expired_token', 'The credential has expired.');
   }
 
   #deadPrincipal(id: PrincipalId): string | null {
