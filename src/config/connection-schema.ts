@@ -5,7 +5,15 @@ import { nearestKey } from './nearest-key.ts';
 import { secretReference } from './secret-reference.ts';
 
 const anAddress = 'must be an http or https address, such as `http://127.0.0.1:5000`';
-const address = z.url({ protocol: /^https?$/, error: `${anAddress}.` });
+const address = z
+  .url({ protocol: /^https?$/, error: `${anAddress}.` })
+  .refine(isBare, 'an address has no credentials, query or fragment; credentials are said by `credential`.');
+
+function isBare(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { username, password, search, hash } = new URL(text);
+  return `${username}${password}${search}${hash}` === '';
+}
 
 /** What a header may tell of who calls. */
 export const identityFacts = ['id', 'userPrincipalName', 'displayName', 'groupIds', 'groupNames'] as const;

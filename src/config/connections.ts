@@ -1,8 +1,9 @@
-import { createSecureContext } from 'node:tls';
 import type { identityFacts } from './connection-schema.ts';
 import { headerValue } from './header-schema.ts';
+import { authoritiesProblem, keyPairProblem } from './key-pair.ts';
 import type { ConfigProblem } from './problems.ts';
 import type { References, SecretReference } from './references.ts';
+import { ruleProblems } from './rule-problems.ts';
 import type { ParsedConfig } from './schema.ts';
 
 type ParsedConnection = ParsedConfig['connections'][string];
@@ -140,6 +141,7 @@ export function compileConnection(
     ...(tls && { tls: compileTls(tls, addresses, `${path}.tls`, references, problems) }),
   };
   checkNames(compiled, path, problems);
+  if (rest.kind === 'web') problems.push(...ruleProblems(rest.rules, `${path}.rules`));
   const scheme = { http1: null, http2: 'https:', h2c: 'http:' }[rest.protocol];
   if (scheme !== null && !addresses.every((address) => address.startsWith(scheme))) {
     problems.push({
@@ -287,26 +289,17 @@ function compileTls(
     serverName: serverName ?? null,
     pins,
   };
-  check(`${path}.authorities`, { ca: compiled.authorities ?? undefined }, problems);
-  if (compiled.certificate !== null && compiled.key) {
-    check(`${path}.certificate`, { cert: compiled.certificate, key: compiled.key }, problems);
-  }
+  const wrong = [
+    compiled.authorities === null
+      ? null
+      : authoritiesProblem({ path: `${path}.authorities`, text: compiled.authorities }),
+    compiled.certificate === null || !compiled.key
+      ? null
+      : keyPairProblem(
+          { path: `${path}.certificate`, text: compiled.certificate },
+          { path: `${path}.key`, text: compiled.key },
+        ),
+  ];
+  problems.push(...wrong.filter((problem) => problem !== null));
   return compiled;
-}
-
-/** What OpenSSL cannot use would otherwise fail at the first request. */
-function check(
-  path: string,
-  pem: Parameters<typeof createSecureContext>[0],
-  problems: ConfigProblem[],
-): void {
-  if (typeof pem?.ca === 'string' && !pem.ca.includes('-----BEGIN CERTIFICATE-----')) {
-    problems.push({ path, message: 'the file holds no certificate in PEM.' });
-    return;
-  }
-  try {
-    createSecureContext(pem);
-  } catch (cause) {
-    problems.push({ path, message: `cannot be used: ${(cause as Error).message}` });
-  }
 }

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { connection as connectionSchema } from './connection-schema.ts';
 import { compileConnection, programsOnly, type Connection } from './connections.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
+import { expiryWarning, hostWarning, keyPairProblem } from './key-pair.ts';
 import { memberOf } from './keys-at.ts';
 import { isOwnAddress, type Listening } from './own-address.ts';
 import { ConfigError, problemsOf, type ConfigProblem } from './problems.ts';
@@ -40,10 +42,10 @@ export interface LoadOptions {
  */
 export function loadConfig(options: LoadOptions = {}): Config {
   const environment = options.environment ?? process.env;
-  const { home, file, found, value } = readConfig(options);
+  const { home, file, found, value, twice } = readConfig(options);
   const parsed = configSchema.safeParse(value, { error: wordsFor });
-  if (parsed.success) return compile(parsed.data, home, file, found, environment);
-  const problems = problemsOf(parsed.error, value);
+  if (parsed.success && twice.length === 0) return compile(parsed.data, home, file, found, environment);
+  const problems = [...twice, ...(parsed.error === undefined ? [] : problemsOf(parsed.error, value))];
   checkFurther(value, new References(dirname(file), environment, problems), problems);
   throw new ConfigError(file, problems);
 }
@@ -106,12 +108,19 @@ function readConfig(options: LoadOptions) {
   return { home, file, ...readJson(file, named !== undefined) };
 }
 
-function readJson(file: string, mustExist: boolean): { found: boolean; value: unknown } {
+interface ReadJson {
+  readonly found: boolean;
+  readonly value: unknown;
+  readonly twice: readonly ConfigProblem[];
+}
+
+function readJson(file: string, mustExist: boolean): ReadJson {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { found: false, value: {} };
+    if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT')
+      return { found: false, value: {}, twice: [] };
     throw new ConfigError(
       file,
       [{ path: '', message: `the file cannot be read: ${(cause as Error).message}` }],
@@ -119,7 +128,9 @@ function readJson(file: string, mustExist: boolean): { found: boolean; value: un
     );
   }
   try {
-    return { found: true, value: JSON.parse(text) as unknown };
+    const value = JSON.parse(text) as unknown;
+    const message = 'stands there twice: only the last would count.';
+    return { found: true, value, twice: duplicateKeys(text).map((path) => ({ path, message })) };
   } catch (cause) {
     throw new ConfigError(
       file,
@@ -157,22 +168,57 @@ function compile(
   );
   const { witnessPolicy: policyFile } = parsed.ledger;
   const witnessPolicy = policyFile === undefined ? null : references.file(policyFile, 'ledger.witnessPolicy');
+  const own = parsed.tls && readOwnTls(parsed.tls, references, problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
   return deepFreeze({
     ...parsed,
     ledger: { ...parsed.ledger, witnessPolicy },
-    ...(parsed.tls && {
-      tls: { certificate: resolve(base, parsed.tls.certificate), key: resolve(base, parsed.tls.key) },
-    }),
+    ...(own && { tls: { certificate: own.certificate, key: own.key } }),
     local: { ...parsed.local, environments },
     home,
     file: found ? file : null,
     connections,
-    warnings: warningsOf(connections, parsed),
+    warnings: warningsOf(connections, parsed, own?.text ?? null),
   });
 }
 
-function warningsOf(connections: Config['connections'], { baseDomain }: Listening): ConfigProblem[] {
+/** Absolute paths of both files, and what the certificate's holds. */
+function readOwnTls(
+  named: NonNullable<ParsedConfig['tls']>,
+  references: References,
+  problems: ConfigProblem[],
+) {
+  const certificate = references.file(named.certificate, 'tls.certificate');
+  const key = references.file(named.key, 'tls.key');
+  if (certificate === null || key === null) return undefined;
+  const wrong = keyPairProblem(
+    { path: 'tls.certificate', text: certificate.text },
+    { path: 'tls.key', text: key.text },
+  );
+  if (wrong !== null) problems.push(wrong);
+  return { certificate: certificate.file, key: key.file, text: certificate.text };
+}
+
+function warningsOf(
+  connections: Config['connections'],
+  { publicUrl, baseDomain }: Listening,
+  ownCertificate: string | null,
+): ConfigProblem[] {
+  const own = { path: 'tls.certificate', text: ownCertificate ?? '' };
+  const hosts = [
+    new URL(publicUrl ?? 'https://localhost').hostname,
+    ...Object.keys(connections).map((name) => `${name}.${baseDomain}`),
+  ];
+  const ofOwn = ownCertificate === null ? [] : [expiryWarning(own), hostWarning(own, hosts)];
+  const ofClients = Object.values(connections).map(({ name, tls }) =>
+    expiryWarning({ path: `connections.${name}.tls.certificate`, text: tls?.certificate ?? '' }),
+  );
+  return [...ofOwn, ...ofClients, ...programsOnlyWarnings(connections, baseDomain)].filter(
+    (warning) => warning !== null,
+  );
+}
+
+function programsOnlyWarnings(connections: Config['connections'], baseDomain: string): ConfigProblem[] {
   return Object.values(connections)
     .filter(programsOnly)
     .map(({ name }) => ({

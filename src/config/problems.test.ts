@@ -169,3 +169,32 @@ function placesIn(node: Node, put: Place = (value) => value): Place[] {
     ...[...oneOf, ...anyOf].flatMap((shape) => placesIn(shape, put)),
   ];
 }
+
+test('an address with a credential in it is refused, and not repeated', () => {
+  for (const upstream of ['http://ada:hunter2@127.0.0.1:5000', ['http://127.0.0.1:5000/?key=hunter2']]) {
+    const said = told(connections({ ...sound, upstream }));
+    expect(said).toEqual([
+      expect.stringMatching(/^connections\.tracker\.upstream.*: an address has no credentials/),
+    ]);
+    expect(said.join()).not.toContain('hunter2');
+  }
+});
+
+test('an empty file is no secret', () => {
+  const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
+  const empty = join(home, 'empty');
+  writeFileSync(empty, ' \n');
+  expect(told(connections({ ...sound, credential: { value: { file: empty } } }))).toEqual([
+    `connections.tracker.credential.value: the file ${empty} is empty.`,
+  ]);
+});
+
+test('two connections of one name are told, for only the last would count', () => {
+  const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
+  const connection = JSON.stringify(sound);
+  const text = `{"connections":{"a":${connection},"b":${connection},"a":${connection}}, "listen": {"prt": 1}}`;
+  writeFileSync(join(home, 'config.json'), text);
+  expect(() => loadConfig({ home, environment: {} })).toThrow(
+    /2 problems[^]*connections\.a +stands there twice: only the last would count\.\n[^]*listen\.prt/,
+  );
+});

@@ -19,7 +19,14 @@ export class References {
 
   /** The secret, without the space around it. `path` is that of the setting. */
   secret(reference: SecretReference, path: string): string {
-    if ('file' in reference) return this.file(reference.file, path)?.text.trim() ?? '';
+    if ('file' in reference) {
+      const read = this.file(reference.file, path);
+      const secret = read?.text.trim() ?? '';
+      if (read !== null && secret === '') {
+        this.#problems.push({ path, message: `the file ${reference.file} is empty.` });
+      }
+      return secret;
+    }
     const value = this.#environment[reference.env];
     if (value) return value;
     this.#problems.push({ path, message: `the environment variable ${reference.env} is not set.` });

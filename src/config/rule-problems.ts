@@ -1,0 +1,36 @@
+import findMyWay from 'find-my-way';
+import type { ConfigProblem } from './problems.ts';
+import type { ParsedConfig } from './schema.ts';
+
+type WebRule = Extract<ParsedConfig['connections'][string], { kind: 'web' }>['rules'][number];
+
+/** Patterns that are none, and rules that claim what an earlier one has. `path` is that of the list. */
+export function ruleProblems(rules: readonly WebRule[], path: string): ConfigProblem[] {
+  const router = findMyWay({ caseSensitive: true });
+  return rules.flatMap((rule, at) => {
+    const own = `${path}.${at}`;
+    const wrong = patternProblem(rule.path);
+    if (wrong !== null) return [{ path: `${own}.path`, message: wrong }];
+    if (rule.upgrade !== undefined && !rule.methods.includes('GET')) {
+      const message = 'a WebSocket is opened by GET, which `methods` does not name.';
+      return [{ path: `${own}.upgrade`, message }];
+    }
+    const claimed = [...new Set(rule.methods)].filter((method) => {
+      try {
+        router.on(method, rule.path, () => undefined);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    if (claimed.length === 0) return [];
+    const message = `another rule before it has ${claimed.join(', ')} ${rule.path}: an operation has one action.`;
+    return [{ path: own, message }];
+  });
+}
+
+function patternProblem(pattern: string): string | null {
+  if (/\*(?!$)/.test(pattern)) return 'a `*` stands for the rest of a path, so at its end alone, and once.';
+  if (/[()]/.test(pattern)) return 'a pattern has no expressions: `:name` is one segment, `*` the rest.';
+  return /[?#]/.test(pattern) ? 'a rule is of a path alone, without `?` and `#`.' : null;
+}
