@@ -16,7 +16,10 @@ function field(number: number, ...parts: readonly (Buffer | string)[]): Buffer {
   return Buffer.concat([varint(number * 8 + 2), varint(content.length), content]);
 }
 
-const attribute = (key: string) => field(9, field(1, key), field(2, field(1, 'value')));
+const keyValue = (key: string) => [field(1, key), field(2, field(1, 'value'))];
+const attribute = (key: string) => field(9, ...keyValue(key));
+const resource = (...keys: readonly string[]) =>
+  field(1, ...keys.map((key) => field(1, ...keyValue(key))), Buffer.from([0x10, 0x00]));
 /** Of a span: trace id, span id, name, a fixed64 time, a varint, a fixed32, attributes. */
 const span = (id: string, ...more: readonly Buffer[]) =>
   field(
@@ -30,7 +33,7 @@ const span = (id: string, ...more: readonly Buffer[]) =>
     ...more,
   );
 const request = (...spans: readonly Buffer[]) =>
-  field(1, field(1, attribute('service.name')), field(2, field(1, 'scope'), ...spans));
+  field(1, resource('service.name'), field(2, field(1, 'scope'), ...spans));
 
 const first = '0123456789abcdef0123456789abcdef';
 const second = 'ffffffffffffffffffffffffffffffff';
@@ -55,6 +58,21 @@ describe('an export of spans', () => {
   ])('must not bring an author or a place of its own: %s', (key) => {
     expect(() => exportedTraceIds(request(span(first, attribute(key))))).toThrow(/not the sender's to write/);
   });
+
+  it.each(['lockstep.principal', 'Lockstep.Job', 'MLFLOW.USER'])(
+    'must not bring one with what made the spans, of which MLflow makes tags too: %s',
+    (key) => {
+      const of = (...resources: readonly Buffer[]) =>
+        field(1, ...resources, field(2, field(1, 'scope'), span(first)));
+      for (const bytes of [
+        of(resource('service.name', key)),
+        of(resource('service.name'), resource(key)),
+        Buffer.concat([request(span(first)), field(1, resource(key))]),
+      ]) {
+        expect(() => exportedTraceIds(bytes)).toThrow(/not the sender's to write/);
+      }
+    },
+  );
 
   it.each([
     ['empty messages', Buffer.alloc(4 << 20, field(1))],

@@ -1,15 +1,17 @@
 import { failure, type LockstepError } from '../../../lib/errors.ts';
 import { isReservedTag } from './stamps.ts';
 
-/** Field numbers of opentelemetry/proto/collector/trace/v1 and trace/v1. */
+/** Field numbers of opentelemetry/proto/collector/trace/v1, trace/v1 and resource/v1. */
 const resourceSpans = 1;
+const resource = 1;
+const resourceAttributes = 1;
 const scopeSpans = 2;
 const spans = 2;
 const traceId = 1;
-const attributes = 9;
+const spanAttributes = 9;
 const attributeKey = 1;
 
-/** MLflow makes tags of a trace from attributes of its root span under this prefix. */
+/** MLflow makes tags of a trace from attributes of its root span under this prefix, and from all of its resource. */
 const tagPrefix = 'mlflow.traceTag.';
 
 /** So many messages and texts are looked at in one export; 4 MiB of real spans have fewer. */
@@ -28,17 +30,21 @@ export function exportedTraceIds(bytes: Buffer): string[] {
     left -= found.length;
     return found;
   };
-  for (const resource of messages(bytes, resourceSpans)) {
-    for (const scope of messages(resource, scopeSpans)) {
+  const checkAttributes = (message: Buffer, field: number): void => {
+    for (const attribute of messages(message, field)) {
+      for (const key of messages(attribute, attributeKey)) checkAttribute(key.toString('utf8'));
+    }
+  };
+  for (const group of messages(bytes, resourceSpans)) {
+    for (const origin of messages(group, resource)) checkAttributes(origin, resourceAttributes);
+    for (const scope of messages(group, scopeSpans)) {
       for (const span of messages(scope, spans)) {
         // Were it to stand twice, the last would count; both are looked at.
         for (const id of messages(span, traceId)) {
           if (id.length !== 16) throw malformed('a trace id has 16 bytes');
           ids.add(`tr-${id.toString('hex')}`);
         }
-        for (const attribute of messages(span, attributes)) {
-          for (const key of messages(attribute, attributeKey)) checkAttribute(key.toString('utf8'));
-        }
+        checkAttributes(span, spanAttributes);
       }
     }
   }
