@@ -786,6 +786,14 @@ test('streams are followed as they open and end, and cut', async () => {
   expect((await admin.lockstep(...names.split(' '))).stdout).toMatch(/\nOwner /);
   await vi.waitUntil(() => found('ended')?.session.id === id, { timeout: 30_000 });
   await gone;
+  const me = ((await admin.json('whoami')) as { principal: { id: string } }).principal.id;
+  const decision = /under (dec_\w+)/.exec(cut.stdout)?.[1] ?? '';
+  // The end of the stream says who ended it, and is found by the decision that let them, beside that.
+  await vi.waitUntil(
+    async () => (await admin.lockstep('ledger', 'search', decision)).stdout.includes(`cut (by ${me}) 200`),
+    { timeout: 30_000 },
+  );
+  expect((await admin.lockstep('ledger', 'search', id)).stdout).toContain('Lockstep.Access/sessions/cut');
   watching.kill('SIGINT');
   expect(await new Promise((resolve) => watching.once('close', resolve))).toBe(0);
   expect((await bea.lockstep('sessions', 'follow', '--all')).code).toBe(3);

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { EngineOptions } from '../policy/engine/engine.ts';
 import { PolicySnapshot, type PolicyRows } from '../policy/snapshot.ts';
-import type { CommittedChange } from '../store/changes.ts';
+import type { PolicyStep } from '../store/changes.ts';
 
 /** Changes read at once: bounds how long the event loop is held. */
 const pageSteps = 512;
@@ -87,7 +87,7 @@ export class CurrentPolicy {
   }
 
   /** What this process has just committed, within the turn of the commit. Never throws. */
-  take(committed: readonly CommittedChange[]): void {
+  take(committed: readonly PolicyStep[]): void {
     const { snapshot } = this;
     const wasBehind = this.#isBehind();
     for (const change of committed) snapshot.apply(change);

@@ -5,18 +5,20 @@ import { LiveSessions, type LiveExchange } from '../gateway/live-sessions.ts';
 import type { Caller } from '../identity/caller.ts';
 import type { Leases } from '../identity/leases/leases.ts';
 import { ManualClock } from '../lib/clock.ts';
-import type { LeaseId, PrincipalId, RequestId } from '../lib/ids.ts';
+import { failure } from '../lib/errors.ts';
+import { newEventId, type LeaseId, type PrincipalId, type RequestId } from '../lib/ids.ts';
 import { createLog } from '../lib/log.ts';
 import { builtInRoles, roleIds } from '../policy/built-in-roles.ts';
 import { decideForAll } from '../policy/decide.ts';
 import type { PolicyRows } from '../policy/snapshot.ts';
 import type { Access } from '../policy/types.ts';
-import type { LeaseRecord } from '../store/changes.ts';
+import type { CommittedChange, LeaseRecord, SessionRecord } from '../store/changes.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { CurrentPolicy } from './current-policy.ts';
 import { Enforcement } from './enforcement.ts';
 import { JobRights } from './job-access.ts';
 
+const event = newEventId(0);
 const start = Date.parse('2026-11-25T12:00:00.000Z');
 const until = '2026-11-25T12:00:10.000Z';
 const ids = ['1', '2', '3', '4'].map((n) => `${n.repeat(8)}-0000-4000-8000-000000000000` as PrincipalId);
@@ -74,7 +76,7 @@ const access: Access = {
   scope: '/subscriptions/s',
 };
 
-async function house() {
+async function house({ isLive = true } = {}) {
   const clock = new ManualClock(start);
   const log = createLog('silent');
   const policy = await CurrentPolicy.load({
@@ -103,21 +105,23 @@ async function house() {
     live,
     leases,
     jobRights,
-    checkBegun: () => null,
+    checkBegun: () => (isLive ? null : failure('revoked_token', 'It has ended.')),
     clock,
     log,
   });
   const ended: string[] = [];
   /** A stream as the gateway opens it: decided now. */
-  const stream = (who: PrincipalId) => {
+  const stream = (who: PrincipalId, sessionId = 'ses_1') => {
     const inPlace = { ...access, attributes: { environment: environmentOf([], clock.now()) } };
     const question = questionAt(inPlace, clock.now());
     expect(decideForAll(policy.snapshot, [who], question.access).allowed).toBe(true);
     const exchange: LiveExchange = {
       id: `req_${who}` as RequestId,
       caller: {
-        credential: { leaseId: null, sessionId: 'ses_1' },
+        credential: { leaseId: null, sessionId },
         subject: { id: who },
+        authorities: [who],
+        chain: [],
       } as unknown as Caller,
       authorities: [who],
       access: inPlace,
@@ -166,12 +170,52 @@ test('a stream ends at the first look after its time, and only the streams that 
 
 test('a review after some change asks at the time of the review, not of the request', async () => {
   const { clock, live, enforcement, ended, stream } = await house();
-  stream(timed);
+  const session = stream(timed);
   clock.advance(10_000);
   enforcement.follower([
-    { sequence: 1, previous: 0, change: { kind: 'resource.deleted', id: '/x', type: 't' } },
+    { sequence: 1, previous: 0, event, change: { kind: 'resource.deleted', id: '/x', type: 't' } },
   ]);
   expect(ended).toEqual(['1 condition-ended']);
+  // It is the time that took the right away, not this change.
+  expect(session.cutBy).toBeNull();
+  live.stop();
+});
+
+test('a stream that a change ended says which, whatever else its transaction changed', async () => {
+  const { policy, live, enforcement, ended, stream } = await house();
+  const session = stream(steady);
+  const other = newEventId(1);
+  const committed: CommittedChange[] = [
+    { sequence: 1, previous: 0, event: other, change: { kind: 'container.deleted', id: '/c' } as never },
+    {
+      sequence: 2,
+      previous: 1,
+      event,
+      change: { kind: 'role-assignment.deleted', assignment: grant(2, steady, null) } as never,
+    },
+  ];
+  policy.take(committed);
+  enforcement.follower(committed);
+  expect(ended).toEqual(['2 policy-changed']);
+  expect(session.cutBy).toEqual({ kind: 'change', change: 'role-assignment.deleted', eventId: event });
+  live.stop();
+});
+
+test('a stream whose identity ended says by which change, and names none that ended another’s', async () => {
+  const { live, enforcement, ended, stream } = await house({ isLive: false });
+  const [one, two] = [stream(timed, 'ses_1'), stream(steady, 'ses_2')];
+  const session = { id: 'ses_1' } as unknown as SessionRecord;
+  enforcement.follower([
+    {
+      sequence: 1,
+      previous: 0,
+      event,
+      change: { kind: 'session.closed', session, reason: 'cut-by-operator' },
+    },
+  ]);
+  expect(ended).toEqual(['1 identity-ended', '2 identity-ended']);
+  expect(one.cutBy).toEqual({ kind: 'change', change: 'session.closed', eventId: event });
+  expect(two.cutBy).toBeNull();
   live.stop();
 });
 

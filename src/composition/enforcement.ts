@@ -7,36 +7,10 @@ import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { decideForAll, isAllowedForAll } from '../policy/decide.ts';
 import type { Access, Cause } from '../policy/types.ts';
-import type { Change, ChangeKind, Follower, LeaseRecord } from '../store/changes.ts';
+import type { CommittedChange, Follower, LeaseRecord } from '../store/changes.ts';
+import { identityEndedBy, mayTakeAway, rightTakenBy } from './cause-of-cut.ts';
 import type { CurrentPolicy } from './current-policy.ts';
 import type { JobRights } from './job-access.ts';
-
-/** Changes after which somebody may hold less than before; the others cannot end a stream or a lease. */
-const takesAway: ReadonlySet<ChangeKind> = new Set<ChangeKind>([
-  'principal.updated',
-  'principal.deleted',
-  // A group may be denied something.
-  'group.member-added',
-  'group.member-removed',
-  'role-definition.put',
-  'role-definition.deleted',
-  'role-assignment.put',
-  'role-assignment.deleted',
-  'deny-assignment.put',
-  'deny-assignment.deleted',
-  'scope.placed',
-  'scope.removed',
-  'resource.deleted',
-  'session.closed',
-  'token.revoked',
-  'lease.ended',
-]);
-
-export function mayTakeAway(change: Change): boolean {
-  // A condition may ask for tags; most resources have none, and are written often.
-  if (change.kind === 'resource.put') return change.tags !== undefined;
-  return takesAway.has(change.kind);
-}
 
 export interface EnforcementParts {
   readonly policy: CurrentPolicy;
@@ -59,14 +33,17 @@ export class Enforcement {
 
   /** To be given to `Ledger.follow` after policy and liveness. */
   readonly follower: Follower = (committed) => {
-    if (committed.some(({ change }) => mayTakeAway(change))) this.reviewAll();
+    if (committed.some(({ change }) => mayTakeAway(change))) this.reviewAll(committed);
   };
 
-  /** Every stream and every lease. Where it is not known what policy says, the streams wait for `stop` or an answer. */
-  reviewAll(): void {
+  /**
+   * Every stream and every lease. Where it is not known what policy says, the streams wait for `stop` or an answer.
+   * `committed`: the changes that give cause to look, where they are at hand.
+   */
+  reviewAll(committed: readonly CommittedChange[] = []): void {
     const { policy, live } = this.#parts;
-    if (policy.snapshot.fault === null) live.review((session) => this.#whyCut(session));
-    else live.review(({ exchange }) => this.#whyDead(exchange.caller));
+    if (policy.snapshot.fault === null) live.review((session) => this.#whyCut(session, committed));
+    else live.review((session) => this.#whyDead(session, committed));
     this.recheckLeases();
   }
 
@@ -79,7 +56,7 @@ export class Enforcement {
   reviewTimed(): void {
     const { policy, live, leases, jobRights } = this.#parts;
     if (!policy.isCurrent) return;
-    live.reviewTimed((session) => this.#whyCut(session));
+    live.reviewTimed((session) => this.#whyCut(session, []));
     for (const lease of jobRights.lapsed(leases.list())) this.#recheck(lease);
   }
 
@@ -97,11 +74,11 @@ export class Enforcement {
   }
 
   /** Why a live session may not go on; null if it may. Notes whether that rests on the time. */
-  #whyCut(session: LiveSession): string | null {
+  #whyCut(session: LiveSession, committed: readonly CommittedChange[]): string | null {
     const { policy, clock } = this.#parts;
     const { caller, authorities } = session.exchange;
     if (caller === null) return null;
-    const dead = this.#whyDead(caller);
+    const dead = this.#whyDead(session, committed);
     if (dead !== null) return dead;
     const now = clock.now();
     let restsOnTime = false;
@@ -109,7 +86,9 @@ export class Enforcement {
       const { access, asked } = questionAt(decided, now);
       if (!isAllowedForAll(policy.snapshot, authorities, access)) {
         session.cutDetail = detailOf(decideForAll(policy.snapshot, authorities, access).cause, access);
-        return asked() ? 'condition-ended' : 'policy-changed';
+        if (asked()) return 'condition-ended';
+        session.cutBy = rightTakenBy(committed);
+        return 'policy-changed';
       }
       restsOnTime ||= asked();
     }
@@ -117,8 +96,11 @@ export class Enforcement {
     return null;
   }
 
-  #whyDead(caller: Caller | null): string | null {
-    return caller !== null && this.#parts.checkBegun(caller) !== null ? 'identity-ended' : null;
+  #whyDead(session: LiveSession, committed: readonly CommittedChange[]): string | null {
+    const { caller } = session.exchange;
+    if (caller === null || this.#parts.checkBegun(caller) === null) return null;
+    session.cutBy = identityEndedBy(committed, caller);
+    return 'identity-ended';
   }
 }
 

@@ -74,6 +74,7 @@ export class ExchangeRecord {
       responseBytes: session.responseBytes,
       durationMilliseconds: Math.max(0, clock.now() - this.#startedAt),
       ending: session.cutReason ?? joined?.ending ?? ending,
+      ...(session.cutBy === null ? {} : { cutBy: session.cutBy }),
       ...(session.sentAgain === null ? {} : { sentAgain: session.sentAgain }),
       ...(joined === null || session.messages === null
         ? {}

@@ -1,4 +1,5 @@
 import type { Caller } from '../identity/caller.ts';
+import type { CutBy } from '../ledger/events.ts';
 import type { Clock } from '../lib/clock.ts';
 import { epochSeconds } from '../lib/clock.ts';
 import type { PrincipalId, RequestId } from '../lib/ids.ts';
@@ -43,6 +44,8 @@ export class LiveSession {
   cutDetail: string | null = null;
   /** Why it was cut; null while it lives. */
   cutReason: string | null = null;
+  /** Who or what did; null where that is not known. */
+  cutBy: CutBy | null = null;
   /** Whether time alone may end it, as its latest review found. */
   restsOnTime: boolean;
   /** Where it stands among all, and among those whose credential lapses with its own. */
@@ -157,9 +160,10 @@ export class LiveSessions {
   }
 
   /** Ends one session within this tick. False when there is none of that id. */
-  cut(id: RequestId, reason: string): boolean {
+  cut(id: RequestId, reason: string, by: CutBy | null = null): boolean {
     for (const session of this.#live) {
       if (session.exchange.id !== id) continue;
+      session.cutBy = by;
       this.#end(session, reason);
       this.#telling.run();
       return true;

@@ -218,7 +218,8 @@ export class Appender {
     const committed: CommittedChange[] = [];
     for (const { sequence, change, entry } of appended) {
       this.#options.keys.written(entry.keys);
-      if (change !== null) committed.push({ sequence, previous: entry.position?.previous ?? 0, change });
+      if (change === null) continue;
+      committed.push({ sequence, previous: entry.position?.previous ?? 0, change, event: entry.id });
     }
     if (committed.length > 0) this.#tellFollowers(committed);
     this.#options.onAppended();

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../lib/canonical-json.ts';
-import type { Attribution, Change } from '../store/changes.ts';
-import type { EventId } from '../lib/ids.ts';
+import type { Attribution, Change, ChangeKind } from '../store/changes.ts';
+import type { DecisionId, EventId } from '../lib/ids.ts';
 
 /** What the pipeline records of an exchange. `change` facts are recorded through the Commit instead. */
 export type RequestFact =
@@ -62,6 +62,8 @@ export type RequestFact =
       readonly durationMilliseconds: number;
       /** `completed`, `client-gone`, or why Lockstep cut it: `policy-changed`, `condition-ended`, `identity-ended`, `cut-by-operator`, … */
       readonly ending: string;
+      /** Of one that was cut: who or what did it, where that is known. */
+      readonly cutBy?: CutBy;
       /** Why the upstream was asked a second time: `connect`, `connect-timeout`, `closed`. */
       readonly sentAgain?: string;
       /** Of a WebSocket: messages each way, those of the client that were withheld, and the code that closed it (RFC 6455 §7.4). */
@@ -114,6 +116,12 @@ export type RequestFact =
       readonly version: string;
       readonly detail: Readonly<Record<string, string>>;
     };
+
+export type CutBy =
+  /** Somebody asked for it: their object id, and the decision that let them. */
+  | { readonly kind: 'operator'; readonly principalId: string; readonly decisionId: DecisionId }
+  /** The first of a transaction's changes after which it could not go on, and the event that records it. */
+  | { readonly kind: 'change'; readonly change: ChangeKind; readonly eventId: EventId };
 
 /** How one of many reads ended: `completed`, as all that share a record have. */
 export interface Outcome {

@@ -1,6 +1,14 @@
 import type { Transaction } from 'kysely';
 import type { JsonObject } from '../lib/canonical-json.ts';
-import type { DecisionId, LeaseId, PrincipalId, RequestId, SessionId, TenantId } from '../lib/ids.ts';
+import type {
+  DecisionId,
+  EventId,
+  LeaseId,
+  PrincipalId,
+  RequestId,
+  SessionId,
+  TenantId,
+} from '../lib/ids.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -351,10 +359,12 @@ export interface CommittedChange {
   /** Sequence of the change before it; 0 for the first. */
   readonly previous: number;
   readonly change: Change;
+  /** Of its record. */
+  readonly event: EventId;
 }
 
 /** A change as those who follow policy take it in; null where what was read back carries none. */
-export interface PolicyStep extends Omit<CommittedChange, 'change'> {
+export interface PolicyStep extends Omit<CommittedChange, 'change' | 'event'> {
   readonly change: Change | null;
 }
 

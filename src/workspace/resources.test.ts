@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { mayTakeAway } from '../composition/enforcement.ts';
+import { mayTakeAway } from '../composition/cause-of-cut.ts';
 import type { TenantId } from '../lib/ids.ts';
 import { systemAttribution, type Change } from '../store/changes.ts';
 import { loadPolicyRows } from '../store/policy-rows.ts';

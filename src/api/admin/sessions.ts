@@ -68,11 +68,14 @@ export function sessionRoutes(parts: SessionParts): Route[] {
           (stream !== undefined && isOwnStream(caller, stream)) ||
           (signIn !== null && isOwnSignIn(caller, signIn.principalId));
         // Asked before anything is said of a session that may not exist: others' ids cannot be probed.
-        if (!mine) await requireAlso(exchange, ownAccess('sessions/cut/action'));
-        if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator'))
-          return ok(cutStreamView(parts, stream));
+        const { id: decisionId } = mine
+          ? exchange.decision
+          : await requireAlso(exchange, ownAccess('sessions/cut/action'));
+        const by = { kind: 'operator', principalId: caller.subject.id, decisionId } as const;
+        if (stream !== undefined && live.cut(id as RequestId, 'cut-by-operator', by))
+          return ok({ ...cutStreamView(parts, stream), decisionId });
         if (signIn !== null && (await signIns.close(exchange.attribution, signIn.id, 'cut-by-operator'))) {
-          return ok({ id, kind: 'sign-in' });
+          return ok({ id, kind: 'sign-in', decisionId });
         }
         throw failure('not_found', `There is no live session ${id.slice(0, 80)}; it may have ended.`);
       },

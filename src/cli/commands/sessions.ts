@@ -32,7 +32,7 @@ const sessionSchema = z.object({
 type Session = z.infer<typeof sessionSchema>;
 
 const cutSchema = z.discriminatedUnion('kind', [
-  z.object({ id: z.string(), kind: z.literal('sign-in') }),
+  z.object({ id: z.string(), kind: z.literal('sign-in'), decisionId: z.string() }),
   z.object({
     id: z.string(),
     kind: z.literal('stream'),
@@ -41,6 +41,8 @@ const cutSchema = z.discriminatedUnion('kind', [
     /** The sign-in that it came of, if that is still open. */
     sessionId: z.string().nullable(),
     leaseId: z.string().nullable(),
+    /** Under which the log says who cut it. */
+    decisionId: z.string(),
   }),
 ]);
 type Cut = z.infer<typeof cutSchema>;
@@ -107,7 +109,12 @@ export function addSessions(program: Command, context: CliContext): void {
         cutSchema,
       );
       const left = cut.kind === 'stream' ? wayBack(cut, await client.discovery()) : null;
-      call.result(cut, [`cut  ${cut.id} (${cut.kind})`, left].filter((line) => line !== null).join('\n'));
+      call.result(
+        cut,
+        [`cut  ${cut.id} (${cut.kind}), recorded as yours under ${cut.decisionId}`, left]
+          .filter((line) => line !== null)
+          .join('\n'),
+      );
     });
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { entryOf } from '../../ledger/catalogue/entry.ts';
 import type { RequestFact } from '../../ledger/events.ts';
 import { sampleRequestFacts } from '../../ledger/testing/sample-facts.ts';
-import type { EventId } from '../../lib/ids.ts';
+import type { DecisionId, EventId } from '../../lib/ids.ts';
 import { eventSchema, shownEvent, whatHappened } from './shown-event.ts';
 
 type Kind = RequestFact['kind'];
@@ -32,6 +32,27 @@ test.each([
 ])('the end of a request is told as one would say it: %s', (ending, status, words) => {
   const fact = sample('request.ended');
   expect(said({ ...fact, ending, status })).toBe(`${words}  ${fact.operation}`);
+});
+
+test('of a cut it is told by whom, or after which change, and where to read on', () => {
+  const fact = sample('request.ended');
+  const principalId = '55555555-5555-4555-8555-555555555555';
+  const decisionId = 'dec_01h455vb4pex5vsknk084sn02q' as DecisionId;
+  const byOperator: RequestFact = {
+    ...fact,
+    ending: 'cut-by-operator',
+    cutBy: { kind: 'operator', principalId, decisionId },
+  };
+  expect(said(byOperator)).toContain(`cut (by ${principalId}) 201`);
+  expect(shownEvent(event(byOperator))).toContainEqual(['cut by', `${principalId}, ${decisionId}`]);
+  const eventId = 'evt_01h455vb4pex5vsknk084sn02q' as EventId;
+  const byChange: RequestFact = {
+    ...fact,
+    ending: 'policy-changed',
+    cutBy: { kind: 'change', change: 'group.member-removed', eventId },
+  };
+  expect(said(byChange)).toContain('cut (lost the right: group.member-removed) 201');
+  expect(shownEvent(event(byChange))).toContainEqual(['cut by', `group.member-removed, ${eventId}`]);
 });
 
 test('of many reads their scope is told, and how many had which status', () => {

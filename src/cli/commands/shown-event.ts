@@ -7,6 +7,15 @@ const link = z
   .object({ id: z.string().default(''), name: z.string().optional() })
   .transform(({ id, name = id }) => ({ name }));
 
+/** A person who cut a stream and their decision, or the change after which it was cut and its event. */
+const cutBy = z.looseObject({
+  principalId: z.string().optional(),
+  decisionId: z.string().optional(),
+  change: z.string().optional(),
+  eventId: z.string().optional(),
+});
+type CutBy = z.infer<typeof cutBy>;
+
 /** An OCSF event as far as it is shown. */
 export const eventSchema = z.looseObject({
   time: z.number(),
@@ -24,6 +33,7 @@ export const eventSchema = z.looseObject({
         scope: z.string().optional(),
         allowed: z.boolean().optional(),
         ending: z.string().optional(),
+        cutBy: cutBy.optional(),
         outcomes: z.array(z.looseObject({ status: z.number() })).optional(),
         activity: z.string().optional(),
         failureCode: z.string().nullish(),
@@ -48,6 +58,7 @@ export function shownEvent(value: unknown): (readonly [string, string | null])[]
     ['scope', own?.scope ?? changedObject(event)?.scope ?? null],
     ['policy', own?.policyId ?? null],
     ['decision', own?.decisionId ?? null],
+    ['cut by', cutter(own?.cutBy)],
   ];
 }
 
@@ -59,7 +70,7 @@ export function whatHappened(event: ShownEvent): string {
   if (code === 'request.decided')
     return `${own?.allowed === true ? 'allowed' : 'denied'}  ${own?.operation ?? ''}`;
   if (code === 'request.ended')
-    return `${endingWords(own?.ending)} ${statuses([event.http_response?.code ?? 0])}  ${own?.operation ?? ''}`;
+    return `${endingWords(own?.ending, own?.cutBy)} ${statuses([event.http_response?.code ?? 0])}  ${own?.operation ?? ''}`;
   if (code === 'requests.ended') {
     const outcomes = own?.outcomes ?? [];
     return `${outcomes.length} reads ended ${statuses(outcomes.map(({ status }) => status))}  ${own?.operation ?? ''}`;
@@ -71,10 +82,17 @@ export function whatHappened(event: ShownEvent): string {
   return about === '' ? code : `${code}  ${about}`;
 }
 
-/** How an exchange ended, as one would say it. */
-function endingWords(ending = 'completed'): string {
-  const words = endings[ending];
-  return words ?? `cut (${ending.replaceAll('-', ' ')})`;
+/** How an exchange ended, as one would say it, and by whose hand or after which change. */
+function endingWords(ending = 'completed', { principalId, change }: CutBy = {}): string {
+  if (ending === 'cut-by-operator' && principalId !== undefined) return `cut (by ${principalId})`;
+  const words = endings[ending] ?? `cut (${ending.replaceAll('-', ' ')})`;
+  return change === undefined ? words : words.replace(/\)$/, `: ${change})`);
+}
+
+/** With the id under which to search for more. */
+function cutter({ principalId, change, decisionId, eventId }: CutBy = {}): string | null {
+  const [by, under] = principalId === undefined ? [change, eventId] : [principalId, decisionId];
+  return by === undefined ? null : [by, under].filter((word) => word !== undefined).join(', ');
 }
 
 const endings: Readonly<Record<string, string>> = {

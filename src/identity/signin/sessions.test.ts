@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../../lib/clock.ts';
-import { newGuid, type PrincipalId, type SessionId, type TenantId } from '../../lib/ids.ts';
+import { newEventId, newGuid, type PrincipalId, type SessionId, type TenantId } from '../../lib/ids.ts';
 import { createSealer } from '../../store/sealer.ts';
 import { systemAttribution, type Change, type Commit, type Follower } from '../../store/changes.ts';
 import { openSqliteStore, type Store } from '../../store/sqlite.ts';
@@ -17,6 +17,7 @@ const tenantId = newGuid() as TenantId;
 const by = systemAttribution(tenantId, 'test');
 const ada = newGuid() as PrincipalId;
 const grace = newGuid() as PrincipalId;
+const event = newEventId(0);
 
 let directory: string;
 let store: Store;
@@ -35,7 +36,7 @@ const commit: Commit = async (_by, work) => {
     .execute(async (tx) => work(tx, (change) => recorded.push(change)));
   changes.push(...recorded);
   for (const follower of followers)
-    follower(recorded.map((change, sequence) => ({ sequence, previous: sequence - 1, change })));
+    follower(recorded.map((change, sequence) => ({ sequence, previous: sequence - 1, change, event })));
   return result;
 };
 
@@ -219,7 +220,7 @@ test('a change of password or of the person ends sessions in memory even if nobo
   ];
   for (const change of cases) {
     const { cookie } = await signIn();
-    sessions.follower([{ sequence: 1, previous: 0, change }]);
+    sessions.follower([{ sequence: 1, previous: 0, change, event }]);
     expect(sessions.fromCookie(cookie)).toBeNull();
   }
 });
@@ -232,8 +233,10 @@ test('a session that another process opened or closed is known from the feed', a
     expiresAt: clock.now() + hour,
     authenticationMethods: ['pwd'],
   };
-  sessions.follower([{ sequence: 1, previous: 0, change: { kind: 'session.opened', session } }]);
+  sessions.follower([{ sequence: 1, previous: 0, event, change: { kind: 'session.opened', session } }]);
   expect(sessions.find(session.id)).toEqual(session);
-  sessions.follower([{ sequence: 2, previous: 1, change: { kind: 'session.closed', session, reason: 'x' } }]);
+  sessions.follower([
+    { sequence: 2, previous: 1, event, change: { kind: 'session.closed', session, reason: 'x' } },
+  ]);
   expect(sessions.find(session.id)).toBeNull();
 });

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock, systemClock, type Clock } from '../../lib/clock.ts';
-import { newGuid, type PrincipalId, type TenantId } from '../../lib/ids.ts';
+import { newEventId, newGuid, type PrincipalId, type TenantId } from '../../lib/ids.ts';
 import {
   systemAttribution,
   type Change,
@@ -52,7 +52,14 @@ export class ChangeFeed {
     const first = this.changes.length;
     this.changes.push(...recorded);
     for (const follower of this.#followers)
-      follower(recorded.map((change, i) => ({ sequence: first + i + 1, previous: first + i, change })));
+      follower(
+        recorded.map((change, i) => ({
+          sequence: first + i + 1,
+          previous: first + i,
+          change,
+          event: newEventId(0),
+        })),
+      );
     return result;
   };
 

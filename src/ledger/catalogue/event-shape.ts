@@ -90,6 +90,7 @@ export interface OwnFacts {
   readonly chain: readonly Link[];
   readonly change: JsonObject | undefined;
   readonly correlationId: string | undefined;
+  readonly cutBy: CutBy | undefined;
   readonly dataAction: boolean | undefined;
   readonly decidedFor: string | null | undefined;
   readonly decisionId: Attribution['decisionId'];
@@ -128,6 +129,14 @@ export interface OwnFacts {
   readonly webSocket: WebSocketCounts | undefined;
 }
 
+/** Of an operator's cut the person and their decision, of a change's its kind and event. */
+export interface CutBy {
+  readonly change: string | undefined;
+  readonly decisionId: string | undefined;
+  readonly eventId: string | undefined;
+  readonly principalId: string | undefined;
+}
+
 export interface WebSocketCounts {
   readonly closeCode: number;
   readonly received: number;
@@ -148,6 +157,7 @@ export type RequestFacts = Partial<
     | 'attributes'
     | 'audience'
     | 'authorities'
+    | 'cutBy'
     | 'dataAction'
     | 'decidedFor'
     | 'detail'

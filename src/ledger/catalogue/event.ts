@@ -92,6 +92,7 @@ function ownFacts(fact: Fact, own: RequestFacts, position: Position | null): Own
     chain: by.chain.map(({ id, kind, name }) => ({ id, kind, name })),
     change: fact.kind === 'change' ? cleanObject(fact.change) : undefined,
     correlationId: by.correlationId ?? undefined,
+    cutBy: own.cutBy,
     dataAction: own.dataAction,
     decidedFor: own.decidedFor,
     decisionId: by.decisionId,

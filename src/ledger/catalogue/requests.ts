@@ -1,6 +1,6 @@
 import type { RequestFact } from '../events.ts';
 import { cleanUnlessPlain } from './clean.ts';
-import type { ClassAttributes, User } from './event-shape.ts';
+import type { ClassAttributes, RequestFacts, User } from './event-shape.ts';
 import {
   activity,
   bucketObject,
@@ -125,6 +125,7 @@ function ended(fact: RequestEnded): Described {
     }),
     outcome: fact.status < 400 && fact.ending === 'completed' ? 'success' : 'failure',
     unmapped: {
+      cutBy: cutBy(fact.cutBy),
       ending: fact.ending,
       sentAgain: fact.sentAgain,
       webSocket:
@@ -140,6 +141,16 @@ function ended(fact: RequestEnded): Described {
       scope: fact.scope,
       surface: fact.surface,
     },
+  };
+}
+
+function cutBy(by: RequestEnded['cutBy']): RequestFacts['cutBy'] {
+  if (by === undefined) return undefined;
+  return {
+    change: by.kind === 'change' ? by.change : undefined,
+    decisionId: by.kind === 'operator' ? by.decisionId : undefined,
+    eventId: by.kind === 'change' ? by.eventId : undefined,
+    principalId: by.kind === 'operator' ? by.principalId : undefined,
   };
 }
 

@@ -18,8 +18,9 @@ export interface EventFacts {
   readonly jobs: readonly string[];
   readonly sessions: readonly string[];
   readonly leases: readonly string[];
+  /** Its own, and that of whoever cut it. */
   readonly decisions: readonly string[];
-  /** Decisions of the reads whose ends share this record. */
+  /** Those that it tells of and does not come of: of the reads whose ends share this record, and of whoever cut it. */
   readonly outcomes: readonly string[];
   /** Request ids and token ids (`uti`), with case, and what callers say that it belongs to. */
   readonly correlations: readonly string[];
@@ -41,7 +42,8 @@ export function eventFacts(event: unknown): EventFacts {
   const metadata = membersOf(root['metadata']);
   const facts = membersOf(membersOf(root['unmapped'])['lockstep']);
   const change = facts['change'] === undefined ? null : changeFacts(membersOf(facts['change']));
-  const persons: unknown[] = [facts['principalId'], facts['decidedFor']];
+  const cutBy = membersOf(facts['cutBy']);
+  const persons: unknown[] = [facts['principalId'], facts['decidedFor'], cutBy['principalId']];
   const jobs: unknown[] = [];
   for (const one of listOf(facts['chain'])) {
     const { kind, id } = membersOf(one);
@@ -63,8 +65,11 @@ export function eventFacts(event: unknown): EventFacts {
     jobs: lowered(jobs, change?.jobs),
     sessions: texts([facts['sessionId'], change?.session]),
     leases: texts([facts['leaseId'], change?.lease]),
-    decisions: texts([facts['decisionId']]),
-    outcomes: listOf(facts['outcomes']).flatMap((one) => textOf(membersOf(one)['decisionId']) ?? []),
+    decisions: texts([facts['decisionId'], cutBy['decisionId']]),
+    outcomes: texts([
+      ...listOf(facts['outcomes']).map((one) => membersOf(one)['decisionId']),
+      cutBy['decisionId'],
+    ]),
     correlations: texts([
       metadata['correlation_uid'],
       facts['requestId'],

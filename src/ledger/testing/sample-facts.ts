@@ -1,4 +1,4 @@
-import type { DecisionId, LeaseId, PrincipalId, SessionId } from '../../lib/ids.ts';
+import type { DecisionId, EventId, LeaseId, PrincipalId, SessionId } from '../../lib/ids.ts';
 import type { Change, ChangeKind } from '../../store/changes.ts';
 import type { RequestFact } from '../events.ts';
 import { attribution, decidedFact } from './ledger-fixture.ts';
@@ -244,8 +244,31 @@ export const sampleRequestFacts: readonly RequestFact[] = [
     responseBytes: 9_000,
     durationMilliseconds: 60_000,
     ending: 'policy-changed',
+    cutBy: {
+      kind: 'change',
+      change: 'role-assignment.deleted',
+      eventId: 'evt_01h455vb4pex5vsknk084sn02q' as EventId,
+    },
     sentAgain: 'connect',
     webSocket: { received: 4, sent: 31, closeCode: 1008 },
+  },
+  {
+    kind: 'request.ended',
+    attribution: attribution(),
+    surface: 'web:lab',
+    operation: 'Contoso.Lab/kernels/execute/action',
+    effect: 'read',
+    scope: '/connections/lab',
+    status: 200,
+    requestBytes: 0,
+    responseBytes: 9_000,
+    durationMilliseconds: 60_000,
+    ending: 'cut-by-operator',
+    cutBy: {
+      kind: 'operator',
+      principalId: '55555555-5555-4555-8555-555555555555',
+      decisionId: 'dec_01h455vb4pex5vsknk084sn02q' as DecisionId,
+    },
   },
   {
     kind: 'requests.ended',

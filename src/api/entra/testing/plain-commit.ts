@@ -1,3 +1,4 @@
+import { newEventId } from '../../../lib/ids.ts';
 import type { Change, Commit, Follower } from '../../../store/changes.ts';
 import type { Store } from '../../../store/sqlite.ts';
 
@@ -12,7 +13,12 @@ export function plainCommit(store: Store): { commit: Commit; follow(follower: Fo
       const result = await store.db
         .transaction()
         .execute(async (tx) => work(tx, (change) => changes.push(change)));
-      const committed = changes.map((change) => ({ previous: sequence, sequence: (sequence += 1), change }));
+      const committed = changes.map((change) => ({
+        previous: sequence,
+        sequence: (sequence += 1),
+        change,
+        event: newEventId(0),
+      }));
       for (const follower of followers) follower(committed);
       return result;
     },
