@@ -29,8 +29,13 @@ export function ruleProblems(rules: readonly WebRule[], path: string): ConfigPro
   });
 }
 
-function patternProblem(pattern: string): string | null {
+/** What keeps a text from being a pattern of paths, and of no more than it seems to be; null for one that is. */
+export function patternProblem(pattern: string): string | null {
   if (/\*(?!$)/.test(pattern)) return 'a `*` stands for the rest of a path, so at its end alone, and once.';
   if (/[()]/.test(pattern)) return 'a pattern has no expressions: `:name` is one segment, `*` the rest.';
+  // The router takes all of it for the name, and any segment for its value.
+  if (/(?<!:):(?!:)[^/.-]*:/.test(pattern)) {
+    return 'nothing follows the name in a segment `:name`; name each path (`/models/m::predict`), a `:` of its own doubled.';
+  }
   return /[?#]/.test(pattern) ? 'a rule is of a path alone, without `?` and `#`.' : null;
 }

@@ -30,8 +30,25 @@ describe('a path that the upstream may read as another', () => {
     expect(slashed('GET', '/api/admin')).toBeNull();
   });
 
+  test.each([
+    '/api/m%3Apredict',
+    '/api/m%3apredict/',
+    '/api/M%3APREDICT',
+    '/api/m:predict;x',
+    '/api/%40team/x',
+  ])('%s is under no rule: servers decode what the router leaves encoded', (path) => {
+    const predict = { ...manage, path: '/api/m::predict' };
+    const team = { ...manage, path: '/api/@team/*' };
+    const finds = compileRules([read, predict, team]);
+    expect(finds('GET', '/api/m:predict')).toBe(predict);
+    expect(finds('GET', '/api/@team/x')).toBe(team);
+    expect(finds('GET', path)).toBeNull();
+  });
+
   test.each<[string, WebRule]>([
     ['/api/runs', read],
+    ['/api/m%3Apredict', read],
+    ['/api/a%2Bb%26c', read],
     ['/api/runs;page=2', read],
     ['/api/Runs/', read],
     ['/api/', read],
@@ -47,4 +64,15 @@ test('rules that differ in case alone stay apart where their operation is one, a
   expect(compileRules([read, upper])('GET', '/API/x')).toBe(upper);
   const other = { ...upper, action: 'Contoso.Tracker/things/write' };
   expect(compileRules([read, other])('GET', '/API/x')).toBeNull();
+});
+
+test('verbs of one thing are rules of their own', () => {
+  const verbs = ['predict', 'unload'].map((verb) => ({
+    ...read,
+    path: `/api/m::${verb}`,
+    action: `Contoso.Tracker/models/${verb}/action`,
+  }));
+  const find = compileRules([read, ...verbs]);
+  expect(['/api/m:predict', '/api/m:unload'].map((path) => find('GET', path))).toEqual(verbs);
+  expect(find('GET', '/api/M:UNLOAD')).toBeNull();
 });

@@ -1,4 +1,5 @@
 import findMyWay, { type HTTPMethod } from 'find-my-way';
+import { patternProblem } from '../../../config/rule-problems.ts';
 
 /** Which operation a request to an upstream is. What no rule names is denied. */
 export interface WebRule {
@@ -22,7 +23,8 @@ export function compileRules<Rule extends WebRule>(rules: readonly Rule[]): Find
   // Of ten thousand connections, few are asked for anything.
   let readings: ReturnType<typeof looseReadings> | null = null;
   for (const rule of rules) {
-    if (/[()]/.test(rule.path)) throw new Error(`rule ${rule.path}: patterns have no expressions`);
+    const wrong = patternProblem(rule.path);
+    if (wrong !== null) throw new Error(`rule ${rule.path}: ${wrong}`);
     if (rule.upgrade !== undefined && !rule.methods.includes('GET')) {
       throw new Error(`rule ${rule.path}: a WebSocket is opened by GET, which the rule does not name`);
     }
@@ -40,16 +42,20 @@ export function compileRules<Rule extends WebRule>(rules: readonly Rule[]): Find
   };
 }
 
+/** What the router leaves encoded where many a server decodes it before it looks for a route: `:`, `@` and the like. */
+const reserved = /%(?:2[146-9a-cA-C]|3[aAdD]|40)/g;
+
 /**
- * The rules that a path has to upstreams that compare without case, cut parameters off segments (`;v=1`), collapse
- * empty segments, or take `/a` and `/a/` for the same. Beneath a wildcard these would hide a rule of its own.
+ * The rules that a path has to upstreams that compare without case, cut parameters off segments (`;v=1`), decode
+ * reserved characters, collapse empty segments, or take `/a` and `/a/` for the same. Beneath a wildcard these would hide
+ * a rule of its own.
  */
 function looseReadings(rules: readonly WebRule[]): (method: string, path: string) => WebRule[] {
   const router = findMyWay({ caseSensitive: false, ignoreTrailingSlash: false, maxParamLength: 8192 });
   const byPattern = new Map<string, WebRule[]>();
   for (const rule of rules) {
     for (const method of new Set(rule.methods)) {
-      const key = `${method} ${rule.path.toLowerCase().replace(/:[^/]+/g, ':')}`;
+      const key = `${method} ${rule.path.toLowerCase().replace(/(?<!:):(?!:)[^/.-]+/g, ':')}`;
       const same = byPattern.get(key);
       if (same !== undefined) same.push(rule);
       else {
@@ -60,7 +66,10 @@ function looseReadings(rules: readonly WebRule[]): (method: string, path: string
     }
   }
   return (method, path) => {
-    const plain = path.replace(/(?:;|%3[bB])[^/]*/g, '').replace(/\/{2,}/g, '/');
+    const plain = path
+      .replace(/(?:;|%3[bB])[^/]*/g, '')
+      .replace(reserved, decodeURIComponent)
+      .replace(/\/{2,}/g, '/');
     const rulesOf = (reading: string) =>
       (router.find(method as HTTPMethod, reading)?.store as WebRule[] | undefined) ?? [];
     if (plain.endsWith('/')) return [...rulesOf(plain), ...rulesOf(plain.slice(0, -1) || '/')];
