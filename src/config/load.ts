@@ -223,7 +223,7 @@ function programsOnlyWarnings(connections: Config['connections'], baseDomain: st
     .filter(programsOnly)
     .map(({ name }) => ({
       path: `connections.${name}.upstream`,
-      message: `serves programs only: whose \`base_url\` lies beneath \`/connections/\` shows people a blank page at ${name}.${baseDomain}. For browsers set \`base_url\` to \`/\`, and leave the path out here.`,
+      message: `serves programs only: whose \`base_url\` lies beneath \`/connections/\` has no page that works; people who open ${name}.${baseDomain} are told so. For browsers set \`base_url\` to \`/\`, and leave the path out here.`,
     }));
 }
 

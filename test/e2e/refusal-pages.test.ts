@@ -315,12 +315,43 @@ test('from the address for programs a person comes to the page, with all that th
   expect(await page.getByRole('heading').innerText()).toBe('the lab');
 });
 
-test('a notebook server whose pages work nowhere is not led to', async () => {
-  const answer = await page.goto(`${house.url}/connections/notebook/lab`);
-  expect(answer?.status()).toBe(401);
-  expect(await page.locator('main').innerText()).toContain('serves programs only');
-  expect(await page.getByRole('link').count()).toBe(0);
-  expect(answer?.headers()['content-security-policy']).toContain("script-src 'none'");
+describe('a notebook server whose pages work nowhere', () => {
+  test.each([
+    ['where programs use it', () => `${house.url}/connections/notebook/lab`, 403],
+    ['where they use it, in its interface', () => `${house.url}/connections/notebook/api/status`, 401],
+    ['at its own host', () => `https://notebook.localhost:${port}/lab/tree/paper.ipynb`, 403],
+    ['at its own host, at the beginning', () => `https://notebook.localhost:${port}/`, 403],
+    [
+      'at its own host, as it calls itself',
+      () => `https://notebook.localhost:${port}/connections/notebook/lab`,
+      403,
+    ],
+  ])('says so %s, to whoever comes, and leads nowhere', async (_where, address, status) => {
+    const answer = await page.goto(address());
+    expect([answer?.status(), page.url()]).toEqual([status, address()]);
+    expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('“notebook” serves programs only');
+    const text = await page.locator('main').innerText();
+    expect(text).toContain(`at ${house.url}/connections/notebook/ with a token`);
+    expect(text).toContain('base_url has to be /,');
+    expect(await page.locator('p code').allInnerTexts()).toContain('lockstep token --connection notebook');
+    expect(await page.getByRole('link').count()).toBe(0);
+    expect(answer?.headers()['content-security-policy']).toContain("script-src 'none'");
+  });
+
+  test('still serves programs there, and people what is no page of its own', async () => {
+    const own = `https://notebook.localhost:${port}`;
+    expect(JSON.parse((await ask(`${own}/lab`, { accept: 'text/html' })).text)).toMatchObject({
+      message: expect.stringContaining('Sign in'),
+    });
+    await page.goto(`${own}/files/table.csv`);
+    await fillSignIn('alice');
+    await page.waitForURL(`${own}/files/table.csv`);
+    expect(await page.getByRole('heading').innerText()).toBe('the lab');
+    // Signed in there, she is not offered to be somebody else: nobody sees more.
+    await page.goto(`${own}/lab`);
+    expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('“notebook” serves programs only');
+    expect(await page.getByRole('link').count()).toBe(0);
+  });
 });
 
 describe('who is no person that looks at a page reads no HTML and learns no names', () => {

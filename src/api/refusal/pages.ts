@@ -23,14 +23,15 @@ export function refusalPages(options: RefusalPagesOptions): RefusalPage {
   const { snapshot } = options;
   return ({ error, head, status, connection }: Refused): Reply => {
     const origin = options.originOf(connection.name);
+    const programsAddress = `${options.publicUrl}/connections/${connection.name}/`;
     const refusal = refusalOf(
-      { error, connection: { ...connection, servesPeople: origin !== null } },
+      { error, connection: { ...connection, forProgramsAt: origin === null ? programsAddress : null } },
       snapshot,
     );
     const { person, decision } = refusal;
     // Here it is their own sign-in at the connection that speaks for them, and theirs alone.
     const isTheirs = connection.onOwnHost && person !== null && decision !== null;
-    const way = isTheirs && head.method === 'GET' ? beginWay(head) : null;
+    const way = isTheirs && origin !== null && head.method === 'GET' ? beginWay(head) : null;
     return refusalPage({
       ...refusal,
       status,

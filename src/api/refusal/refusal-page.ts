@@ -34,11 +34,16 @@ export function refusalPage(view: RefusalView): Reply {
       ${brand}
       <section class="card" aria-labelledby="refusal">
         <h1 id="refusal">${title}</h1>
-        ${sentences.map((sentence) => html`<p><bdi>${sentence}</bdi></p>`)} ${actions(view)}
+        ${sentences.map((sentence) => html`<p><bdi>${inCode(sentence)}</bdi></p>`)} ${actions(view)}
       </section>
       ${missing === null ? null : missingSection(missing)} ${detailSection(view)}
     </main>`,
   });
+}
+
+/** What stands between backticks is typed as it is. */
+function inCode(sentence: string): Html[] {
+  return sentence.split('`').map((piece, i) => (i % 2 === 0 ? html`${piece}` : html`<code>${piece}</code>`));
 }
 
 function actions({ askAddress, elsewhereAddress, rightAddress, missing, again }: RefusalView): Html | null {

@@ -42,8 +42,8 @@ export interface Told {
   /** The connection that was asked; null where none was. */
   readonly connection:
     | (Refused['connection'] & {
-        /** Whether its pages work at a host of its own. */
-        readonly servesPeople: boolean;
+        /** Where programs use what shows people nothing; null where its pages work at a host of its own. */
+        readonly forProgramsAt: string | null;
       })
     | null;
 }
@@ -141,6 +141,9 @@ function wordsOfPolicy({ cause, access }: Decision, who: string, missing: Missin
 
 function wordsOf(error: LockstepError, connection: Told['connection']): Words {
   const place = connection === null ? 'This address' : `“${connection.name}”`;
+  const isNoPage = error.code === 'authentication_required' || error.code === 'unknown_route';
+  if (isNoPage && connection !== null && connection.forProgramsAt !== null)
+    return wordsForPrograms(connection.name, connection.forProgramsAt);
   switch (error.code) {
     case 'authentication_required':
       return {
@@ -150,9 +153,7 @@ function wordsOf(error: LockstepError, connection: Told['connection']): Words {
             ? ['Nothing was done. Open the page itself, sign in, and go on from there.']
             : [
                 'This address is for programs, which send a token. A browser is never signed in at it.',
-                connection?.servesPeople === false
-                  ? 'What is behind it serves programs only: its pages would load nothing, here or elsewhere. Whoever runs it can change that.'
-                  : 'The connection has a host of its own, at which people sign in.',
+                'The connection has a host of its own, at which people sign in.',
               ],
       };
     case 'revoked_token':
@@ -208,6 +209,17 @@ function wordsOf(error: LockstepError, connection: Told['connection']): Words {
     default:
       return { title: 'That did not work', sentences: [error.publicMessage] };
   }
+}
+
+/** Of a notebook server whose `base_url` is the path at which programs address it: the one kind without pages that work. */
+function wordsForPrograms(name: string, address: string): Words {
+  return {
+    title: `“${name}” serves programs only`,
+    sentences: [
+      `Its pages would come up empty in a browser. Programs use it at ${address} with a token, which \`lockstep token --connection ${name}\` prints.`,
+      `Whoever runs it can open it to people: in the configuration of the notebook server \`base_url\` has to be \`/\`, and in Lockstep’s the \`upstream\` of the connection \`${name}\` an address without a path.`,
+    ],
+  };
 }
 
 /** Somebody's word within a sentence of ours: what would turn the rest of the sentence around is left out. */

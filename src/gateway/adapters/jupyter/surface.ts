@@ -1,6 +1,9 @@
+import { programsOnly } from '../../../config/connections.ts';
 import type { PrincipalId } from '../../../lib/ids.ts';
+import { onlyPersonReads } from '../../page-visit.ts';
 import type { Exchange } from '../../types.ts';
 import { Proxied, type ProxiedConnection, type ProxiedSurface, type ProxyOptions } from '../web/proxied.ts';
+import { isLaboratory } from './answers.ts';
 import { renderJupyterError } from './render-error.ts';
 import { describeAtServer, type JupyterServer } from './server.ts';
 
@@ -35,11 +38,17 @@ export function jupyterSurface(connection: JupyterConnection, options: JupyterOp
     // What does not run gives no answer.
     mustRun: () => undefined,
   };
+  const kind = 'jupyter';
+  const hasPages = !programsOnly({ kind, upstream: connection.upstream });
   return proxied.surface({
-    kind: 'jupyter',
+    kind,
     bearerSchemes: ['token'],
     admitsEncodedSlash: true,
-    describe: (head, place) => describeAtServer(server, head, place, place.path),
+    // Where its pages load nothing, a person is told so in place of the empty one.
+    describe: (head, place) =>
+      hasPages || !isLaboratory(place.path) || !onlyPersonReads(head)
+        ? describeAtServer(server, head, place, place.path)
+        : null,
     renderError: renderJupyterError,
   });
 }
