@@ -135,8 +135,20 @@ test('a lease must run, and be this job’s own', async () => {
   expect(room.liveness.check(withLease)?.code).toBe('revoked_token');
 });
 
-test('what was begun outlives its token where a lease or a sign-in keeps that alive, and never those', async () => {
+test('what was begun outlives its token where a lease keeps that alive, and never the lease', async () => {
   const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
+  const id = newLeaseId(room.clock.now());
+  const { chain } = caller();
+  const lease = {
+    id,
+    jobId,
+    jobScope: '/',
+    ownerId: ada.id,
+    submitterId: ci.id,
+    chain,
+    state: 'running',
+  } as const;
+  await happens({ kind: 'lease.started', lease });
   const session = {
     id: newSessionId(room.clock.now()),
     principalId: ada.id,
@@ -145,12 +157,14 @@ test('what was begun outlives its token where a lease or a sign-in keeps that al
     authenticationMethods: ['pwd'],
   };
   await happens({ kind: 'session.opened', session });
-  const kept = caller({ sessionId: session.id, expiresAt });
+  const kept = caller({ leaseId: id, expiresAt });
+  expect(room.liveness.checkBegun(caller({ sessionId: session.id, expiresAt }))).toBeNull();
   room.manualClock.advance(60_000);
   expect(room.liveness.check(kept)?.code).toBe('expired_token');
   expect(room.liveness.checkBegun(kept)).toBeNull();
   expect(room.liveness.checkBegun(caller({ expiresAt }))?.code).toBe('expired_token');
-  await happens({ kind: 'session.closed', session, reason: 'sign-out' });
+  expect(room.liveness.checkBegun(caller({ sessionId: session.id, expiresAt }))?.code).toBe('expired_token');
+  await happens({ kind: 'lease.ended', lease: { ...lease, state: 'ended' }, reason: 'completed' });
   expect(room.liveness.checkBegun(kept)?.code).toBe('revoked_token');
 });
 

@@ -65,15 +65,16 @@ export class Liveness {
     return this.#expired(caller) ?? this.checkBegun(caller);
   }
 
-  /** The same of what the caller has begun: it outlives a credential that a lease or a sign-in keeps alive. */
+  /**
+   * The same of what the caller has begun: it outlives a token that a lease keeps alive, and ends with the lease. One of a
+   * sign-in may be an application's, of which nobody knows any more, once it has lapsed, whether that is shut out.
+   */
   checkBegun(caller: Caller): LockstepError | null {
     const { credential } = caller;
     const now = this.#clock.now();
     this.#sweep(now);
-    if (credential.leaseId === null && credential.sessionId === null) {
-      const expired = this.#expired(caller);
-      if (expired !== null) return expired;
-    }
+    const expired = credential.leaseId === null ? this.#expired(caller) : null;
+    if (expired !== null) return expired;
     if (this.#revoked.has(credential.tokenId)) return ended('this token was revoked');
     for (const id of caller.authorities) {
       const dead = this.#deadPrincipal(id);

@@ -1,4 +1,4 @@
-// A stream that a sign-in keeps alive goes on when the token that opened it has lapsed, whatever changes elsewhere.
+// A stream that a job's lease keeps alive goes on when the token that opened it has lapsed, whatever changes elsewhere.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { until } from '../../src/gateway/testing/gateway.ts';
 import { EchoUpstream } from '../../src/gateway/testing/upstream.ts';
 import { initialise } from '../../src/init.ts';
-import { newGuid } from '../../src/lib/ids.ts';
+import { newGuid, type PrincipalId } from '../../src/lib/ids.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { startLockstep, type Lockstep } from '../../src/main.ts';
 import { roleIds } from '../../src/policy/built-in-roles.ts';
@@ -49,16 +49,16 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-test('it ends with the sign-in, and not with the next change after the token', async () => {
+test('it ends with the lease, and not with the next change after the token', async () => {
   const { directory, ledger, tenantId } = lockstep.foundation;
-  const { sessions, tokenIssuer } = lockstep.identity;
+  const { leases, tokenIssuer } = lockstep.identity;
   const by = systemAttribution(tenantId, 'test');
-  const grant = (principalId: typeof ada.id, at: string) =>
+  const grant = (principalId: PrincipalId, at: string) =>
     ledger.commit(by, (tx, record) =>
       putRoleAssignment(tx, record, {
         id: newGuid(),
         scope: at,
-        roleDefinitionId: roleIds.reader,
+        roleDefinitionId: roleIds.owner,
         principalId,
         principalType: 'User',
         description: '',
@@ -67,21 +67,32 @@ test('it ends with the sign-in, and not with the next change after the token', a
       }),
     );
   const ada = await directory.createUser(by, { displayName: 'Ada', userPrincipalName: 'ada@lab.example' });
+  const jobId = newGuid() as PrincipalId;
   await grant(ada.id, scope);
-  const { session } = await sessions.open(by, {
-    principalId: ada.id,
-    authenticationMethods: ['pwd'],
-    sourceAddress: null,
-    userAgent: null,
+  await grant(jobId, scope);
+  const chain = [
+    { kind: 'user' as const, id: ada.id, name: 'Ada' },
+    { kind: 'job' as const, id: jobId, name: 'train' },
+  ];
+  const { lease } = await ledger.commit(by, async (tx, record) => {
+    await directory.createJobPrincipal(tx, record, { id: jobId, displayName: 'train', sponsorId: ada.id });
+    return leases.open(tx, record, {
+      jobId,
+      jobScope: `${scope}/jobs/train`,
+      ownerId: ada.id,
+      submitterId: ada.id,
+      chain,
+    });
   });
+  await leases.start(by, lease.id);
   const { token, expiresAt } = await tokenIssuer.issue({
     subject: ada,
     audience: 'api://lockstep/connections/feed',
     lifetimeSeconds: 2,
-    chain: [{ kind: 'user', id: ada.id, name: 'Ada' }],
-    authorities: [ada.id],
-    sessionId: session.id,
-    clientId: newGuid(),
+    chain,
+    authorities: [ada.id, jobId],
+    leaseId: lease.id,
+    clientId: jobId,
     idType: 'user',
   });
   const ask = () =>
@@ -100,6 +111,6 @@ test('it ends with the sign-in, and not with the next change after the token', a
   expect((await ask()).status).toBe(401);
   await grant(ada.id, `${scope}-next-door`);
   expect(await within(300)).toBe('runs');
-  await sessions.close(by, session.id, 'sign-out');
+  await leases.end(by, lease.id, 'completed');
   expect(await within(1000)).toBe('ended');
 }, 30_000);
