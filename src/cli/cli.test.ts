@@ -177,6 +177,23 @@ test('a denial names action, scope, policy and decision; explain says what would
   expect(toAdministrator.stdout).not.toMatch(/would run|Ask for it/);
 });
 
+test('who looks into the log explains a denial by the id of its event or of its request', async () => {
+  const denied = await bea.lockstep('app', 'list');
+  const id = /decision +(dec_\w{26})/.exec(denied.stderr)?.[1] ?? '';
+  const found = await admin.lockstep('ledger', 'search', id, '--json');
+  const { event } = JSON.parse(found.stdout) as {
+    event: { metadata: { uid: string; correlation_uid: string } };
+  };
+  const byDecision = await admin.lockstep('explain', id);
+  expect(byDecision.stdout).toContain(id);
+  for (const named of [event.metadata.uid, event.metadata.correlation_uid]) {
+    expect(await admin.lockstep('explain', named)).toEqual(byDecision);
+  }
+  const none = await admin.lockstep('explain', 'req_01jz0000000000000000000000');
+  expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('No decision belongs to req_01jz')]);
+  expect((await bea.lockstep('explain', event.metadata.uid)).code).toBe(3);
+});
+
 test('a check tells who cannot grant what is missing that an administrator would, and of nothing to ask for', async () => {
   const check = await bea.lockstep(
     'check',

@@ -121,7 +121,7 @@ async function search(call: Invocation, id: string | null, filter: Filter, limit
   const shown: Line[] = [];
   let left = limit;
   let more = false;
-  for await (const line of found(call, client, query, limit)) {
+  for await (const line of found(client, query, limit, call.context.signal)) {
     if (left-- <= 0) {
       more = true;
       break;
@@ -145,14 +145,24 @@ function isoOf(shown: readonly Line[]): string {
   return new Date(shown.at(-1)?.event.time ?? 0).toISOString();
 }
 
+/** The decisions of a request, or that which an event records: only the denials where there are any. */
+export async function decisionsOf(client: Client, id: string, signal: AbortSignal): Promise<string[]> {
+  const denied = new Set<string>();
+  const allowed = new Set<string>();
+  for await (const { event } of found(client, { id }, page, signal)) {
+    const { decisionId, allowed: may } = event.unmapped?.lockstep ?? {};
+    if (decisionId) (may === false ? denied : allowed).add(decisionId);
+  }
+  return [...(denied.size > 0 ? denied : allowed)];
+}
+
 /** Page after page, newest first; at least one more than `limit` where there are more. */
 async function* found(
-  call: Invocation,
   client: Client,
   query: Readonly<Record<string, string>>,
   limit: number,
+  signal: AbortSignal,
 ): AsyncGenerator<Line> {
-  const { signal } = call.context;
   let cursor: string | null = null;
   do {
     const answer: Answer = await client.send('admin', 'GET', '/admin/v1/events', {
@@ -196,7 +206,7 @@ async function tail(call: Invocation, filter: Filter, { follow, lines, all }: Ta
   const show = shower(call, places);
   const shows = (line: Line) => all || filter.action !== undefined || !isDiscovery(line);
   const newest: Line[] = [];
-  for await (const line of found(call, client, query, lines)) {
+  for await (const line of found(client, query, lines, signal)) {
     if (newest.length === lines) break;
     // What comes later, this very request among it, is not what was asked for; whoever follows sees it next.
     if (line.sequence <= lastSequence && shows(line)) newest.push(line);
