@@ -16,8 +16,8 @@ import { systemClock, type Clock } from '../lib/clock.ts';
 import { newGuid, type TenantId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { productVersion } from '../lib/version.ts';
-import { createSealer, type Sealer } from '../store/sealer.ts';
-import { openSqliteStore, type Store } from '../store/sqlite.ts';
+import { createSealer, UnsealableError, type Sealer } from '../store/sealer.ts';
+import { isDamage, openSqliteStore, type Store } from '../store/sqlite.ts';
 import type { WorkspaceRef } from '../workspace/resource-ids.ts';
 import { writeFileAtomically } from '../workspace/runners/local/job-directory.ts';
 
@@ -74,7 +74,7 @@ const dayMilliseconds = 86_400_000;
 
 /**
  * Opens the state in the home directory. Throws NotInitialisedError when there is none, and an Error that says what
- * to do when another process holds it or its sealing key is missing.
+ * to do when another process holds it, its sealing key is missing or another's, or its database is damaged.
  */
 export async function openFoundation(config: Config, log: Log): Promise<Foundation> {
   if (!existsSync(join(config.home, 'lockstep.sqlite'))) throw new NotInitialisedError(config.home);
@@ -158,13 +158,35 @@ async function assemble(config: Config, log: Log, mayCreate: boolean): Promise<F
     };
   } catch (error) {
     lock.release();
-    throw error;
+    throw toldFailure(error, config.home);
   }
+}
+
+/** What an operator has to put back, where the state itself is at fault. */
+function toldFailure(error: unknown, home: string): unknown {
+  if (error instanceof UnsealableError) {
+    const file = join(home, sealingKeyFile);
+    const message = `the sealing key ${file} is not that of the database beside it: restore the one that belongs to it`;
+    return new Error(message, { cause: error });
+  }
+  const root = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (!isDamage(root)) return error;
+  const file = join(home, 'lockstep.sqlite');
+  return new Error(
+    `the database ${file} is damaged (${(root as Error).message}): restore it from your backup`,
+    {
+      cause: error,
+    },
+  );
 }
 
 function sealingKey(home: string, mayCreate: boolean): Uint8Array {
   const file = join(home, sealingKeyFile);
-  if (existsSync(file)) return Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url');
+  if (existsSync(file)) {
+    const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64url');
+    if (key.byteLength === 32) return key;
+    throw new Error(`the sealing key ${file} is no key (32 bytes in base64url): restore it from your backup`);
+  }
   if (!mayCreate || existsSync(join(home, 'lockstep.sqlite'))) {
     throw new Error(
       `the sealing key ${file} is missing: restore it from your backup; without it no secret can be opened`,

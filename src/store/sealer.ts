@@ -3,8 +3,16 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 /** Keeps secrets unreadable at rest. `context` names what is sealed; opening under another context fails. */
 export interface Sealer {
   seal(plain: string, context: string): string;
-  /** Throws if the text was changed, was sealed with another key, or under another context. */
+  /** Throws UnsealableError if the text was changed, was sealed with another key, or under another context. */
   open(sealed: string, context: string): string;
+}
+
+/** What was sealed was changed, or sealed with another key or under another context: which of these cannot be told. */
+export class UnsealableError extends Error {
+  constructor(context: string, cause: unknown) {
+    super(`a sealed value (${context}) does not open with this key`, { cause });
+    this.name = 'UnsealableError';
+  }
 }
 
 const version = 'v1';
@@ -31,7 +39,12 @@ export function createSealer(key: Uint8Array): Sealer {
       })
         .setAAD(Buffer.from(context, 'utf8'))
         .setAuthTag(body.subarray(-16));
-      return Buffer.concat([decipher.update(body.subarray(0, -16)), decipher.final()]).toString('utf8');
+      const opened = decipher.update(body.subarray(0, -16));
+      try {
+        return Buffer.concat([opened, decipher.final()]).toString('utf8');
+      } catch (cause) {
+        throw new UnsealableError(context, cause);
+      }
     },
   };
 }

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { z } from 'zod';
 import { openConnection, type Database, type Turns } from './connection.ts';
 import { journalIn } from './journal.ts';
 import { migrations } from './migrations.ts';
@@ -26,8 +27,18 @@ export async function openSqliteStore(database: Database): Promise<Store> {
   try {
     await migrate(db, raw);
   } catch (cause) {
+    const newer = laterMigration(raw);
     await db.destroy();
-    throw new Error(`the store at ${database.path} cannot be brought up to date`, { cause });
+    if (newer === null) {
+      throw new Error(
+        `the store at ${database.path} cannot be brought up to date: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+    throw new Error(
+      `the store at ${database.path} was written by a newer Lockstep (${newer}): start that one, or restore the backup from before it`,
+      { cause },
+    );
   }
   const journal = journalIn(raw, database);
   return {
@@ -47,6 +58,24 @@ export async function openSqliteStore(database: Database): Promise<Store> {
 function keepPrivate(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
+}
+
+/** The name of one that this version does not know; null where there is none, or none can be read. */
+function laterMigration(raw: DatabaseSync): string | null {
+  try {
+    const applied = raw.prepare('select name from kysely_migration order by name desc').all();
+    return applied.map(({ name }) => String(name)).find((name) => !(name in migrations)) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+const damage = z.looseObject({ errcode: z.number() });
+
+/** Whether SQLite found that a file is damaged, or no database (SQLITE_CORRUPT, SQLITE_NOTADB, and their kinds). */
+export function isDamage(error: unknown): boolean {
+  const { data } = damage.safeParse(error);
+  return data !== undefined && [11, 26].includes(data.errcode & 0xff);
 }
 
 /** All outstanding migrations or none: Kysely runs them outside of a transaction on SQLite, which can do better. */

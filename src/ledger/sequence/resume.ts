@@ -53,7 +53,7 @@ export async function resume(options: ResumeOptions): Promise<Resumed> {
   if (published !== null && published.checkpoint.size > head.size) {
     throw refuse(
       `a checkpoint of ${published.checkpoint.size} entries has been published, but the database holds ${head.size}: ` +
-        `it is older than the log. Restore the newer database, or start a new log under another origin`,
+        `it is older than the log. Restore the newer database; where there is none, see docs/guides/operate.md`,
     );
   }
   const retention = await readRetention(directorySource(files.directory), options.verifierKeys);
