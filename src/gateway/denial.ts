@@ -20,6 +20,11 @@ export function withDecision(error: LockstepError, decision: Decision): Lockstep
   });
 }
 
+export interface Refusal {
+  readonly cause: Cause;
+  readonly error: LockstepError;
+}
+
 /** Why a request that never reached a decision is denied, from what was thrown on the way there. */
 export function causeOfFault(thrown: unknown, stage: 'describe' | 'recognise' | 'decide'): Refusal {
   if (isLockstepError(thrown) && stage !== 'decide' && thrown.code !== 'internal') {
@@ -37,11 +42,6 @@ export function causeOfFault(thrown: unknown, stage: 'describe' | 'recognise' | 
       cause: thrown,
     }),
   };
-}
-
-export interface Refusal {
-  readonly cause: Cause;
-  readonly error: LockstepError;
 }
 
 /** The public sentence of a deny: who may not do what, where, why, and how to ask further. */

@@ -1,9 +1,8 @@
 import type { Caller } from '../identity/caller.ts';
 import type { TenantId } from '../lib/ids.ts';
 import type { RequestFact } from '../ledger/events.ts';
-import { policyIdOf, type Decision } from '../policy/types.ts';
+import { policyIdOf, type AccessAttributes, type Decision } from '../policy/types.ts';
 import type { Json, JsonObject } from '../lib/canonical-json.ts';
-import type { AccessAttributes } from '../policy/types.ts';
 import type { ActorRef, AttributeValue, Attribution } from '../store/changes.ts';
 import { boundedText } from './bounded-text.ts';
 import { correlationOf } from './correlation.ts';

@@ -9,9 +9,17 @@ import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './d
 import type { Admission } from './edge.ts';
 import { environmentOf, questionAt, withEnvironment } from './environment.ts';
 import { genericSurface } from './generic-surface.ts';
+import {
+  accessLocated,
+  accessWithBody,
+  isForNow,
+  type ActionGuard,
+  type KnownAccess,
+  type Located,
+} from './known-access.ts';
 import { emptySegmentOffence, hasEncodedSlash } from './path-form.ts';
 import type { BodyRead } from './request-body.ts';
-import type { BodyRule, Described, Guard, RequestHead, Surface } from './types.ts';
+import type { BodyRule, Described, RequestHead, Surface } from './types.ts';
 
 export interface JudgingOptions {
   /** The first surface that a request is for. */
@@ -54,11 +62,6 @@ export type Judgement =
     };
 
 type Stage = 'describe' | 'recognise' | 'decide';
-/** What came of asking where an access lies. */
-type Located =
-  { readonly kind: 'found'; readonly access: Access } | { readonly kind: 'failed'; readonly thrown: unknown };
-
-type ActionGuard = Extract<Guard, { kind: 'action' }>;
 
 /** How much of a body may be read of a request that is not decided yet: for its attributes, and for its place. */
 const largestUndecidedBody = 65_536;
@@ -213,7 +216,10 @@ export class Judging {
     }
     let known: KnownAccess;
     try {
-      known = guard.locate === undefined ? accessWithBody(guard, this.#body) : this.#accessLocated(guard);
+      known =
+        guard.locate === undefined
+          ? accessWithBody(guard, this.#body)
+          : accessLocated(guard, this.#body, this.#located);
     } catch (fault) {
       return this.#denyUnlocated(fault) ?? this.#denyFault(fault, 'decide');
     }
@@ -227,25 +233,6 @@ export class Judging {
         ? withDecision(new LockstepError({ code: 'policy_unavailable' }), decision)
         : accessDenied(caller, decision);
     return { kind: 'denied', operation: described.operation, effect: described.effect, decision, error };
-  }
-
-  /** What is decided on: where it lies, or, with the caller's fault that hides the place, where it would lie at most. */
-  #accessLocated({ access: plain }: ActionGuard): KnownAccess {
-    if (this.#body?.kind === 'failed') return { access: plain, bodyFault: this.#body.error };
-    if (this.#located === null) throw new Error('an access that is to be located was not');
-    if (this.#located.kind === 'failed') {
-      const { thrown } = this.#located;
-      if (isLockstepError(thrown) && thrown.status < 500 && !isForNow(thrown))
-        return { access: plain, bodyFault: thrown };
-      throw thrown;
-    }
-    const { access } = this.#located;
-    const beneath =
-      access.scope === plain.scope || access.scope.startsWith(plain.scope === '/' ? '/' : `${plain.scope}/`);
-    if (access.action !== plain.action || access.dataAction !== plain.dataAction || !beneath) {
-      throw new Error(`locating ${plain.action} changed what is decided on`);
-    }
-    return { access, bodyFault: null };
   }
 
   /** Null for what is no fault of finding the place. */
@@ -339,11 +326,6 @@ export class Judging {
   }
 }
 
-/** Of whom there is too much at the moment is to come again, whatever they may do at most. */
-function isForNow({ code }: LockstepError): boolean {
-  return code === 'too_many_requests' || code === 'server_busy';
-}
-
 /** A route that says nothing of upgrades is unknown to a request that asks for one. */
 function describedOrNull(surface: Surface, head: RequestHead): Described | null {
   const described = surface.describe(head);
@@ -365,29 +347,6 @@ function staleRefusal(head: RequestHead, through: number): LockstepError | null 
   return demanded > through
     ? failure('stale_policy', `The policy here is at revision ${through}; ${demanded} is demanded.`)
     : null;
-}
-
-interface KnownAccess {
-  readonly access: Access;
-  readonly bodyFault: LockstepError | null;
-}
-
-/** What is decided on: with the attributes of the body, or without them and then with the reason. */
-function accessWithBody(guard: ActionGuard, body: BodyRead | null): KnownAccess {
-  const { access: plain } = guard;
-  if (guard.accessFromBody === undefined) return { access: plain, bodyFault: null };
-  if (body === null) throw new Error('a body that is to be decided on was not read');
-  if (body.kind === 'failed') return { access: plain, bodyFault: body.error };
-  let access: Access;
-  try {
-    access = guard.accessFromBody(body.bytes);
-  } catch (thrown) {
-    if (!isLockstepError(thrown)) throw thrown;
-    return { access: plain, bodyFault: thrown };
-  }
-  const same = (['action', 'dataAction', 'scope'] as const).every((name) => access[name] === plain[name]);
-  if (!same) throw new Error(`the body of ${plain.action} changed what is decided on`);
-  return { access, bodyFault: null };
 }
 
 function accessOf(described: Described | null): Access {

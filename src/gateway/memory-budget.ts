@@ -31,11 +31,6 @@ export class MemoryBudget {
     this.#bounds = bounds;
   }
 
-  /** Bytes held at the moment. */
-  get all(): number {
-    return this.#all;
-  }
-
   /** One thing of a caller's for which memory may be held; nothing is yet. */
   holdingOf(caller: string): Holding {
     return new Holding((bytes) => this.#add(caller, bytes));

@@ -42,7 +42,7 @@ export interface Pipeline {
 }
 
 /**
- * recognise → describe → decide → serve → record, for every request of every surface.
+ * describe → recognise → decide → record → serve, for every request of every surface.
  * Nothing is served undescribed, undecided or unrecorded; a fault on the way to a decision is a deny.
  */
 export function createPipeline(options: PipelineOptions): Pipeline {

@@ -169,14 +169,14 @@ it('reads a sender no further while what waits for a slow receiver is all that m
   for (let i = 0; i < count; i++) lab.opened[0]?.webSocket.send('x'.repeat(900));
   await until(() => ends.upstream.webSocket.isPaused);
   await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(budget.all).toBeGreaterThan(100_000);
+  expect(budget.holdingOf('alice').hold(100_000)).toBe('caller');
   // What came in one piece of 64 KiB is taken too.
   expect(ends.client.webSocket.bufferedAmount).toBeLessThan(300_000);
   ends.client.socket.uncork();
   await until(() => people.opened[0]?.messages.length === count);
   lab.opened[0]?.webSocket.close();
   await joined.over;
-  expect(budget.all).toBe(0);
+  expect(budget.holdingOf('alice').hold(200_000)).toBeNull();
 });
 
 it('gives up an upstream that takes the connection and never answers', async () => {

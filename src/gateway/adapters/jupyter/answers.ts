@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
 import { failure, LockstepError } from '../../../lib/errors.ts';
+import { discard } from '../../reply-body.ts';
 import type { Reply } from '../../types.ts';
 import { wholeBody } from '../../whole-body.ts';
 
@@ -93,9 +93,4 @@ function withoutCookies(reply: Reply): Reply {
 function headerOf(reply: Reply, name: string): string {
   const value = reply.headers?.[name];
   return typeof value === 'string' ? value : (value?.[0] ?? '');
-}
-
-/** Does without the body. */
-export function discard(reply: Reply): void {
-  if (reply.body instanceof Readable) reply.body.on('error', () => undefined).destroy();
 }

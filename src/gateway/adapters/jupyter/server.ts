@@ -1,11 +1,12 @@
 import { failure } from '../../../lib/errors.ts';
 import { hasEncodedSlash } from '../../path-form.ts';
 import { headWith } from '../../checked-head.ts';
+import { discard } from '../../reply-body.ts';
 import type { Described, Exchange, Reply, RequestHead } from '../../types.ts';
 import { queryWithoutTokens } from '../web/carried-tokens.ts';
 import type { Place, Proxied, Substitute } from '../web/proxied.ts';
 import { compileRules } from '../web/rules.ts';
-import { callersAnswer, discard, isInterface, isLaboratory } from './answers.ts';
+import { callersAnswer, isInterface, isLaboratory } from './answers.ts';
 import {
   describeContents,
   describeConversion,
