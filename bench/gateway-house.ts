@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { webSurface } from '../src/gateway/adapters/web/surface.ts';
 import { listenTls } from '../src/gateway/listener.ts';
 import { LiveSessions } from '../src/gateway/live-sessions.ts';
-import { ensureLocalAuthority } from '../src/gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../src/gateway/certificates/local-authority.ts';
 import { createPipeline } from '../src/gateway/pipeline.ts';
 import { createRecogniser } from '../src/gateway/recognise.ts';
 import { Directory } from '../src/identity/directory/directory.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
-import { ensureLocalAuthority } from '../src/gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../src/gateway/certificates/local-authority.ts';
 import type { ProductWord } from './scale-product.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'lockstep-floor-'));

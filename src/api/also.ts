@@ -1,4 +1,4 @@
-import { accessDenied } from '../gateway/denial.ts';
+import { accessDenied } from '../gateway/denial/denial.ts';
 import type { Exchange } from '../gateway/types.ts';
 import { failure } from '../lib/errors.ts';
 import type { Access, Decision } from '../policy/types.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/load.ts';
 import type { ListenerCertificate } from '../gateway/listener.ts';
-import { ensureLocalAuthority } from '../gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../gateway/certificates/local-authority.ts';
 
 export interface ServerCertificate extends ListenerCertificate {
   /** What clients have to trust; null when the certificate is the operator's own. */

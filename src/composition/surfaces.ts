@@ -26,7 +26,7 @@ import { absentConnectionSurface } from '../gateway/adapters/web/absent-connecti
 import type { ProxiedSurface } from '../gateway/adapters/web/proxied.ts';
 import { webSurface } from '../gateway/adapters/web/surface.ts';
 import { isUsed, lastErrorOf, type EndpointView } from '../gateway/upstream/endpoint.ts';
-import { connectionLabel, type HostRule } from '../gateway/host-rule.ts';
+import { connectionLabel, type HostRule } from '../gateway/edge/host-rule.ts';
 import type { LiveSessions } from '../gateway/live-sessions.ts';
 import { actingAuthorities } from '../identity/acting-authorities.ts';
 import { assertionSigner } from '../identity/tokens/sign-assertion.ts';
@@ -35,14 +35,14 @@ import type { PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import { holdsRoleTouching, holdsRoleWithin } from '../policy/holds-role-within.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { Caller } from '../identity/caller.ts';
+import { systemAttribution } from '../store/changes.ts';
+import { loadPolicyRows } from '../store/policy-rows.ts';
 import { configurationChangedSince } from './configuration-changed.ts';
 import { connectionScope } from './connection-scope.ts';
 import type { Foundation } from './foundation.ts';
-import type { Caller } from '../identity/caller.ts';
 import type { IdentityParts } from './identity.ts';
 import type { WorkspaceParts } from './workspace.ts';
-import { systemAttribution } from '../store/changes.ts';
-import { loadPolicyRows } from '../store/policy-rows.ts';
 
 export interface SurfaceNeeds {
   readonly config: Config;

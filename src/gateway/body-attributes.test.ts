@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { failure } from '../lib/errors.ts';
 import type { RequestFact } from '../ledger/events.ts';
 import type { Access } from '../policy/types.ts';
-import { parseJson } from './parse-body.ts';
+import { parseJson } from './bodies/parse-body.ts';
 import type { Route } from './routes.ts';
 import { alice, allow, callerOf, TestGateway, until, type GatewayParts } from './testing/gateway.ts';
 import { route, thingsSurface } from './testing/things-surface.ts';

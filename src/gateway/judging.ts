@@ -4,11 +4,11 @@ import type { Clock } from '../lib/clock.ts';
 import { newDecisionId, type PrincipalId } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import type { Access, Cause, Decision, Verdict } from '../policy/types.ts';
-import { crossSiteRefusal, foreignUpgradeRefusal } from './cross-site.ts';
-import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial.ts';
-import type { Admission } from './edge.ts';
+import { crossSiteRefusal, foreignUpgradeRefusal } from './browser/cross-site.ts';
+import { accessDenied, causeOfFault, undescribedAccess, withDecision } from './denial/denial.ts';
+import type { Admission } from './edge/edge.ts';
 import { environmentOf, questionAt, withEnvironment } from './environment.ts';
-import { genericSurface } from './generic-surface.ts';
+import { genericSurface } from './denial/generic-surface.ts';
 import {
   accessLocated,
   accessWithBody,
@@ -17,8 +17,8 @@ import {
   type KnownAccess,
   type Located,
 } from './known-access.ts';
-import { emptySegmentOffence, hasEncodedSlash } from './path-form.ts';
-import type { BodyRead } from './request-body.ts';
+import { emptySegmentOffence, hasEncodedSlash } from './edge/path-form.ts';
+import type { BodyRead } from './bodies/request-body.ts';
 import type { BodyRule, Described, RequestHead, Surface } from './types.ts';
 
 export interface JudgingOptions {

@@ -1,6 +1,6 @@
 import { isLockstepError, type LockstepError } from '../lib/errors.ts';
 import type { Access } from '../policy/types.ts';
-import type { BodyRead } from './request-body.ts';
+import type { BodyRead } from './bodies/request-body.ts';
 import type { Guard } from './types.ts';
 
 export type ActionGuard = Extract<Guard, { kind: 'action' }>;

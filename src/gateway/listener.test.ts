@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureLocalAuthority } from './local-authority.ts';
+import { ensureLocalAuthority } from './certificates/local-authority.ts';
 import { TestGateway } from './testing/gateway.ts';
 
 let gateway: TestGateway;

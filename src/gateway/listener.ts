@@ -8,7 +8,7 @@ import { Http2Sessions } from './http2/sessions.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import { keepWhatFollows } from './paused-connection.ts';
 import type { Pipeline } from './pipeline.ts';
-import { answerPlainHttp } from './plain-http.ts';
+import { answerPlainHttp } from './edge/plain-http.ts';
 
 export interface ListenerLimits {
   /** Connections at the same time; more are closed at once. */

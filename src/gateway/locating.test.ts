@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { failure, LockstepError } from '../lib/errors.ts';
 import type { Access } from '../policy/types.ts';
-import { parseJson } from './parse-body.ts';
+import { parseJson } from './bodies/parse-body.ts';
 import type { Route } from './routes.ts';
 import { alice, allow, callerOf, TestGateway, type GatewayParts } from './testing/gateway.ts';
 import { route, thingsSurface } from './testing/things-surface.ts';

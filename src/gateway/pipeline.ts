@@ -4,16 +4,16 @@ import type { Duplex } from 'node:stream';
 import type { RecordFact } from '../ledger/events.ts';
 import { asLockstepError } from '../lib/errors.ts';
 import type { TenantId } from '../lib/ids.ts';
-import { admit, type Admission, type EdgeOptions } from './edge.ts';
+import { admit, type Admission, type EdgeOptions } from './edge/edge.ts';
 import { destroyAtOnce, type Incoming, type Outgoing } from './ends.ts';
-import { attributionOf, decidedFact } from './facts.ts';
+import { attributionOf, decidedFact } from './record/facts.ts';
 import { InFlight } from './in-flight.ts';
 import { Judging, type Judgement, type JudgingOptions } from './judging.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import { defaultMemoryBounds, MemoryBudget, type MemoryBounds } from './memory-budget.ts';
+import { defaultMemoryBounds, MemoryBudget, type MemoryBounds } from './bodies/memory-budget.ts';
 import { indexSurfaces } from './surface-index.ts';
 import type { Surface } from './types.ts';
-import { recordUnframed, refuseUnparsed } from './unparsed.ts';
+import { recordUnframed, refuseUnparsed } from './edge/unparsed.ts';
 import { WaitingSocket } from './web-socket/waiting-socket.ts';
 
 export interface PipelineOptions extends Omit<JudgingOptions, 'surfaceOf'> {

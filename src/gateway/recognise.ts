@@ -1,7 +1,7 @@
 import type { Caller } from '../identity/caller.ts';
 import { sessionCookieName } from '../identity/signin/sessions.ts';
 import { failure } from '../lib/errors.ts';
-import { cookiesOf } from './cookies.ts';
+import { cookiesOf } from './browser/cookies.ts';
 import type { RequestHead, Surface } from './types.ts';
 
 export interface Credentials {

@@ -5,13 +5,13 @@ import type { RequestFact } from '../ledger/events.ts';
 import type { LockstepError } from '../lib/errors.ts';
 import type { Access, Decision } from '../policy/types.ts';
 import type { Attribution } from '../store/changes.ts';
-import { cutError } from './denial.ts';
+import { cutError } from './denial/denial.ts';
 import type { Incoming } from './ends.ts';
-import type { ExchangeRecord } from './exchange-record.ts';
-import { attributionOf, decidedFact, listedFact } from './facts.ts';
+import type { ExchangeRecord } from './record/exchange-record.ts';
+import { attributionOf, decidedFact, listedFact } from './record/facts.ts';
 import type { LiveSession } from './live-sessions.ts';
-import { parseForm, parseJson } from './parse-body.ts';
-import type { RequestBody } from './request-body.ts';
+import { parseForm, parseJson } from './bodies/parse-body.ts';
+import type { RequestBody } from './bodies/request-body.ts';
 import type { Described, Exchange, RequestHead } from './types.ts';
 
 /** An exchange that policy has allowed. */

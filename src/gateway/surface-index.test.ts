@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { newRequestId } from '../lib/ids.ts';
-import { genericSurface } from './generic-surface.ts';
+import { genericSurface } from './denial/generic-surface.ts';
 import { indexSurfaces } from './surface-index.ts';
 import type { RequestHead, Surface } from './types.ts';
 

@@ -7,9 +7,9 @@ import {
 import { failure } from '../../lib/errors.ts';
 import type { RecordFact } from '../../ledger/events.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
-import { renderJsonError } from '../../gateway/generic-surface.ts';
-import { opensPage } from '../../gateway/page-visit.ts';
-import { clearCookie, cookieOf, setCookie } from '../../gateway/cookies.ts';
+import { renderJsonError } from '../../gateway/denial/generic-surface.ts';
+import { opensPage } from '../../gateway/browser/page-visit.ts';
+import { clearCookie, cookieOf, setCookie } from '../../gateway/browser/cookies.ts';
 import type { Exchange, Guard, Reply, RequestHead, Surface } from '../../gateway/types.ts';
 import { errorPage } from '../entra/pages/error-page.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CookieKeys } from '../../identity/signin/cookie-keys.ts';
 import { failure } from '../../lib/errors.ts';
-import { cookieOf, setCookie } from '../../gateway/cookies.ts';
+import { cookieOf, setCookie } from '../../gateway/browser/cookies.ts';
 import type { RequestHead } from '../../gateway/types.ts';
 import { browserCookieName } from '../entra/browser-cookies.ts';
 

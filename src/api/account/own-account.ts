@@ -1,4 +1,4 @@
-import { clearCookie } from '../../gateway/cookies.ts';
+import { clearCookie } from '../../gateway/browser/cookies.ts';
 import type { Exchange, Reply } from '../../gateway/types.ts';
 import { sessionCookieName } from '../../identity/signin/sessions.ts';
 import { failure } from '../../lib/errors.ts';

@@ -1,4 +1,4 @@
-import { setCookie } from '../../gateway/cookies.ts';
+import { setCookie } from '../../gateway/browser/cookies.ts';
 import type { Exchange, Reply, RequestHead } from '../../gateway/types.ts';
 import { verifyNoPassword, verifyPassword } from '../../identity/signin/passwords.ts';
 import { sessionCookieName } from '../../identity/signin/sessions.ts';

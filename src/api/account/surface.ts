@@ -1,4 +1,4 @@
-import { opensPage } from '../../gateway/page-visit.ts';
+import { opensPage } from '../../gateway/browser/page-visit.ts';
 import type { Described, Exchange, Guard, Reply, RequestHead, Surface } from '../../gateway/types.ts';
 import type { LockstepError } from '../../lib/errors.ts';
 import { entraError, jsonReply } from '../entra/dialect.ts';

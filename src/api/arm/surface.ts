@@ -1,5 +1,5 @@
 import { routeTable } from '../../gateway/route-table.ts';
-import { headWith } from '../../gateway/checked-head.ts';
+import { headWith } from '../../gateway/edge/checked-head.ts';
 import type { Described, RequestHead, Surface } from '../../gateway/types.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';

@@ -1,5 +1,6 @@
 import { LockstepError, errorTable } from '../../lib/errors.ts';
 import type { Exchange, Reply, RequestHead } from '../../gateway/types.ts';
+import { opensPage } from '../../gateway/browser/page-visit.ts';
 import { sessionFromHeaders } from './browser-cookies.ts';
 import {
   afterSignIn,
@@ -18,7 +19,6 @@ import type { InteractiveParts } from './interactive-parts.ts';
 import { parseStandardError } from './library-answers.ts';
 import { throughListener } from './node-bridge.ts';
 import { internalSessionCookie, libraryRoutes } from './oidc-library.ts';
-import { opensPage } from '../../gateway/page-visit.ts';
 import { errorPage } from './pages/error-page.ts';
 import { formPostPage } from './pages/form-post-page.ts';
 import { formActionSource, redirectUriAllowed } from './redirect-uri.ts';

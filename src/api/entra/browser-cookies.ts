@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { cookieOf } from '../../gateway/cookies.ts';
+import { cookieOf } from '../../gateway/browser/cookies.ts';
 import { sessionCookieName, type Sessions } from '../../identity/signin/sessions.ts';
 import type { SessionRecord } from '../../store/changes.ts';
 

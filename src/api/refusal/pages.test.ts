@@ -1,5 +1,5 @@
 import { expect, describe, it, test } from 'vitest';
-import { accessDenied, withDecision } from '../../gateway/denial.ts';
+import { accessDenied, withDecision } from '../../gateway/denial/denial.ts';
 import { webSurface } from '../../gateway/adapters/web/surface.ts';
 import { mlflowSurface } from '../../gateway/adapters/mlflow/surface.ts';
 import { jupyterSurface } from '../../gateway/adapters/jupyter/surface.ts';

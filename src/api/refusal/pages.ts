@@ -1,7 +1,7 @@
 import type { Refused, RefusalPage } from '../../gateway/adapters/web/refusal-page.ts';
 import { beginWay, type SignInAddress } from '../../gateway/adapters/web/browser-sign-in.ts';
-import { onlyPersonReads } from '../../gateway/page-visit.ts';
-import { genericSurface } from '../../gateway/generic-surface.ts';
+import { onlyPersonReads } from '../../gateway/browser/page-visit.ts';
+import { genericSurface } from '../../gateway/denial/generic-surface.ts';
 import type { Reply, RequestHead, Surface } from '../../gateway/types.ts';
 import type { LockstepError } from '../../lib/errors.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';

@@ -1,7 +1,7 @@
 import type { Refused } from '../../gateway/adapters/web/refusal-page.ts';
 import type { LockstepError } from '../../lib/errors.ts';
 import type { PrincipalId } from '../../lib/ids.ts';
-import { decisionOf } from '../../gateway/decision-of.ts';
+import { decisionOf } from '../../gateway/denial/decision-of.ts';
 import { explain } from '../../policy/explain.ts';
 import type { Grantor, Remedy } from '../../policy/explanation.ts';
 import type { PolicySnapshot } from '../../policy/snapshot.ts';

@@ -1,6 +1,6 @@
 import { routeTable } from '../route-table.ts';
 import type { Route } from '../routes.ts';
-import { renderJsonError } from '../generic-surface.ts';
+import { renderJsonError } from '../denial/generic-surface.ts';
 import type { Exchange, Guard, Reply, Surface } from '../types.ts';
 
 export function actionGuard(action: string, scope = '/things'): Guard {

@@ -14,7 +14,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureLocalAuthority } from '../local-authority.ts';
+import { ensureLocalAuthority } from '../certificates/local-authority.ts';
 import { until } from '../testing/gateway.ts';
 import { Http2Transport } from './http2.ts';
 import {

@@ -11,7 +11,7 @@ import { WebSocketServer } from 'ws';
 import type { ConnectionTls } from '../../config/connections.ts';
 import { certificate, certificatePin } from '../../lib/testing/certificate.ts';
 import { Proxied } from '../adapters/web/proxied.ts';
-import { ensureLocalAuthority } from '../local-authority.ts';
+import { ensureLocalAuthority } from '../certificates/local-authority.ts';
 import { until } from '../testing/gateway.ts';
 import { proxyOptions } from '../testing/proxy-options.ts';
 import { dialWebSocket } from '../web-socket/dial.ts';

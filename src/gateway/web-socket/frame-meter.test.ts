@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { pieceBytes } from '../memory-budget.ts';
+import { pieceBytes } from '../bodies/memory-budget.ts';
 import { FrameMeter } from './frame-meter.ts';
 
 interface Sent {

@@ -1,4 +1,4 @@
-import { pieceBytes } from '../memory-budget.ts';
+import { pieceBytes } from '../bodies/memory-budget.ts';
 
 const longestHead = 14;
 

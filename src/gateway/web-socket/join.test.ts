@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { startWatch } from '../../lib/testing/processor-time.ts';
-import { MemoryBudget } from '../memory-budget.ts';
+import { MemoryBudget } from '../bodies/memory-budget.ts';
 import { until } from '../testing/gateway.ts';
 import { WebSocketUpstream } from '../testing/web-socket-upstream.ts';
 import { dialWebSocket, type UpstreamWebSocket } from './dial.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { pieceBytes, type Holding, type Shortage } from '../memory-budget.ts';
+import { pieceBytes, type Holding, type Shortage } from '../bodies/memory-budget.ts';
 import type { Admit } from './admit.ts';
 import { webSocketBounds } from './bounds.ts';
 import type { Closing } from './closing.ts';

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:https';
 import { json } from 'node:stream/consumers';
 import type { AddressInfo } from 'node:net';
-import { ensureLocalAuthority } from '../../gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../../gateway/certificates/local-authority.ts';
 
 /** The gateway as the shim sees it: `/lockstep/v1/leases/{id}/token` and `/exit`, and blobs that want the job's token. */
 export interface LeaseEndpoint {

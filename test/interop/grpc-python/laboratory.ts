@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { loadConfig, type Config } from '../../../src/config/load.ts';
-import { ensureLocalAuthority } from '../../../src/gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../../../src/gateway/certificates/local-authority.ts';
 import { initialise } from '../../../src/init.ts';
 import { newGuid } from '../../../src/lib/ids.ts';
 import { createLog } from '../../../src/lib/log.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { azuremlActions } from '../../../gateway/adapters/azureml/actions.ts';
 import type { Params, Route } from '../../../gateway/routes.ts';
-import { parseJson } from '../../../gateway/parse-body.ts';
+import { parseJson } from '../../../gateway/bodies/parse-body.ts';
 import type { Exchange, Guard, Reply } from '../../../gateway/types.ts';
 import type { Access } from '../../../policy/types.ts';
 import { failure } from '../../../lib/errors.ts';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { blobSurface } from '../../../gateway/adapters/blob/surface.ts';
 import { listenTls } from '../../../gateway/listener.ts';
 import { LiveSessions } from '../../../gateway/live-sessions.ts';
-import { ensureLocalAuthority } from '../../../gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../../../gateway/certificates/local-authority.ts';
 import { createPipeline, type Pipeline } from '../../../gateway/pipeline.ts';
 import { createRecogniser } from '../../../gateway/recognise.ts';
 import { actingAuthorities } from '../../../identity/acting-authorities.ts';

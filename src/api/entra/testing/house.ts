@@ -19,7 +19,7 @@ import { tokenKeyKind } from '../../../identity/tokens/token-key-kind.ts';
 import { TokenVerifier } from '../../../identity/tokens/verify.ts';
 import { listenTls } from '../../../gateway/listener.ts';
 import { LiveSessions } from '../../../gateway/live-sessions.ts';
-import { ensureLocalAuthority } from '../../../gateway/local-authority.ts';
+import { ensureLocalAuthority } from '../../../gateway/certificates/local-authority.ts';
 import { createPipeline, type Pipeline } from '../../../gateway/pipeline.ts';
 import { createRecogniser } from '../../../gateway/recognise.ts';
 import type { Caller } from '../../../identity/caller.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Access } from '../../../policy/types.ts';
-import { mustAllow } from '../../must-allow.ts';
-import { parseJson } from '../../parse-body.ts';
-import type { Described, Exchange, Reply } from '../../types.ts';
 import { failure } from '../../../lib/errors.ts';
+import { mustAllow } from '../../denial/must-allow.ts';
+import { parseJson } from '../../bodies/parse-body.ts';
+import type { Described, Exchange, Reply } from '../../types.ts';
 import { askerOf, type Asker } from '../web/proxied.ts';
 import { jupyterActions as actions } from './actions.ts';
 import { jsonOf, jsonReply } from './contents.ts';

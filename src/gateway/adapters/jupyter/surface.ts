@@ -1,6 +1,6 @@
 import { programsOnly } from '../../../config/connections.ts';
 import type { PrincipalId } from '../../../lib/ids.ts';
-import { onlyPersonReads } from '../../page-visit.ts';
+import { onlyPersonReads } from '../../browser/page-visit.ts';
 import type { Exchange } from '../../types.ts';
 import { Proxied, type ProxiedConnection, type ProxiedSurface, type ProxyOptions } from '../web/proxied.ts';
 import { isLaboratory } from './answers.ts';

@@ -1,5 +1,5 @@
 import { failure } from '../../../lib/errors.ts';
-import { hasEncodedSlash } from '../../path-form.ts';
+import { hasEncodedSlash } from '../../edge/path-form.ts';
 import type { Described, Exchange, Reply, RequestHead } from '../../types.ts';
 import { renderJupyterError } from '../jupyter/render-error.ts';
 import { describeAtServer, type JupyterServer } from '../jupyter/server.ts';

@@ -1,6 +1,6 @@
 import type { LockstepError } from '../../../lib/errors.ts';
 import { policyIdOf } from '../../../policy/types.ts';
-import { decisionOf } from '../../decision-of.ts';
+import { decisionOf } from '../../denial/decision-of.ts';
 import type { Reply, RequestHead } from '../../types.ts';
 import type { DeniedRoute } from './denied-routes.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { failure, type LockstepError } from '../../../lib/errors.ts';
 import { newDecisionId, newRequestId } from '../../../lib/ids.ts';
 import type { Decision } from '../../../policy/types.ts';
-import { accessDenied } from '../../denial.ts';
+import { accessDenied } from '../../denial/denial.ts';
 import { alice, callerOf } from '../../testing/gateway.ts';
 import { proxyOptions } from '../../testing/proxy-options.ts';
 import type { RequestHead } from '../../types.ts';

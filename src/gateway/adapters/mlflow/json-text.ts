@@ -1,7 +1,7 @@
-import { failure } from '../../../lib/errors.ts';
 import { z } from 'zod';
-import { characters } from '../../json-characters.ts';
-import { parseJson } from '../../parse-body.ts';
+import { failure } from '../../../lib/errors.ts';
+import { characters } from '../../bodies/json-characters.ts';
+import { parseJson } from '../../bodies/parse-body.ts';
 
 /** A value in a JSON text: where it stands, and what it holds. */
 export type JsonNode = { readonly start: number; readonly end: number } & (

@@ -1,10 +1,10 @@
 import { z, type ZodType } from 'zod';
 import { failure, LockstepError } from '../../../lib/errors.ts';
 import { RecentlyUsed } from '../../../lib/recently-used.ts';
-import type { Asker, Proxied } from '../web/proxied.ts';
-import { parseJson } from '../../parse-body.ts';
+import { parseJson } from '../../bodies/parse-body.ts';
 import { drainBody } from '../../upstream/drain-body.ts';
-import { wholeBody } from '../../whole-body.ts';
+import { wholeBody } from '../../bodies/whole-body.ts';
+import type { Asker, Proxied } from '../web/proxied.ts';
 import { experimentPlace } from './places.ts';
 
 /** What of MLflow's own the gateway must know to decide: where a run, a logged model or a trace belongs. */

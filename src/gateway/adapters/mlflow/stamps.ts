@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Caller } from '../../../identity/caller.ts';
 import { failure } from '../../../lib/errors.ts';
 import type { Params } from '../../routes.ts';
+import { parseJson } from '../../bodies/parse-body.ts';
 import { member, readJson, type JsonNode } from './json-text.ts';
-import { parseJson } from '../../parse-body.ts';
 
 /** Who makes something, and under which decision. */
 export interface Author {

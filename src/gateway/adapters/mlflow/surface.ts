@@ -3,6 +3,7 @@ import { failure } from '../../../lib/errors.ts';
 import type { Access } from '../../../policy/types.ts';
 import type { Params } from '../../routes.ts';
 import type { BodyRule, Described, Exchange, Guard, Reply, RequestHead } from '../../types.ts';
+import { mustAllow } from '../../denial/must-allow.ts';
 import {
   Proxied,
   type Asker,
@@ -11,7 +12,6 @@ import {
   type ProxiedSurface,
   type ProxyOptions,
 } from '../web/proxied.ts';
-import { mustAllow } from '../../must-allow.ts';
 import { canonicalName } from '../web/request-headers.ts';
 import { deniedRoute } from './denied-routes.ts';
 import { renderMlflowError } from './dialect.ts';

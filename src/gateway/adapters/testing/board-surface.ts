@@ -3,9 +3,9 @@ import type { Caller } from '../../../identity/caller.ts';
 import { failure, LockstepError } from '../../../lib/errors.ts';
 import { caseSensitiveSegment } from '../../../policy/scope.ts';
 import type { Access } from '../../../policy/types.ts';
-import { renderJsonError } from '../../generic-surface.ts';
+import { renderJsonError } from '../../denial/generic-surface.ts';
 import type { Described } from '../../types.ts';
-import { wholeBody } from '../../whole-body.ts';
+import { wholeBody } from '../../bodies/whole-body.ts';
 import {
   Proxied,
   type Place,

@@ -1,8 +1,8 @@
 import { nearestKey } from '../../../config/nearest-key.ts';
 import { normalizeScope } from '../../../policy/scope.ts';
-import { genericSurface } from '../../generic-surface.ts';
-import { connectionLabel, type HostRule } from '../../host-rule.ts';
-import { onlyPersonReads } from '../../page-visit.ts';
+import { genericSurface } from '../../denial/generic-surface.ts';
+import { connectionLabel, type HostRule } from '../../edge/host-rule.ts';
+import { onlyPersonReads } from '../../browser/page-visit.ts';
 import type { RequestHead, Surface } from '../../types.ts';
 import { mayKnowOf, type Knowledge } from './may-know-of.ts';
 

@@ -3,8 +3,8 @@ import {
   connectionSecretCookie,
 } from '../../../identity/signin/connection-sign-ins.ts';
 import type { LockstepError } from '../../../lib/errors.ts';
-import { cookieOf, setCookie } from '../../cookies.ts';
-import { opensPage } from '../../page-visit.ts';
+import { cookieOf, setCookie } from '../../browser/cookies.ts';
+import { opensPage } from '../../browser/page-visit.ts';
 import type { Reply, RequestHead } from '../../types.ts';
 
 /** So long a person may take to sign in. */

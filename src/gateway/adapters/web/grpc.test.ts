@@ -1,4 +1,3 @@
-import { signedWith } from '../../testing/proxy-options.ts';
 import {
   credentials,
   Metadata,
@@ -23,7 +22,8 @@ import { generateKeyPair } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectionTls } from '../../../config/connections.ts';
 import { systemClock } from '../../../lib/clock.ts';
-import { ensureLocalAuthority } from '../../local-authority.ts';
+import { signedWith } from '../../testing/proxy-options.ts';
+import { ensureLocalAuthority } from '../../certificates/local-authority.ts';
 import { alice, allow, callerOf, TestGateway, until } from '../../testing/gateway.ts';
 import { echoService, GrpcUpstream } from '../../testing/grpc-upstream.ts';
 import type { ProxiedSurface } from './proxied.ts';

@@ -1,4 +1,4 @@
-import { renderJsonError } from '../../generic-surface.ts';
+import { renderJsonError } from '../../denial/generic-surface.ts';
 import { isGrpc } from '../../grpc.ts';
 import { Proxied, type ProxiedConnection, type ProxiedSurface, type ProxyOptions } from './proxied.ts';
 import { compileRules, type WebRule } from './rules.ts';

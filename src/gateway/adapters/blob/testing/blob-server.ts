@@ -15,7 +15,7 @@ import type { DenyAssignment, RoleAssignment } from '../../../../store/changes.t
 import { scratchStore, type Scratch } from '../../../../workspace/blobs/testing/scratch-store.ts';
 import { listenTls } from '../../../listener.ts';
 import { LiveSessions } from '../../../live-sessions.ts';
-import { ensureLocalAuthority } from '../../../local-authority.ts';
+import { ensureLocalAuthority } from '../../../certificates/local-authority.ts';
 import { createPipeline } from '../../../pipeline.ts';
 import { createRecogniser } from '../../../recognise.ts';
 import type { Surface } from '../../../types.ts';
