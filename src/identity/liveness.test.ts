@@ -10,6 +10,7 @@ import {
 import type { Change, PrincipalRecord } from '../store/changes.ts';
 import type { Caller } from './caller.ts';
 import { Liveness } from './liveness.ts';
+import { issuedTokenRow, revokeIssued } from './signin/issued-tokens.ts';
 import { by, openIdentityRoom, tenantId, type IdentityRoom } from './testing/identity-room.ts';
 
 let room: IdentityRoom;
@@ -135,7 +136,7 @@ test('a lease must run, and be this job’s own', async () => {
   expect(room.liveness.check(withLease)?.code).toBe('revoked_token');
 });
 
-test('what was begun outlives its token where a lease keeps that alive, and never the lease', async () => {
+test('what was begun outlives its token where a lease or a sign-in keeps that alive, and never those', async () => {
   const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
   const id = newLeaseId(room.clock.now());
   const { chain } = caller();
@@ -158,15 +159,43 @@ test('what was begun outlives its token where a lease keeps that alive, and neve
   };
   await happens({ kind: 'session.opened', session });
   const kept = caller({ leaseId: id, expiresAt });
-  expect(room.liveness.checkBegun(caller({ sessionId: session.id, expiresAt }))).toBeNull();
+  const signedIn = caller({ sessionId: session.id, expiresAt });
   room.manualClock.advance(60_000);
   expect(room.liveness.check(kept)?.code).toBe('expired_token');
   expect(room.liveness.checkBegun(kept)).toBeNull();
   expect(room.liveness.checkBegun(caller({ expiresAt }))?.code).toBe('expired_token');
-  expect(room.liveness.checkBegun(caller({ sessionId: session.id, expiresAt }))?.code).toBe('expired_token');
+  expect(room.liveness.checkBegun(signedIn)).toBeNull();
   await happens({ kind: 'lease.ended', lease: { ...lease, state: 'ended' }, reason: 'completed' });
   expect(room.liveness.checkBegun(kept)?.code).toBe('revoked_token');
+  await happens({ kind: 'session.closed', session, reason: 'sign-out' });
+  expect(room.liveness.checkBegun(signedIn)?.code).toBe('revoked_token');
 });
+
+test.each([{ grantId: 'grant-1' }, { clientId: 'client-1' }])(
+  'what a lapsed token of a sign-in has begun ends with all that was given: %j',
+  async (whose) => {
+    const session = {
+      id: newSessionId(room.clock.now()),
+      principalId: ada.id,
+      createdAt: room.clock.now(),
+      expiresAt: room.clock.now() + 3_600_000,
+      authenticationMethods: ['pwd'],
+    };
+    await happens({ kind: 'session.opened', session });
+    const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
+    const signInEndsAt = session.expiresAt;
+    const given = { grantId: 'grant-1', clientId: 'client-1', principalId: ada.id, expiresAt, signInEndsAt };
+    await room.store.db
+      .insertInto('oidc_artifacts')
+      .values(issuedTokenRow({ ...given, tokenId: 'token-1' }))
+      .execute();
+    room.manualClock.advance(3_000_000);
+    const signedIn = caller({ sessionId: session.id, expiresAt });
+    expect(room.liveness.checkBegun(signedIn)).toBeNull();
+    await room.feed.commit(by, (tx, record) => revokeIssued(tx, record, whose, room.clock.now()));
+    expect(room.liveness.checkBegun(signedIn)?.code).toBe('revoked_token');
+  },
+);
 
 test('a revoked token is refused until it would have expired anyway', async () => {
   const expiresAt = room.clock.now() + 3_600_000;

@@ -11,6 +11,8 @@ import type { Caller } from './caller.ts';
 /** The links of a chain that the directory knows; a CI run is known only through its application. */
 const inDirectory = new Set(['user', 'application', 'managed-identity', 'job']);
 
+const sweepMilliseconds = 60_000;
+
 /**
  * Whether the identity behind a credential is still alive, answered from memory on every request. It holds every
  * principal, the open sessions, the leases that have not ended and the tokens revoked before their time, and is fed
@@ -65,15 +67,13 @@ export class Liveness {
     return this.#expired(caller) ?? this.checkBegun(caller);
   }
 
-  /**
-   * The same of what the caller has begun: it outlives a token that a lease keeps alive, and ends with the lease. One of a
-   * sign-in may be an application's, of which nobody knows any more, once it has lapsed, whether that is shut out.
-   */
+  /** The same of what the caller has begun: it outlives a credential that a lease or a sign-in keeps alive. */
   checkBegun(caller: Caller): LockstepError | null {
     const { credential } = caller;
     const now = this.#clock.now();
     this.#sweep(now);
-    const expired = credential.leaseId === null ? this.#expired(caller) : null;
+    const isKept = credential.leaseId !== null || credential.sessionId !== null;
+    const expired = isKept ? null : this.#expired(caller);
     if (expired !== null) return expired;
     if (this.#revoked.has(credential.tokenId)) return ended('this token was revoked');
     for (const id of caller.authorities) {
@@ -164,7 +164,7 @@ export class Liveness {
         this.#leases.delete(change.lease.id);
         break;
       case 'token.revoked':
-        this.#revoked.set(change.tokenId, Math.ceil(change.expiresAt / 1000));
+        this.#revoked.set(change.tokenId, this.#revokedUntil(change.expiresAt));
         break;
       case 'group.member-added':
       case 'group.member-removed':
@@ -199,10 +199,15 @@ export class Liveness {
     }
   }
 
+  /** What one that has lapsed has begun is looked at behind this change, and ends. */
+  #revokedUntil(expiresAt: number): number {
+    return Math.ceil(Math.max(expiresAt, this.#clock.now() + sweepMilliseconds) / 1000);
+  }
+
   /** Once a minute: what has expired by itself need not be remembered. */
   #sweep(now: number): void {
     if (now < this.#sweepAt) return;
-    this.#sweepAt = now + 60_000;
+    this.#sweepAt = now + sweepMilliseconds;
     for (const [id, session] of this.#sessions) if (session.expiresAt <= now) this.#sessions.delete(id);
     for (const [id, expiresAt] of this.#revoked) if (expiresAt * 1000 <= now) this.#revoked.delete(id);
   }

@@ -16,7 +16,7 @@ export class IssuedTokens {
     await this.#parts.store.db.insertInto('oidc_artifacts').values(issuedTokenRow(token)).execute();
   }
 
-  /** Revokes every unexpired access token of a grant, in the ledger and at once. */
+  /** Revokes every access token of a grant, in the ledger and at once. */
   async revoke(grantId: string): Promise<void> {
     const { commit, clock, tenantId } = this.#parts;
     await commit(systemAttribution(tenantId, 'sign-in'), (tx, record) =>

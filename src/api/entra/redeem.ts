@@ -169,7 +169,8 @@ async function mint(
   });
   const { tokenId, expiresAt } = token;
   const { appId: clientId } = granted.client;
-  await parts.issued.note({ grantId, clientId, tokenId, principalId: person.id, expiresAt });
+  const signInEndsAt = session.expiresAt;
+  await parts.issued.note({ grantId, clientId, tokenId, principalId: person.id, expiresAt, signInEndsAt });
   await requireGrant(parts, grantId, clientId);
   await recordSuccess(parts, redemption, person, session, { tokenId, expiresAt, audience });
   return { token: token.token, audience, expiresIn: expiresAt - now, personId: person.id };

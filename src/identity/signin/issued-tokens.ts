@@ -15,10 +15,13 @@ export interface IssuedToken {
   readonly principalId: PrincipalId;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
+  /** When the sign-in ends at the latest, and with it what the token has begun; in milliseconds. */
+  readonly signInEndsAt: number;
 }
 
 /** A row of `oidc_artifacts` by which the token is found again, by its grant or its client. */
-export function issuedTokenRow({ grantId, clientId, tokenId, principalId, expiresAt }: IssuedToken) {
+export function issuedTokenRow({ expiresAt, signInEndsAt, ...token }: IssuedToken) {
+  const { grantId, clientId, tokenId, principalId } = token;
   return {
     model,
     id: tokenId,
@@ -27,13 +30,14 @@ export function issuedTokenRow({ grantId, clientId, tokenId, principalId, expire
     user_code: null,
     uid: clientId,
     consumed_at: null,
-    expires_at: expiresAt * 1000,
+    expires_at: signInEndsAt,
   };
 }
 
 /**
- * Revokes what is unexpired of the access tokens of a grant, or of all that a client got for people: an application
- * that is shut out does not act for them any more. Within the caller's transaction.
+ * Revokes the access tokens of a grant, or all that a client got for people: an application that is shut out does not act
+ * for them any more. Those that have lapsed too, for what they have begun goes on as long as the sign-in. Within the
+ * caller's transaction.
  */
 export async function revokeIssued(
   tx: Tx,
@@ -51,11 +55,13 @@ export async function revokeIssued(
   for (const row of rows) {
     const { principalId, expiresAt } = noted.parse(JSON.parse(row.payload_json));
     const principal = principalId as PrincipalId;
-    await tx
-      .insertInto('revoked_tokens')
-      .values({ token_id: row.id, principal_id: principal, expires_at: expiresAt * 1000 })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+    if (expiresAt * 1000 > now) {
+      await tx
+        .insertInto('revoked_tokens')
+        .values({ token_id: row.id, principal_id: principal, expires_at: expiresAt * 1000 })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
     record({ kind: 'token.revoked', tokenId: row.id, principal, expiresAt: expiresAt * 1000 });
   }
 }
