@@ -14,7 +14,7 @@ import { grpcTrailers, isGrpc } from './grpc.ts';
 import type { LiveSession, LiveSessions } from './live-sessions.ts';
 import { logFailure } from './denial/log-failure.ts';
 import type { Holding, MemoryBudget } from './bodies/memory-budget.ts';
-import { calm, discard } from './bodies/reply-body.ts';
+import { calm, discard } from './answer/reply-body.ts';
 import { RequestBody, type BodyRead } from './bodies/request-body.ts';
 import { respond } from './answer/respond.ts';
 import { mustLive, ServedExchange, type Allowed } from './served-exchange.ts';

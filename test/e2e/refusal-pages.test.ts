@@ -340,9 +340,8 @@ describe('a notebook server whose pages work nowhere', () => {
 
   test('still serves programs there, and people what is no page of its own', async () => {
     const own = `https://notebook.localhost:${port}`;
-    expect(JSON.parse((await ask(`${own}/lab`, { accept: 'text/html' })).text)).toMatchObject({
-      message: expect.stringContaining('Sign in'),
-    });
+    const told = await ask(`${own}/lab`, { accept: 'text/html' });
+    expect((JSON.parse(told.text) as { message: string }).message).toContain('Sign in');
     await page.goto(`${own}/files/table.csv`);
     await fillSignIn('alice');
     await page.waitForURL(`${own}/files/table.csv`);

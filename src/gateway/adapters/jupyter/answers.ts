@@ -1,7 +1,7 @@
 import { failure, LockstepError } from '../../../lib/errors.ts';
-import { discard } from '../../bodies/reply-body.ts';
+import { discard } from '../../answer/reply-body.ts';
 import type { Reply } from '../../types.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 
 /** A page of JupyterLab has some tens of KiB; what is larger is none. */
 const largestPage = 4 * 1024 * 1024;

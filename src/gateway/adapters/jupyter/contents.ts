@@ -3,7 +3,7 @@ import { failure, LockstepError } from '../../../lib/errors.ts';
 import { mustAllow } from '../../denial/must-allow.ts';
 import { parseJson } from '../../bodies/parse-body.ts';
 import type { Described, Exchange, Reply } from '../../types.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import { askerOf } from '../web/proxied.ts';
 import { jupyterActions as actions } from './actions.ts';
 import { accessTo, accessToAll, asRead, describeRequest, type JupyterRequest } from './request.ts';

@@ -2,7 +2,7 @@ import { z, type ZodType } from 'zod';
 import { LockstepError } from '../../../lib/errors.ts';
 import { parseJson } from '../../bodies/parse-body.ts';
 import { drainBody } from '../../upstream/drain-body.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import type { Asker, Proxied } from '../web/proxied.ts';
 
 const session = z.looseObject({

@@ -1,7 +1,7 @@
 import { failure } from '../../../lib/errors.ts';
 import { hasEncodedSlash } from '../../edge/path-form.ts';
 import { headWith } from '../../edge/checked-head.ts';
-import { discard } from '../../bodies/reply-body.ts';
+import { discard } from '../../answer/reply-body.ts';
 import type { Described, Exchange, Reply, RequestHead } from '../../types.ts';
 import { queryWithoutTokens } from '../web/carried-tokens.ts';
 import type { Place, Proxied, Substitute } from '../web/proxied.ts';

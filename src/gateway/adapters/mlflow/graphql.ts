@@ -1,6 +1,6 @@
 import { failure, LockstepError } from '../../../lib/errors.ts';
 import type { Access } from '../../../policy/types.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import type { Exchange } from '../../types.ts';
 import { mlflowActions as actions } from './actions.ts';
 import { checkRelativePath } from './artifact-paths.ts';

@@ -1,7 +1,7 @@
 import { LockstepError } from '../../../lib/errors.ts';
 import type { Access, Decision } from '../../../policy/types.ts';
 import { mustAllow } from '../../denial/must-allow.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import type { Exchange, Reply } from '../../types.ts';
 import type { Place, Proxied, Substitute, UpstreamAnswer } from '../web/proxied.ts';
 import { mlflowActions as actions } from './actions.ts';

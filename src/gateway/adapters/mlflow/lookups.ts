@@ -3,7 +3,7 @@ import { failure, LockstepError } from '../../../lib/errors.ts';
 import { RecentlyUsed } from '../../../lib/recently-used.ts';
 import { parseJson } from '../../bodies/parse-body.ts';
 import { drainBody } from '../../upstream/drain-body.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import type { Asker, Proxied } from '../web/proxied.ts';
 import { experimentPlace } from './places.ts';
 

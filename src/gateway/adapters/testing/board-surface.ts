@@ -5,7 +5,7 @@ import { caseSensitiveSegment } from '../../../policy/scope.ts';
 import type { Access } from '../../../policy/types.ts';
 import { renderJsonError } from '../../denial/generic-surface.ts';
 import type { Described } from '../../types.ts';
-import { wholeBody } from '../../bodies/whole-body.ts';
+import { wholeBody } from '../../upstream/whole-body.ts';
 import {
   Proxied,
   type Place,
