@@ -1,3 +1,4 @@
+import { advised } from './connect-advice.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { UpstreamAddress } from './address.ts';
 import { Breaker, type Pass } from './breaker.ts';
@@ -170,9 +171,9 @@ export class Endpoint {
         this.#lastError = why;
         this.#note();
       },
-      closed: (pass) => {
+      closed: (pass, why) => {
         this.#breaker.abandoned(pass);
-        this.#lastError = 'it closed the connection without an answer';
+        this.#lastError = why;
         if (++this.#closings >= closings) {
           this.#avoidedUntil = this.#options.clock.elapsed() + avoidedMilliseconds;
         }
@@ -229,7 +230,7 @@ interface Told {
   readonly statuses: readonly number[];
   answered(): void;
   failed(pass: Pass, why: string): void;
-  closed(pass: Pass): void;
+  closed(pass: Pass, why: string): void;
   abandoned(pass: Pass): void;
   left(): void;
 }
@@ -270,10 +271,11 @@ export class Entry {
   failed(thrown: unknown): void {
     if (this.#over) return;
     if (!(thrown instanceof TransportFault) || isOfRequest(thrown)) this.#told.abandoned(this.#pass);
-    else if (thrown.kind === 'connect') this.#told.failed(this.#pass, `no connection: ${thrown.message}`);
+    else if (thrown.kind === 'connect')
+      this.#told.failed(this.#pass, `no connection: ${advised(thrown.cause, thrown.message)}`);
     else if (thrown.kind === 'connect-timeout') this.#told.failed(this.#pass, 'no connection in time');
     else if (thrown.kind === 'timeout') this.#told.failed(this.#pass, 'it answered nobody in time');
-    else this.#told.closed(this.#pass);
+    else this.#told.closed(this.#pass, advised(thrown.cause, 'it closed the connection without an answer'));
     this.leave();
   }
 

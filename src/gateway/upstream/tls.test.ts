@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
+import { connect as connectTcp, createServer as createTcp, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -122,6 +123,37 @@ describe('an https upstream', () => {
     );
     // A pin adds to what the authorities say, and never takes their place.
     expect(await reached({ pins })).toEqual(bothSay('self-signed certificate in certificate chain'));
+  });
+
+  it('that ends with a fault of TLS is told by that fault, not as if it had closed the connection', async () => {
+    const { port } = new URL(origin);
+    // A record that does not decrypt, and the end right behind it, where an alert would be.
+    const broken = Buffer.concat([Buffer.from([0x17, 3, 3, 0, 32]), Buffer.alloc(32)]);
+    const relay = createTcp((client) => {
+      const upstream = connectTcp(Number(port), 'localhost');
+      client.pipe(upstream).pipe(client, { end: false });
+      server.once('secureConnection', () => {
+        upstream.unpipe(client);
+        client.end(broken);
+      });
+      for (const socket of [client, upstream]) socket.on('error', () => undefined);
+      client.on('close', () => upstream.destroy());
+    });
+    relay.listen(0, 'localhost');
+    await once(relay, 'listening');
+    const transport = openTransport({
+      origin: `https://localhost:${(relay.address() as AddressInfo).port}`,
+      protocol: 'http1',
+      tls: { ...anyone, authorities: theirs.ca },
+      timeouts: defaultUpstreamSettings.timeouts,
+    });
+    const request = transport.request({ method: 'GET', path: '/', headers: [], body: null, signal });
+    await expect(request).rejects.toMatchObject({
+      kind: 'closed',
+      cause: { code: expect.stringMatching(/^ERR_SSL_/) as unknown },
+    });
+    await transport.close();
+    await new Promise((resolve) => relay.close(resolve));
   });
 
   it('is reached so by whatever adapter stands before it', async () => {

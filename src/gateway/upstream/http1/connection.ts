@@ -39,7 +39,9 @@ export class Connection implements Wire {
       else this.#exchange.take(chunk);
     });
     socket.on('end', () => {
-      this.#exchange?.ended();
+      // TLS tells of an alert first, and then ends as if nothing had been.
+      if (this.#error === null) this.#exchange?.ended();
+      else this.#exchange?.broken(this.#error);
       this.destroy();
     });
     socket.on('error', (error: Error) => {
