@@ -66,10 +66,13 @@ async function shown(): Promise<string> {
 test('connections say how they are in words, from before the first request, and where they are reached', async () => {
   const address = new URL(server.url);
   const before = await shown();
-  expect(before).toMatch(/^CONNECTION +KIND +STATE +SINCE +ADDRESS\n[^]*\n\nCONNECTION +BROWSER +PROGRAMS\n/);
+  expect(before).toMatch(
+    /^CONNECTION +KIND +STATE +SINCE +ADDRESS\n[^]*\n\nCONNECTION +BROWSER +PROGRAMS +SCOPE\n/,
+  );
   expect(before).toMatch(/\nlab +web +not tried yet /);
   expect(before).toContain(` https://lab.localhost:${address.port}/ `);
-  expect(before).toContain(` ${server.url}/connections/lab\n`);
+  expect(before).toContain(` ${server.url}/connections/lab `);
+  expect(before).toMatch(/ \/providers\/contoso\.lab\n/);
 
   expect(await ask()).toBe(502);
   expect(await shown()).toMatch(/\nlab +web +failing \(1 of 2\) .*ECONNREFUSED/);

@@ -115,6 +115,15 @@ class Assertions(unittest.TestCase):
             with self.subTest(over), self.assertRaises(AssertionRefused):
                 verify(assertion(claims(**over)))
 
+    def test_a_refusal_says_what_this_service_expects_and_nothing_of_the_statement(self) -> None:
+        for over, expected in (
+            ({"iss": "https://evil.example/t/v2.0"}, f"it is not of the issuer {ISSUER}"),
+            ({"aud": "other"}, "it is not for the audience nb"),
+        ):
+            with self.subTest(over), self.assertRaises(AssertionRefused) as raised:
+                verify(assertion(claims(**over)))
+            self.assertEqual(str(raised.exception), expected)
+
     def test_signatures_that_are_none(self) -> None:
         whole = assertion(claims())
         head, body, signature = whole.split(".")

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
+import type { Discovery } from '../connection/discovery.ts';
 import type { CliContext } from '../context.ts';
 import { invocation, type Invocation } from '../invocation.ts';
 import { moment, timeOfDay } from '../output/amounts.ts';
 import { table } from '../output/table.ts';
+import { shortScope } from '../scopes.ts';
 
 const addressSchema = z.object({
   address: z.string(),
@@ -49,7 +51,7 @@ export function addConnections(program: Command, context: CliContext): void {
       const client = await call.client();
       const listed = await client.json('admin', 'GET', '/admin/v1/connections', listSchema);
       const { value, configurationChangedAt: changedAt } = listed;
-      call.result(value, value.length === 0 ? nothing : shownTables(call, value));
+      call.result(value, value.length === 0 ? nothing : shownTables(call, value, await client.discovery()));
       if (changedAt !== null) {
         const when = moment(changedAt);
         call.note(
@@ -59,8 +61,12 @@ export function addConnections(program: Command, context: CliContext): void {
     });
 }
 
-/** How they are, then where they are reached: both in one table would be wider than terminals are. */
-function shownTables({ style, width }: Invocation, connections: readonly Connection[]): string {
+/** How they are, then where they are reached and at which scope roles are given for them: both in one table would be wider than terminals are. */
+function shownTables(
+  { style, width }: Invocation,
+  connections: readonly Connection[],
+  places: Discovery,
+): string {
   const addresses = connections.flatMap((connection) =>
     connection.addresses.map((address, at) => ({ connection: at === 0 ? connection : null, address })),
   );
@@ -85,6 +91,7 @@ function shownTables({ style, width }: Invocation, connections: readonly Connect
       { title: 'CONNECTION', value: ({ name }) => name },
       { title: 'BROWSER', value: ({ browserUrl }) => browserUrl },
       { title: 'PROGRAMS', value: ({ programUrl }) => programUrl },
+      { title: 'SCOPE', value: ({ scope }) => shortScope(scope, places) },
     ],
     style,
     width,

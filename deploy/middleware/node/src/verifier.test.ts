@@ -143,6 +143,15 @@ describe('a statement is refused', () => {
     expect(await refusalOf([await statement(over)])).toMatchObject({ status: 401 });
   });
 
+  it('is refused with what this service expects, and nothing of what came', async () => {
+    expect(await refusalOf([await statement({ iss: 'https://evil.example/t/v2.0' })])).toMatchObject({
+      message: `it is not of the issuer ${issuer}`,
+    });
+    expect(await refusalOf([await statement({ aud: 'other' })])).toMatchObject({
+      message: 'it is not for the audience lab',
+    });
+  });
+
   it('that nobody has signed, or somebody else has', async () => {
     const good = await statement();
     const [head = '', body = '', signature = ''] = good.split('.');
@@ -241,6 +250,17 @@ describe('the key set', () => {
   ])('that answers with %s lets nobody in, and that is not the sender’s fault', async (_what, answer) => {
     fault = answer;
     expect(await refusalOf([await statement()])).toMatchObject({ status: 503 });
+  });
+
+  it('that cannot be had says why in the log, down to what it was caused by', async () => {
+    fault = () => {
+      throw new TypeError('fetch failed', {
+        cause: new Error('self-signed certificate in certificate chain'),
+      });
+    };
+    expect(await refusalOf([await statement()])).toMatchObject({
+      message: 'Lockstep’s keys cannot be fetched: self-signed certificate in certificate chain',
+    });
   });
 
   it('is fetched over https only', () => {

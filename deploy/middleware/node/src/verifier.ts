@@ -115,12 +115,20 @@ async function verified(
     });
     return payload;
   } catch (cause) {
-    throw refusalOf(cause);
+    throw refusalOf(cause, expected);
   }
 }
 
 /** What went wrong with the statement is the sender's; what went wrong with the keys is ours, and passes. */
-function refusalOf(cause: unknown): Refused {
+function refusalOf(
+  cause: unknown,
+  { issuer, audience }: { readonly issuer: string; readonly audience: string },
+): Refused {
+  // What is expected is the service's own setting: nothing of the statement.
+  if (cause instanceof errors.JWTClaimValidationFailed && cause.reason === 'check_failed') {
+    if (cause.claim === 'iss') return new Refused(`it is not of the issuer ${issuer}`, 401, cause);
+    if (cause.claim === 'aud') return new Refused(`it is not for the audience ${audience}`, 401, cause);
+  }
   if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) {
     return new Refused('its key is not one of Lockstep’s', 401, cause);
   }
@@ -131,7 +139,14 @@ function refusalOf(cause: unknown): Refused {
     cause.code !== 'ERR_JOSE_GENERIC';
   return isOfStatement
     ? new Refused(cause.message, 401, cause)
-    : new Refused('Lockstep’s keys cannot be fetched', 503, cause);
+    : new Refused(`Lockstep’s keys cannot be fetched: ${firstCause(cause)}`, 503, cause);
+}
+
+/** `fetch failed` says nothing of a certificate that is not trusted; what it was caused by does. */
+function firstCause(thrown: unknown): string {
+  let error = thrown;
+  while (error instanceof Error && error.cause !== undefined) error = error.cause;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function requireForm({ aud, iat, nbf, exp, jti, sub }: JWTPayload, audience: string): void {

@@ -68,6 +68,11 @@ def verify_assertion(
             leeway=leeway_seconds,
             options={"require": _REQUIRED, "strict_aud": True},
         )
+    # What is expected is the service's own setting: nothing of the statement.
+    except jwt.InvalidIssuerError as error:
+        raise AssertionRefused(f"it is not of the issuer {issuer}") from error
+    except jwt.InvalidAudienceError as error:
+        raise AssertionRefused(f"it is not for the audience {audience}") from error
     # Of a key that is of another kind PyJWT says so by a TypeError.
     except (jwt.PyJWTError, TypeError) as error:
         raise AssertionRefused(str(error)) from error
