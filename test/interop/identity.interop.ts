@@ -178,6 +178,15 @@ async function checked(context: InteropContext, venv: string, modules: string): 
         posted.status === 200 && posted.json['body'] === 'hello',
         posted,
       );
+      if (name === 'gunicorn') {
+        const mounted = { ...options, headers: { authorization, script_name: '/app' } };
+        const reread = await ask(through, { ...mounted, method: 'GET' });
+        expectThat(
+          `${name} cuts nothing off the path that Alice asks for, whatever she calls its mount`,
+          reread.status === 200 && String(reread.json['path']).startsWith('/app/'),
+          reread,
+        );
+      }
       for (const [who, headers] of [
         ['nobody', {}],
         [

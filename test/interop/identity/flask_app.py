@@ -27,4 +27,5 @@ def who(path: str) -> dict[str, object]:
         "decision": seen.decision,
         "statement": "x-lockstep-assertion" in request.headers,
         "body": request.get_data(as_text=True),
+        "path": f"/{path}",
     }
