@@ -131,7 +131,7 @@ async function house({ isLive = true } = {}) {
       method: 'GET',
       path: '/',
       remoteAddress: '',
-      end: (reason) => ended.push(`${who.slice(0, 1)} ${reason}`),
+      end: ({ reason }) => ended.push(`${who.slice(0, 1)} ${reason}`),
     };
     return live.open(exchange);
   };
@@ -177,7 +177,7 @@ test('a review after some change asks at the time of the review, not of the requ
   ]);
   expect(ended).toEqual(['1 condition-ended']);
   // It is the time that took the right away, not this change.
-  expect(session.cutBy).toBeNull();
+  expect(session.cut?.by).toBeUndefined();
   live.stop();
 });
 
@@ -197,7 +197,7 @@ test('a stream that a change ended says which, whatever else its transaction cha
   policy.take(committed);
   enforcement.follower(committed);
   expect(ended).toEqual(['2 policy-changed']);
-  expect(session.cutBy).toEqual({ kind: 'change', change: 'role-assignment.deleted', eventId: event });
+  expect(session.cut?.by).toEqual({ kind: 'change', change: 'role-assignment.deleted', eventId: event });
   live.stop();
 });
 
@@ -214,8 +214,8 @@ test('a stream whose identity ended says by which change, and names none that en
     },
   ]);
   expect(ended).toEqual(['1 identity-ended', '2 identity-ended']);
-  expect(one.cutBy).toEqual({ kind: 'change', change: 'session.closed', eventId: event });
-  expect(two.cutBy).toBeNull();
+  expect(one.cut?.by).toEqual({ kind: 'change', change: 'session.closed', eventId: event });
+  expect(two.cut?.by).toBeNull();
   live.stop();
 });
 

@@ -1,7 +1,7 @@
 import type { Caller } from '../identity/caller.ts';
 import type { Leases } from '../identity/leases/leases.ts';
 import { questionAt } from '../gateway/environment.ts';
-import type { LiveSession, LiveSessions } from '../gateway/live-sessions.ts';
+import type { Cut, LiveSession, LiveSessions } from '../gateway/live-sessions.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LockstepError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -43,13 +43,15 @@ export class Enforcement {
   reviewAll(committed: readonly CommittedChange[] = []): void {
     const { policy, live } = this.#parts;
     if (policy.snapshot.fault === null) live.review((session) => this.#whyCut(session, committed));
-    else live.review((session) => this.#whyDead(session, committed));
+    else live.review(({ exchange }) => this.#whyDead(exchange.caller, committed));
     this.recheckLeases();
   }
 
   /** Policy has not been heard of for too long: what rests on it ends, for it may have been taken away. */
   stopStreams(): void {
-    this.#parts.live.review(({ exchange }) => (exchange.caller === null ? null : 'policy-unavailable'));
+    this.#parts.live.review(({ exchange }) =>
+      exchange.caller === null ? null : { reason: 'policy-unavailable' },
+    );
   }
 
   /** What a condition gave until a certain time: to be called often enough, and costs little where there is none. */
@@ -74,21 +76,21 @@ export class Enforcement {
   }
 
   /** Why a live session may not go on; null if it may. Notes whether that rests on the time. */
-  #whyCut(session: LiveSession, committed: readonly CommittedChange[]): string | null {
+  #whyCut(session: LiveSession, committed: readonly CommittedChange[]): Cut | null {
     const { policy, clock } = this.#parts;
     const { caller, authorities } = session.exchange;
     if (caller === null) return null;
-    const dead = this.#whyDead(session, committed);
+    const dead = this.#whyDead(caller, committed);
     if (dead !== null) return dead;
     const now = clock.now();
     let restsOnTime = false;
     for (const decided of session.accesses) {
       const { access, asked } = questionAt(decided, now);
       if (!isAllowedForAll(policy.snapshot, authorities, access)) {
-        session.cutDetail = detailOf(decideForAll(policy.snapshot, authorities, access).cause, access);
-        if (asked()) return 'condition-ended';
-        session.cutBy = rightTakenBy(committed);
-        return 'policy-changed';
+        const detail = detailOf(decideForAll(policy.snapshot, authorities, access).cause, access);
+        return asked()
+          ? { reason: 'condition-ended', detail }
+          : { reason: 'policy-changed', detail, by: rightTakenBy(committed) };
       }
       restsOnTime ||= asked();
     }
@@ -96,11 +98,9 @@ export class Enforcement {
     return null;
   }
 
-  #whyDead(session: LiveSession, committed: readonly CommittedChange[]): string | null {
-    const { caller } = session.exchange;
+  #whyDead(caller: Caller | null, committed: readonly CommittedChange[]): Cut | null {
     if (caller === null || this.#parts.checkBegun(caller) === null) return null;
-    session.cutBy = identityEndedBy(committed, caller);
-    return 'identity-ended';
+    return { reason: 'identity-ended', by: identityEndedBy(committed, caller) };
   }
 }
 

@@ -11,7 +11,7 @@ import { withErrorHeaders } from './denial/error-headers.ts';
 import { ExchangeRecord } from './record/exchange-record.ts';
 import { genericSurface } from './denial/generic-surface.ts';
 import { grpcTrailers, isGrpc } from './grpc.ts';
-import type { LiveSession, LiveSessions } from './live-sessions.ts';
+import type { Cut, LiveSession, LiveSessions } from './live-sessions.ts';
 import { logFailure } from './denial/log-failure.ts';
 import type { Holding, MemoryBudget } from './bodies/memory-budget.ts';
 import { calm, discard } from './answer/reply-body.ts';
@@ -134,7 +134,7 @@ export class InFlight {
       method: this.head.method,
       path: boundedText(this.head.path, 1024),
       remoteAddress: this.head.remoteAddress,
-      end: (reason) => this.#end(reason, session),
+      end: (cut) => this.#end(cut, session),
     });
     const over = (joined: JointEnd | null): void => {
       sessions.close(session);
@@ -164,8 +164,7 @@ export class InFlight {
       }
       await this.#send(reply, session);
     } catch (thrown) {
-      if (session.cutReason === null) await this.#answerError(thrown);
-      else await this.#answerError(cutError(session.cutReason));
+      await this.#answerError(session.cut === null ? thrown : cutError(session.cut.reason));
     }
   }
 
@@ -202,7 +201,7 @@ export class InFlight {
       throw thrown;
     }
     const reply = await preparing;
-    if (this.#answered || session.cutReason !== null) discard(reply);
+    if (this.#answered || session.cut !== null) discard(reply);
     mustLive(session, signal);
     return reply;
   }
@@ -218,30 +217,30 @@ export class InFlight {
   }
 
   /** Called by the registry, within the tick of the cut. */
-  #end(reason: string, session: LiveSession): void {
+  #end(cut: Cut, session: LiveSession): void {
     if (this.#joint !== null) {
-      const tell = this.#joint.cut(closingsOfCut(reason, session.cutDetail));
+      const tell = this.#joint.cut(closingsOfCut(cut));
       session.later(() => {
-        this.#abort.abort(cutError(reason));
+        this.#abort.abort(cutError(cut.reason));
         tell();
       });
       return;
     }
-    const error = cutError(reason);
+    const error = cutError(cut.reason);
     this.#abort.abort(error);
     // Before the record is durable nothing may be said; `serve` answers when it is.
-    if (this.#response.headersSent) this.#breakOff(error, session);
+    if (this.#response.headersSent) this.#breakOff(error, cut);
     else if (this.#record.isDurable) void this.#answerError(error);
   }
 
   /** A call is told why, where there is room for it behind what it was sent. */
-  #breakOff(error: LockstepError, { cutDetail }: LiveSession): void {
+  #breakOff(error: LockstepError, { detail }: Cut): void {
     if (!isGrpc(this.head) || this.#response.breakOff === undefined) {
       destroyAtOnce(this.#request, this.#response);
       return;
     }
     this.#brokenOff = true;
-    const why = cutDetail === null ? error.publicMessage : `${error.publicMessage} (${cutDetail})`;
+    const why = detail === undefined ? error.publicMessage : `${error.publicMessage} (${detail})`;
     const told = new LockstepError({ code: error.code, publicMessage: why, cause: error });
     this.#response.breakOff(grpcTrailers(told, this.head));
   }
@@ -309,8 +308,7 @@ export class InFlight {
       this.#answered = true;
     } catch (thrown) {
       discard(reply);
-      if (session.cutReason === null && !this.#response.destroyed && !this.#abort.signal.aborted)
-        throw thrown;
+      if (session.cut === null && !this.#response.destroyed && !this.#abort.signal.aborted) throw thrown;
       if (!this.#brokenOff) destroyAtOnce(this.#request, this.#response);
     }
   }

@@ -150,7 +150,7 @@ export async function listenTls(options: ListenerOptions): Promise<Listener> {
     },
     drain: async (graceMilliseconds) => {
       const ended = stopAccepting();
-      options.sessions?.review(({ messages }) => (messages === null ? null : 'draining'));
+      options.sessions?.review(({ messages }) => (messages === null ? null : { reason: 'draining' }));
       const sweep = setInterval(() => server.closeIdleConnections(), 25);
       const force = setTimeout(() => {
         cutRest();

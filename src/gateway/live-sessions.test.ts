@@ -74,7 +74,7 @@ describe('cutting', () => {
     await until(() => received > 128 * 1024 * 1024);
     sinceCut = startWatch();
     const cut = gateway.sessions.review((session) =>
-      session.exchange.authorities.includes(alice) ? 'policy-changed' : null,
+      session.exchange.authorities.includes(alice) ? { reason: 'policy-changed' } : null,
     );
     expect(cut).toBe(1);
     expect(gateway.sessions.size).toBe(0);
@@ -159,7 +159,7 @@ describe('cutting', () => {
     open.push(gateway);
     const answer = gateway.fetch('/things', { method: 'POST', headers });
     await until(() => gateway.sessions.size === 1);
-    gateway.sessions.review(() => 'policy-changed');
+    gateway.sessions.review(() => ({ reason: 'policy-changed' }));
     durable.resolve();
     expect((await answer).status).toBe(403);
     expect(served).toBe(false);
@@ -188,7 +188,7 @@ describe('cutting', () => {
     open.push(gateway);
     const answer = gateway.fetch('/slow', { headers });
     await serving.promise;
-    gateway.sessions.review(() => 'identity-ended');
+    gateway.sessions.review(() => ({ reason: 'identity-ended' }));
     expect((await answer).status).toBe(401);
   });
 });
@@ -232,7 +232,7 @@ describe('a credential that lapses', () => {
           method: 'GET',
           path: '/',
           remoteAddress: '',
-          end: (reason) => endings.push(`${id} ${reason}`),
+          end: ({ reason }) => endings.push(`${id} ${reason}`),
         });
       entry('kept', callerOf(alice, { expiresAt: 1_000_001, ...kept }));
       entry('lapsed', callerOf(alice, { expiresAt: 1_000_001 }));

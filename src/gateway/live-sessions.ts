@@ -27,7 +27,17 @@ export interface LiveExchange {
    * Ends the exchange at once: destroys the connection if the head is out. Called once. Whatever of it is only telling may
    * wait its turn: see `LiveSession.later`.
    */
-  end(reason: string): void;
+  end(cut: Cut): void;
+}
+
+/** Why an exchange is ended before its own end. */
+export interface Cut {
+  /** As the record has it: `policy-changed`, `draining`, … */
+  readonly reason: string;
+  /** For whoever is cut off, what of policy no longer allows it; absent where no policy is to blame. */
+  readonly detail?: string;
+  /** Who or what did it; null, or absent, where that is not known. */
+  readonly by?: CutBy | null;
 }
 
 export class LiveSession {
@@ -40,12 +50,8 @@ export class LiveSession {
   messages: { received: number; sent: number; withheld: number } | null = null;
   /** Why its upstream was asked a second time; null where it was not. */
   sentAgain: string | null = null;
-  /** What of policy no longer allows it, for whoever is cut off; null where no policy is to blame. */
-  cutDetail: string | null = null;
-  /** Why it was cut; null while it lives. */
-  cutReason: string | null = null;
-  /** Who or what did; null where that is not known. */
-  cutBy: CutBy | null = null;
+  /** Null while it lives. */
+  cut: Cut | null = null;
   /** Whether time alone may end it, as its latest review found. */
   restsOnTime: boolean;
   /** Where it stands among all, and among those whose credential lapses with its own. */
@@ -163,8 +169,7 @@ export class LiveSessions {
   cut(id: RequestId, reason: string, by: CutBy | null = null): boolean {
     for (const session of this.#live) {
       if (session.exchange.id !== id) continue;
-      session.cutBy = by;
-      this.#end(session, reason);
+      this.#end(session, { reason, by });
       this.#telling.run();
       return true;
     }
@@ -172,37 +177,34 @@ export class LiveSessions {
   }
 
   cutAll(reason: string): number {
-    return this.review(() => reason);
+    return this.review(() => ({ reason }));
   }
 
   /**
-   * Asks `check` of every live session; a reason ends that session within this tick. Returns how many were ended.
+   * Asks `check` of every live session; a cut ends that session within this tick. Returns how many were ended.
    * A check that throws ends the session too (`policy-unavailable`).
    */
-  review(check: (session: LiveSession) => string | null): number {
+  review(check: (session: LiveSession) => Cut | null): number {
     return this.#review(check, () => true);
   }
 
   /** `review` of those that time alone may end: their decisions asked what time it is. */
-  reviewTimed(check: (session: LiveSession) => string | null): number {
+  reviewTimed(check: (session: LiveSession) => Cut | null): number {
     return this.#review(check, ({ restsOnTime }) => restsOnTime);
   }
 
-  #review(
-    check: (session: LiveSession) => string | null,
-    isMeant: (session: LiveSession) => boolean,
-  ): number {
+  #review(check: (session: LiveSession) => Cut | null, isMeant: (session: LiveSession) => boolean): number {
     let ended = 0;
     for (const session of this.#live) {
       if (!isMeant(session)) continue;
-      let reason: string | null;
+      let cut: Cut | null;
       try {
-        reason = check(session);
+        cut = check(session);
       } catch {
-        reason = 'policy-unavailable';
+        cut = { reason: 'policy-unavailable' };
       }
-      if (reason === null) continue;
-      this.#end(session, reason);
+      if (cut === null) continue;
+      this.#end(session, cut);
       ended++;
     }
     this.#telling.run();
@@ -213,10 +215,10 @@ export class LiveSessions {
     clearInterval(this.#watch);
   }
 
-  #end(session: LiveSession, reason: string): void {
-    session.cutReason = reason;
+  #end(session: LiveSession, cut: Cut): void {
+    session.cut = cut;
     this.close(session);
-    session.exchange.end(reason);
+    session.exchange.end(cut);
     const later = session.takeLater();
     if (later !== null) this.#telling.add(later);
   }
@@ -225,7 +227,7 @@ export class LiveSessions {
     const now = epochSeconds(this.#clock);
     for (const [second, sessions] of this.#lapsing) {
       if (second > now) continue;
-      for (const session of sessions) this.#end(session, 'credential-expired');
+      for (const session of sessions) this.#end(session, { reason: 'credential-expired' });
       this.#lapsing.delete(second);
     }
     this.#telling.run();

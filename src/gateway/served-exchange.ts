@@ -124,7 +124,7 @@ export class ServedExchange implements Exchange {
 }
 
 /** Throws why it was cut, or why it is aborted. */
-export function mustLive({ cutReason }: LiveSession, signal: AbortSignal): void {
-  if (cutReason !== null) throw cutError(cutReason);
+export function mustLive({ cut }: LiveSession, signal: AbortSignal): void {
+  if (cut !== null) throw cutError(cut.reason);
   signal.throwIfAborted();
 }

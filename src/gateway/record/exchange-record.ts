@@ -73,8 +73,8 @@ export class ExchangeRecord {
       requestBytes: session.requestBytes,
       responseBytes: session.responseBytes,
       durationMilliseconds: Math.max(0, clock.now() - this.#startedAt),
-      ending: session.cutReason ?? joined?.ending ?? ending,
-      ...(session.cutBy === null ? {} : { cutBy: session.cutBy }),
+      ending: session.cut?.reason ?? joined?.ending ?? ending,
+      ...(session.cut?.by == null ? {} : { cutBy: session.cut.by }),
       ...(session.sentAgain === null ? {} : { sentAgain: session.sentAgain }),
       ...(joined === null || session.messages === null
         ? {}

@@ -1,3 +1,5 @@
+import type { Cut } from '../live-sessions.ts';
+
 /** What a close frame says: RFC 6455 §7.4. */
 export interface Closing {
   /** Null for a frame without a code. */
@@ -12,12 +14,12 @@ const mostReasonBytes = 123;
  * it go away (1001). A client is told of a restart (1012 in IANA's registry), for which it should come back: JupyterLab
  * takes 1001 for a last goodbye.
  */
-export function closingsOfCut(
-  reason: string,
-  detail: string | null,
-): { readonly client: Closing; readonly upstream: Closing } {
+export function closingsOfCut({ reason, detail }: Pick<Cut, 'reason' | 'detail'>): {
+  readonly client: Closing;
+  readonly upstream: Closing;
+} {
   if (reason === 'draining') return { client: { code: 1012, reason }, upstream: { code: 1001, reason } };
-  const closing = { code: 1008, reason: cutToFit(detail === null ? reason : `${reason}: ${detail}`) };
+  const closing = { code: 1008, reason: cutToFit(detail === undefined ? reason : `${reason}: ${detail}`) };
   return { client: closing, upstream: closing };
 }
 

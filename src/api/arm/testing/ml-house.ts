@@ -228,10 +228,10 @@ export async function openMlHouse(
   feed.follow(() => {
     sessions.review(({ exchange, accesses }) => {
       const { caller } = exchange;
-      if (caller !== null && liveness.checkBegun(caller) !== null) return 'identity-ended';
+      if (caller !== null && liveness.checkBegun(caller) !== null) return { reason: 'identity-ended' };
       return accesses.every((access) => decideForAll(snapshot, exchange.authorities, access).allowed)
         ? null
-        : 'policy-changed';
+        : { reason: 'policy-changed' };
     });
   });
   return {

@@ -523,7 +523,7 @@ describe('a caller who is not let in', () => {
     const upload = theirs.getBlockBlobClient('x').upload(() => body, 200_000);
     const outcome = errorOf(upload).finally(() => resolve(undefined));
     await expect.poll(() => server.sessions.size).toBe(1);
-    server.sessions.review(() => 'policy-changed');
+    server.sessions.review(() => ({ reason: 'policy-changed' }));
     body.push(Buffer.alloc(100_000));
     body.push(null);
     await cut;

@@ -135,7 +135,7 @@ describe('the room of a document', () => {
     mayDo = [actions.readFiles];
     // What the house does when a role is taken away: every access that a session rests on is decided again.
     gateway.sessions.review(({ accesses }) =>
-      accesses.every(({ action }) => mayDo.includes(action)) ? null : 'policy-changed',
+      accesses.every(({ action }) => mayDo.includes(action)) ? null : { reason: 'policy-changed' },
     );
     expect((await closed)[0]).toBe(1008);
     const again = await enter();

@@ -445,10 +445,10 @@ describe('cutting', () => {
   it('closes both ends within a second with a frame that says why', async () => {
     const client = await open();
     const elapsed = startWatch();
-    gateway.sessions.review((session) => {
-      session.cutDetail = 'deny assignment no-notebooks-at-night';
-      return 'policy-changed';
-    });
+    gateway.sessions.review(() => ({
+      reason: 'policy-changed',
+      detail: 'deny assignment no-notebooks-at-night',
+    }));
     const said = { code: 1008, reason: 'policy-changed: deny assignment no-notebooks-at-night' };
     expect(await client.closed).toEqual(said);
     expect(elapsed()).toBeLessThan(1000);
@@ -459,10 +459,7 @@ describe('cutting', () => {
 
   it('cuts a reason to what a close frame holds, in whole characters', async () => {
     const client = await open();
-    gateway.sessions.review((session) => {
-      session.cutDetail = 'é'.repeat(300);
-      return 'policy-changed';
-    });
+    gateway.sessions.review(() => ({ reason: 'policy-changed', detail: 'é'.repeat(300) }));
     const { code, reason } = await client.closed;
     expect(code).toBe(1008);
     expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
