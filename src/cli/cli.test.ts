@@ -177,6 +177,21 @@ test('a denial names action, scope, policy and decision; explain says what would
   expect(toAdministrator.stdout).not.toMatch(/would run|Ask for it/);
 });
 
+test('who is denied through a group is told through which', async () => {
+  for (const name of ['night-shift', 'contractors']) await admin.json('group', 'create', name);
+  await admin.json('group', 'add', 'contractors', 'night-shift');
+  await admin.json('group', 'add', 'night-shift', 'bea@lab.example');
+  const where = ['--scope', 'container:nights'];
+  const about = ['--name', 'No nights', '--principal', 'contractors', '--action', '*/read'];
+  const denied = (await admin.json('deny', 'create', ...about, ...where)) as { name: string };
+  const action = 'Microsoft.Storage/storageAccounts/blobServices/containers/read';
+  const check = await bea.lockstep('check', action, ...where);
+  expect(check.stdout).toContain(
+    'the deny assignment “No nights” at container:nights, through night-shift → contractors, forbids it',
+  );
+  await admin.json('deny', 'delete', denied.name, ...where);
+});
+
 test('who looks into the log explains a denial by the id of its event or of its request', async () => {
   const denied = await bea.lockstep('app', 'list');
   const id = /decision +(dec_\w{26})/.exec(denied.stderr)?.[1] ?? '';

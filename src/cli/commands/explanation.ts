@@ -180,9 +180,10 @@ function authorityLine({ style }: Invocation, one: Authority, short: Short): str
 function why(one: Authority, short: Short): string {
   if (one.grantedBy !== null) return `${heldAs(one.grantedBy, short)} allows it.`;
   if (one.deniedBy !== null) {
-    const { name, scope, description, untold } = one.deniedBy;
+    const { name, scope, description, untold, through } = one.deniedBy;
     const unsure = untold ? ` Its condition cannot be told, which denies: ${partText(untold)}.` : '';
-    return `the deny assignment “${name}” at ${short(scope)} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}${unsure}`;
+    const named = through.length === 0 ? '' : `, through ${pathOf(through)},`;
+    return `the deny assignment “${name}” at ${short(scope)}${named} forbids it, whatever roles say.${description === '' ? '' : ` ${description}`}${unsure}`;
   }
   if (one.remedy !== null)
     return `no role assignment grants the ${one.remedy.missing.kind} ${one.remedy.missing.name}.`;
@@ -190,8 +191,12 @@ function why(one: Authority, short: Short): string {
 }
 
 function heldAs({ roleName, scope, through }: Assignment, short: Short): string {
-  const group = through.at(-1);
-  return `${roleName} at ${short(scope)}${group === undefined ? '' : `, held through ${through.map((one) => one.name).join(' → ')},`}`;
+  return `${roleName} at ${short(scope)}${through.length === 0 ? '' : `, held through ${pathOf(through)},`}`;
+}
+
+/** From the group of which somebody is a member to the one that an assignment names. */
+function pathOf(groups: readonly z.infer<typeof who>[]): string {
+  return groups.map(({ name }) => name).join(' → ');
 }
 
 /** Authorities that lack the same, and could be given it in the same way by the same people. */
