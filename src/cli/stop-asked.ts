@@ -1,8 +1,8 @@
-/** Resolves on Ctrl-C or SIGTERM. */
+/** Resolves on Ctrl-C, on SIGTERM, or when the terminal is closed. */
 export function stopAsked(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
-    process.once('SIGTERM', () => resolve());
+    for (const asked of ['SIGTERM', 'SIGHUP']) process.once(asked, () => resolve());
   });
 }

@@ -33,13 +33,15 @@ export function addServe(program: Command, context: CliContext): void {
         const { initialise } = await import('../../init.ts');
         await initialise(config, log);
       }
+      // Before the start: who asks for a stop meanwhile, or the moment that the line below is read, is heard too.
+      const stop = stopAsked(context.signal);
       const { startLockstep } = await import('../../main.ts');
       const server = await startLockstep(config, log);
       const signIn = link ? await server.adminLink() : null;
       const shown = [`Lockstep serves ${server.url}; its state is in ${config.home}.`];
       if (signIn !== null) shown.push(`Sign in, once: ${signIn}`);
       call.line({ url: server.url, home: config.home, signIn }, shown.join('\n'));
-      await stopAsked(context.signal);
+      await stop;
       call.note('Draining; Ctrl-C again stops at once.');
       await server.drain();
     });

@@ -84,7 +84,7 @@ export interface Server {
   /** Signs the first administrator in, once. */
   readonly signIn: string;
   /** With `keepHome` its state stays, for another `serve` on it. */
-  stop(options?: { readonly keepHome: boolean }): Promise<number | null>;
+  stop(options?: { readonly keepHome?: boolean; readonly signal?: NodeJS.Signals }): Promise<number | null>;
 }
 
 /** `lockstep serve` as a process of its own, on a fresh home (or the one given) and a free port. */
@@ -120,8 +120,8 @@ export async function serve(
     home,
     signIn,
     caFile: join(home, 'tls', 'authority.pem'),
-    async stop({ keepHome } = { keepHome: false }) {
-      child.kill('SIGTERM');
+    async stop({ keepHome = false, signal = 'SIGTERM' } = {}) {
+      child.kill(signal);
       const code = await exited;
       if (!keepHome) rmSync(home, { recursive: true, force: true });
       return code;
