@@ -6,6 +6,9 @@ import { connect, type ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { signCertificate } from '../certificates/certificate.ts';
 import { advised } from './connect-advice.ts';
+import { HealthCheck } from './health-check.ts';
+import { openTransport } from './open-transport.ts';
+import { defaultUpstreamSettings } from './settings.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const cert = signCertificate({
@@ -60,4 +63,31 @@ it('a certificate of another name leads to `tls.serverName`', async () => {
 it('what no setting mends is told in its own words', () => {
   expect(advised(new Error('its public key'), 'its public key')).toBe('its public key');
   expect(advised('closed', 'it closed the connection')).toBe('it closed the connection');
+});
+
+it('a health check tells it in the same words', async () => {
+  const { port } = plain.address() as AddressInfo;
+  const { timeouts } = defaultUpstreamSettings;
+  const origin = `https://127.0.0.1:${port}`;
+  const transport = openTransport({ origin, protocol: 'http1', tls: undefined, timeouts });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const check = new HealthCheck({
+    transport,
+    path: '/',
+    headers: ['host', `127.0.0.1:${port}`],
+    settings: {
+      path: '/',
+      intervalMilliseconds: 100,
+      timeoutMilliseconds: 5_000,
+      failures: 1,
+      passes: 1,
+    },
+    checked: resolve,
+  });
+  await promise;
+  check.stop();
+  await transport.close();
+  expect(check.lastError).toBe(
+    'the health check failed: no TLS is spoken there: is its address one of http://?',
+  );
 });

@@ -1,3 +1,4 @@
+import { advised } from './connect-advice.ts';
 import type { Transport } from './transport.ts';
 import { drainBody } from './drain-body.ts';
 
@@ -96,7 +97,7 @@ export class HealthCheck {
       return statusCode >= 200 && statusCode < 300 ? null : `it answered ${statusCode} to the health check`;
     } catch (thrown) {
       if (deadline.aborted) return 'it did not answer the health check in time';
-      return `the health check failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+      return `the health check failed: ${thrown instanceof Error ? advised(thrown.cause, thrown.message) : String(thrown)}`;
     }
   }
 
