@@ -6,8 +6,11 @@ import { accountScopes, startBlobServer, type BlobServer } from './testing/blob-
 
 const size = 300 * 1024 * 1024;
 const piece = randomBytes(1024 * 1024);
-/** Client and server share this process; what they hold must not grow with the blob. */
-const mostGrowth = 96 * 1024 * 1024;
+/**
+ * Client and server share this process; what they hold must not grow with the blob. What has been let go and is not collected
+ * yet counts too: some 70 MiB, and more on a processor that others use. Whoever held the blob would hold all of it.
+ */
+const mostGrowth = size / 2;
 
 let server: BlobServer;
 let token: string;
