@@ -1,11 +1,7 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { signCertificate } from '../gateway/certificates/certificate.ts';
-import { loadConfig } from './load.ts';
-import { ConfigError } from './problems.ts';
+import { told } from './testing/told.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const pem = (key: typeof privateKey) => key.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -25,19 +21,6 @@ function certificateUntil(notAfter: number): string {
 }
 
 const sound = { 'own.pem': certificateUntil(Date.now() + 300 * day), 'own.key': pem(privateKey) };
-
-/** What is said of a configuration beside files: problems, or else warnings. */
-function told(config: object, files: Readonly<Record<string, string>>): readonly string[] {
-  const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text);
-  writeFileSync(join(home, 'config.json'), JSON.stringify(config));
-  try {
-    const { warnings = [] } = loadConfig({ home, environment: {} });
-    return warnings.map(({ path, message }) => `warning ${path}: ${message}`);
-  } catch (error) {
-    return (error as ConfigError).told.map(([path, text]) => `${path}: ${text}`);
-  }
-}
 
 const own = { publicUrl: 'https://lockstep.example', baseDomain: 'lockstep.example' };
 const tls = { certificate: 'own.pem', key: 'own.key' };

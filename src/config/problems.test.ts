@@ -6,18 +6,7 @@ import { z } from 'zod';
 import { loadConfig } from './load.ts';
 import { ConfigError } from './problems.ts';
 import { configSchema } from './schema.ts';
-
-/** Of each problem, what people are told; of a configuration without any, its warnings. */
-function told(config: unknown): readonly string[] {
-  const home = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
-  writeFileSync(join(home, 'config.json'), JSON.stringify(config));
-  try {
-    const { warnings = [] } = loadConfig({ home, environment: {} });
-    return warnings.map(({ path, message }) => `warning ${path}: ${message}`);
-  } catch (error) {
-    return (error as ConfigError).told.map(([path, text]) => `${path}: ${text}`);
-  }
-}
+import { told } from './testing/told.ts';
 
 const connections = (tracker: object) => ({ connections: { tracker } });
 const sound = { kind: 'mlflow', upstream: 'http://127.0.0.1:5000', scope: 'workspace' };

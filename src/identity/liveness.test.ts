@@ -7,7 +7,7 @@ import {
   type PrincipalId,
   type SessionId,
 } from '../lib/ids.ts';
-import type { Change, PrincipalRecord } from '../store/changes.ts';
+import type { Change, LeaseRecord, PrincipalRecord, SessionRecord } from '../store/changes.ts';
 import type { Caller } from './caller.ts';
 import { Liveness } from './liveness.ts';
 import { issuedTokenRow, revokeIssued } from './signin/issued-tokens.ts';
@@ -48,6 +48,31 @@ function caller(change: { leaseId?: LeaseId; sessionId?: SessionId; expiresAt?: 
       leaseId: change.leaseId ?? null,
       expiresAt: change.expiresAt ?? Math.floor(room.clock.now() / 1000) + 3600,
     },
+  };
+}
+
+/** Ada's, from now on. */
+function sessionFor(milliseconds: number): SessionRecord {
+  const now = room.clock.now();
+  return {
+    id: newSessionId(now),
+    principalId: ada.id,
+    createdAt: now,
+    expiresAt: now + milliseconds,
+    authenticationMethods: ['pwd'],
+  };
+}
+
+/** Of the job in the chain. */
+function leaseOf(state: LeaseRecord['state']): LeaseRecord {
+  return {
+    id: newLeaseId(room.clock.now()),
+    jobId,
+    jobScope: '/',
+    ownerId: ada.id,
+    submitterId: ci.id,
+    chain: caller().chain,
+    state,
   };
 }
 
@@ -93,13 +118,7 @@ test('whoever is enabled again may go on', async () => {
 });
 
 test('a session must be known, its person’s own, open and unexpired', async () => {
-  const session = {
-    id: newSessionId(room.clock.now()),
-    principalId: ada.id,
-    createdAt: room.clock.now(),
-    expiresAt: room.clock.now() + 60_000,
-    authenticationMethods: ['pwd'],
-  };
+  const session = sessionFor(60_000);
   const withSession = caller({ sessionId: session.id });
   expect(room.liveness.check(withSession)?.code).toBe('revoked_token');
   await happens({ kind: 'session.opened', session: { ...session, principalId: ci.id } });
@@ -115,17 +134,8 @@ test('a session must be known, its person’s own, open and unexpired', async ()
 });
 
 test('a lease must run, and be this job’s own', async () => {
-  const id = newLeaseId(room.clock.now());
-  const lease = {
-    id,
-    jobId,
-    jobScope: '/',
-    ownerId: ada.id,
-    submitterId: ci.id,
-    chain: caller().chain,
-    state: 'queued',
-  } as const;
-  const withLease = caller({ leaseId: id });
+  const lease = leaseOf('queued');
+  const withLease = caller({ leaseId: lease.id });
   expect(room.liveness.check(withLease)?.code).toBe('revoked_token');
   await happens({ kind: 'lease.opened', lease });
   expect(room.liveness.check(withLease)?.code).toBe('revoked_token');
@@ -138,27 +148,11 @@ test('a lease must run, and be this job’s own', async () => {
 
 test('what was begun outlives its token where a lease or a sign-in keeps that alive, and never those', async () => {
   const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
-  const id = newLeaseId(room.clock.now());
-  const { chain } = caller();
-  const lease = {
-    id,
-    jobId,
-    jobScope: '/',
-    ownerId: ada.id,
-    submitterId: ci.id,
-    chain,
-    state: 'running',
-  } as const;
+  const lease = leaseOf('running');
   await happens({ kind: 'lease.started', lease });
-  const session = {
-    id: newSessionId(room.clock.now()),
-    principalId: ada.id,
-    createdAt: room.clock.now(),
-    expiresAt: room.clock.now() + 3_600_000,
-    authenticationMethods: ['pwd'],
-  };
+  const session = sessionFor(3_600_000);
   await happens({ kind: 'session.opened', session });
-  const kept = caller({ leaseId: id, expiresAt });
+  const kept = caller({ leaseId: lease.id, expiresAt });
   const signedIn = caller({ sessionId: session.id, expiresAt });
   room.manualClock.advance(60_000);
   expect(room.liveness.check(kept)?.code).toBe('expired_token');
@@ -174,13 +168,7 @@ test('what was begun outlives its token where a lease or a sign-in keeps that al
 test.each([{ grantId: 'grant-1' }, { clientId: 'client-1' }])(
   'what a lapsed token of a sign-in has begun ends with all that was given: %j',
   async (whose) => {
-    const session = {
-      id: newSessionId(room.clock.now()),
-      principalId: ada.id,
-      createdAt: room.clock.now(),
-      expiresAt: room.clock.now() + 3_600_000,
-      authenticationMethods: ['pwd'],
-    };
+    const session = sessionFor(3_600_000);
     await happens({ kind: 'session.opened', session });
     const expiresAt = Math.floor(room.clock.now() / 1000) + 60;
     const signInEndsAt = session.expiresAt;

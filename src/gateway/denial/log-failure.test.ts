@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failure, LockstepError } from '../../lib/errors.ts';
 import type { RequestId } from '../../lib/ids.ts';
+import type { Log } from '../../lib/log.ts';
 import { mlflowSurface } from '../adapters/mlflow/surface.ts';
 import type { ProxiedSurface } from '../adapters/web/proxied.ts';
 import { webSurface } from '../adapters/web/surface.ts';
@@ -33,6 +34,19 @@ function listening(level: string) {
   return { log, texts, lines: () => texts.map((text) => JSON.parse(text) as Line) };
 }
 
+/** Alice may do everything at this one surface. */
+async function gatewayOf(surface: ProxiedSurface, log: Log): Promise<TestGateway> {
+  cleanUp.push(() => surface.close());
+  const gateway = await TestGateway.start({
+    surfaces: [surface],
+    tokens: new Map([['good', callerOf(alice)]]),
+    decide: () => allow(),
+    log,
+  });
+  cleanUp.push(() => gateway.close());
+  return gateway;
+}
+
 describe('a request to an upstream that is down', () => {
   /** To a connection at whose address nobody listens: one that is asked where it belongs, one that is sent on. */
   async function ask(level: string) {
@@ -41,14 +55,7 @@ describe('a request to an upstream that is down', () => {
       { name: 'lab', upstream: 'http://127.0.0.1:1', scope: '/s', workspace: null },
       proxyOptions,
     );
-    cleanUp.push(() => surface.close());
-    const gateway = await TestGateway.start({
-      surfaces: [surface],
-      tokens: new Map([['good', callerOf(alice)]]),
-      decide: () => allow(),
-      log: heard.log,
-    });
-    cleanUp.push(() => gateway.close());
+    const gateway = await gatewayOf(surface, heard.log);
     const headers = { authorization: 'Bearer good' };
     for (let i = 0; i < 10; i++) {
       for (const path of ['/api/2.0/mlflow/runs/get?run_id=r1', '/version']) {
@@ -93,14 +100,7 @@ describe('an answer that its upstream begins and does not go on with', () => {
         },
         proxyOptions,
       );
-      cleanUp.push(() => surface.close());
-      const gateway = await TestGateway.start({
-        surfaces: [surface],
-        tokens: new Map([['good', callerOf(alice)]]),
-        decide: () => allow(),
-        log: heard.log,
-      });
-      cleanUp.push(() => gateway.close());
+      const gateway = await gatewayOf(surface, heard.log);
       const response = await gateway.fetch('/connections/lab/x', {
         headers: { authorization: 'Bearer good' },
       });

@@ -1,5 +1,5 @@
 import findMyWay, { type HTTPMethod } from 'find-my-way';
-import { patternProblem } from '../../../config/rule-problems.ts';
+import { ruleProblem } from '../../../config/rule-problems.ts';
 
 /** Which operation a request to an upstream is. What no rule names is denied. */
 export interface WebRule {
@@ -23,11 +23,8 @@ export function compileRules<Rule extends WebRule>(rules: readonly Rule[]): Find
   // Of ten thousand connections, few are asked for anything.
   let readings: ReturnType<typeof looseReadings> | null = null;
   for (const rule of rules) {
-    const wrong = patternProblem(rule.path);
-    if (wrong !== null) throw new Error(`rule ${rule.path}: ${wrong}`);
-    if (rule.upgrade !== undefined && !rule.methods.includes('GET')) {
-      throw new Error(`rule ${rule.path}: a WebSocket is opened by GET, which the rule does not name`);
-    }
+    const wrong = ruleProblem(rule);
+    if (wrong !== null) throw new Error(`rule ${rule.path}: ${wrong.message}`);
     for (const method of new Set(rule.methods)) router.on(method, rule.path, notCalled, rule);
   }
   return (method, path) => {
